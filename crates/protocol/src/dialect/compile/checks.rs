@@ -1,0 +1,189 @@
+//! What makes no sense is refused when it is loaded, with the place and the mend.
+
+use std::collections::BTreeSet;
+
+use super::super::error::LoadError;
+use super::super::part::Part;
+use super::super::plan::*;
+use super::super::template;
+use super::super::written::Written;
+use crate::algorithm::Algorithm;
+
+/// The checks that need the definition only.
+pub(super) fn check(written: &Written, plan: &Plan) -> Result<(), LoadError> {
+    check_used(written)?;
+    check_carried(written, plan)?;
+    check_secret(plan)?;
+    check_algorithms(plan)
+}
+
+/// The checks that need to know what reaches the string to sign.
+pub(super) fn check_signed(written: &Written, plan: &Plan) -> Result<(), LoadError> {
+    if plan.text.is_none() {
+        return Ok(());
+    }
+    let claims = [(Claimed::Time, Part::Time, "time"), (Claimed::Nonce, Part::Nonce, "nonce"), (Claimed::Expires, Part::Expires, "expires")];
+    for (what, part, name) in claims {
+        let waived = written.waive.iter().any(|w| w == name);
+        if carried(plan, what) && !plan.able.contains(&part) && !waived {
+            return Err(LoadError::new(name, "carried, but nothing signs it", format!("put {{{name}}} into string_to_sign, or sign the header that carries it")));
+        }
+    }
+    let waived = written.waive.iter().any(|w| w == "body");
+    if carried(plan, Claimed::BodyDigest) && !plan.able.contains(&Part::Body) && !waived {
+        let fault = "carried, but nothing signs it: whoever changes the body changes it too";
+        return Err(LoadError::new("body_digest", fault, "put {body_digest} into string_to_sign, or say waive: [body]"));
+    }
+    Ok(())
+}
+
+fn carried(plan: &Plan, what: Claimed) -> bool {
+    plan.carry.iter().any(|e| e.holds(what))
+}
+
+/// Everything described is used somewhere.
+fn check_used(written: &Written) -> Result<(), LoadError> {
+    let used = used_names(written)?;
+    let lets = written.lets.iter().map(|(name, _)| ("let", name.as_str()));
+    let inputs = written.inputs.iter().map(|(name, _)| ("inputs", name.as_str()));
+    let secrets = written.secrets.iter().map(|name| ("secrets", name.as_str()));
+    let sections = [
+        ("headers", written.headers.is_some()),
+        ("query", written.query.is_some()),
+        ("form", written.form.is_some()),
+        ("params", written.params.is_some()),
+        ("body_digest", written.body_digest.is_some()),
+        ("expires", written.expires.is_some()),
+    ];
+    let sections = sections.into_iter().filter(|(_, there)| *there).map(|(name, _)| (name, name));
+    for (section, name) in lets.chain(inputs).chain(secrets).chain(sections) {
+        if !used.contains(name) {
+            let path = if section == "let" { format!("let.{name}") } else { section.to_owned() };
+            return Err(LoadError::new(path, format!("{name} is described, but nothing uses it"), format!("put {{{name}}} where it belongs, or remove it")));
+        }
+    }
+    Ok(())
+}
+
+fn used_names(written: &Written) -> Result<BTreeSet<String>, LoadError> {
+    let mut texts: Vec<&str> = Vec::new();
+    texts.extend(written.string_to_sign.as_deref());
+    texts.extend(written.event.as_deref());
+    texts.extend(written.lets.iter().map(|(_, text)| text.as_str()));
+    texts.extend(written.carry.iter().map(|(_, _, text)| text.as_str()));
+    texts.extend(written.body_digest.iter().map(|d| d.is.as_str()));
+    texts.extend(written.key.iter().flat_map(|k| k.hmac.iter().chain([&k.from])).map(String::as_str));
+    texts.extend(written.headers.iter().flat_map(|h| &h.pseudo).map(|(_, line)| line.as_str()));
+    let mut names = BTreeSet::new();
+    for text in texts {
+        names.extend(template::names(&template::parse(text, "")?).into_iter().map(str::to_owned));
+    }
+    Ok(names)
+}
+
+fn check_carried(written: &Written, plan: &Plan) -> Result<(), LoadError> {
+    let Some(text) = &plan.text else {
+        if !carried(plan, Claimed::Secret) {
+            return Err(LoadError::new("string_to_sign", "missing", "say what is signed; only a dialect that carries {secret} itself has none"));
+        }
+        return Ok(());
+    };
+    if !carried(plan, Claimed::Signature) {
+        return Err(LoadError::new("carry", "nothing carries {signature}", "say in which header, parameter or member it rides"));
+    }
+    if carried(plan, Claimed::Time) && plan.time.is_none() {
+        return Err(LoadError::new("time", "carried, but its format is not said", "add time: { format: unix, window: 5m }"));
+    }
+    if carried(plan, Claimed::Expires) && plan.expires.is_none() {
+        return Err(LoadError::new("expires", "carried, but its unit is not said", "add expires: { unit: s, max: 7d }"));
+    }
+    if carried(plan, Claimed::BodyDigest) && plan.digest.is_none() {
+        return Err(LoadError::new("body_digest", "carried, but not said what it is", "add body_digest: \"{body | sha256 | hex}\""));
+    }
+    if written.time.is_some() && !carried(plan, Claimed::Time) {
+        return Err(LoadError::new("time", "described, but nothing carries it", "carry {time}, or remove it"));
+    }
+    let in_body = |e: &&Entry| e.holds(Claimed::Signature) && matches!(e.place, Place::Form | Place::Params | Place::Json | Place::Body);
+    if let Some(entry) = plan.carry.iter().find(in_body).filter(|_| reads(plan, text, &Source::Body)) {
+        let path = format!("carry.{}.{}", entry.place.as_str(), entry.name);
+        return Err(LoadError::new(path, "a signature inside the body cannot sign {body}", "sign {body_without_signature}"));
+    }
+    check_whole_body(plan, text)?;
+    check_several(plan)
+}
+
+/// `{body_without_signature}` needs a signature in the body, carried bare, to empty.
+fn check_whole_body(plan: &Plan, text: &Program) -> Result<(), LoadError> {
+    let bare = |e: &Entry| matches!(&e.shape, Shape::Pattern(p) if p.0.len() == 1) && e.holds(Claimed::Signature) && e.place.in_body();
+    if reads(plan, text, &Source::BodyWithoutSignature) && !plan.carry.iter().any(bare) {
+        return Err(LoadError::new("string_to_sign", "{body_without_signature}, but no signature rides in the body", "carry: { body: { signature: \"{signature}\" } }"));
+    }
+    Ok(())
+}
+
+fn check_several(plan: &Plan) -> Result<(), LoadError> {
+    let elsewhere = |e: &&Entry| e.holds(Claimed::Signature) && e.place != Place::Header;
+    match (&plan.signature.several, plan.carry.iter().find(elsewhere)) {
+        (Some(_), Some(entry)) => {
+            let path = format!("carry.{}.{}", entry.place.as_str(), entry.name);
+            Err(LoadError::new(path, "several signatures outside of a header", "let the header carry them, or remove signature.several"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a program reads a source, itself or through what it uses.
+fn reads(plan: &Plan, program: &Program, wanted: &Source) -> bool {
+    program.ops.iter().any(|op| match op {
+        Op::Put { source, .. } => {
+            let digest = *source == Source::Claim(Claimed::BodyDigest) && plan.digest.as_ref().is_some_and(|d| reads(plan, &d.is, wanted));
+            source == wanted || digest || matches!(source, Source::Let(i) if reads(plan, &plan.lets[*i].program, wanted))
+        }
+        _ => false,
+    })
+}
+
+/// The secret reaches the key and the string to sign, and nothing else.
+fn check_secret(plan: &Plan) -> Result<(), LoadError> {
+    if plan.text.is_some() {
+        let readable = |p: &Program| p.tainted;
+        if !readable(&plan.key.from) {
+            return Err(LoadError::new("key", "a key without {secret}", "begin it with {secret}"));
+        }
+        if let Some(entry) = plan.carry.iter().find(|e| e.holds(Claimed::Secret)) {
+            let path = format!("carry.{}.{}", entry.place.as_str(), entry.name);
+            return Err(LoadError::new(path, "the secret would be sent beside a signature", "a signing dialect never carries {secret}"));
+        }
+    }
+    let mut places: Vec<(String, &Program)> = vec![("headers.each".to_owned(), &plan.headers.each)];
+    places.extend(plan.headers.pseudo.iter().map(|(name, p)| (format!("headers.pseudo.{name}"), p)));
+    places.extend([("query.each", &plan.query), ("form.each", &plan.form), ("params.each", &plan.params)].map(|(path, list)| (path.to_owned(), &list.each)));
+    places.extend(plan.digest.iter().map(|d| ("body_digest.is".to_owned(), &d.is)));
+    places.extend(plan.event.iter().map(|p| ("event".to_owned(), p)));
+    if let Some((path, _)) = places.into_iter().find(|(_, program)| program.tainted) {
+        return Err(LoadError::new(path, "the secret in a text that is shown or sent", "{secret} may stand in key and string_to_sign only"));
+    }
+    if plan.diagnostics.is_some() && plan.text.as_ref().is_some_and(|t| t.tainted) {
+        return Err(LoadError::new("diagnostics", "the string to sign holds the secret", "remove diagnostics: the text must not be shown"));
+    }
+    Ok(())
+}
+
+fn check_algorithms(plan: &Plan) -> Result<(), LoadError> {
+    let all: Vec<Algorithm> = match &plan.algorithm {
+        AlgorithmRule::None => return Ok(()),
+        AlgorithmRule::OneOf(list) => list.clone(),
+        AlgorithmRule::Named(pairs) => pairs.iter().flat_map(|(_, list)| list.clone()).collect(),
+    };
+    let plain = all.iter().find(|a| matches!(a, Algorithm::Plain(_)));
+    if let (Some(plain), Some(text)) = (plain, &plan.text)
+        && !text.tainted
+    {
+        let fault = format!("the plain digest {plain} signs nothing without {{secret}} in the string to sign");
+        return Err(LoadError::new("algorithm", fault, format!("use hmac-{plain}, or put {{secret}} into string_to_sign")));
+    }
+    if carried(plan, Claimed::Algorithm) && matches!(plan.algorithm, AlgorithmRule::OneOf(_)) {
+        return Err(LoadError::new("algorithm", "carried, but its words on the wire are not said", "write a map: { word-on-the-wire: hmac-sha256 }"));
+    }
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! Can a signed text be taken apart in one way only? Where it cannot, some requests of the class are refused.
+//!
+//! A piece is delimited on a side if its length is fixed, or if the byte beside it cannot occur in it. A text is sound
+//! if some piece can be named such that every piece before it ends, and every piece after it begins, without doubt.
+//! Where a piece before it does not, its value may not hold the byte that follows it.
+
+use super::super::hazard::Hazard;
+use super::super::plan::*;
+use super::lists;
+
+/// Adds the guards and hazards that the texts of a plan need.
+pub(super) fn guard(plan: &mut Plan) {
+    let mut found = Found::default();
+    if let Some(text) = &plan.text {
+        judge(&flatten(plan, text), &mut found);
+    }
+    for named in plan.lets.iter().filter(|l| is_condensed(plan, &l.name)) {
+        judge(&flatten(plan, &named.program), &mut found);
+    }
+    for (list, name, source) in [(&plan.query, "query", Source::QueryList), (&plan.form, "form", Source::FormList), (&plan.params, "params", Source::ParamsList)] {
+        if is_used(plan, &source) {
+            found.hazards.extend(lists::hazard(list, name));
+        }
+    }
+    plan.guards = found.guards;
+    plan.hazards.extend(found.hazards);
+}
+
+#[derive(Default)]
+struct Found {
+    guards: Vec<Guard>,
+    hazards: Vec<Hazard>,
+}
+
+fn is_used(plan: &Plan, wanted: &Source) -> bool {
+    let programs = plan.text.iter().chain(plan.lets.iter().map(|l| &l.program));
+    programs.flat_map(|p| &p.ops).any(|op| matches!(op, Op::Put { source, .. } if source == wanted))
+}
+
+/// Whether a named text is used with filters, and so is a text of its own.
+fn is_condensed(plan: &Plan, name: &str) -> bool {
+    let index = plan.lets.iter().position(|l| l.name == name);
+    let programs = plan.text.iter().chain(plan.lets.iter().map(|l| &l.program)).chain(plan.digest.iter().map(|d| &d.is));
+    programs.flat_map(|p| &p.ops).any(|op| matches!(op, Op::Put { source: Source::Let(i), filters } if Some(*i) == index && !filters.is_empty()))
+}
+
+enum Item {
+    Literal(Vec<u8>),
+    Piece(Piece),
+}
+
+struct Piece {
+    source: Source,
+    class: Class,
+}
+
+/// Which bytes a piece may hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// Its length is known, or whoever changes it changes the key.
+    Fixed,
+    Digits,
+    Token,
+    Letters,
+    /// Letters, digits, `-._~%` and the separators of an encoded list.
+    Encoded { separators: bool },
+    /// Everything but controls, blanks, `#`; with or without `?`; begins with `/`.
+    Target { query: bool },
+    Authority,
+    /// Everything but controls: a header's value or a claim.
+    Line,
+    /// Lines of a header list.
+    Headers,
+    Anything,
+}
+
+impl Class {
+    fn may_hold(self, byte: u8) -> bool {
+        let target = byte > b' ' && byte != 0x7f && byte != b'#';
+        match self {
+            Self::Fixed => false,
+            Self::Digits => byte.is_ascii_digit(),
+            Self::Token => byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte),
+            Self::Letters => byte.is_ascii_alphabetic(),
+            Self::Encoded { separators } => byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte) || separators && b"=&".contains(&byte),
+            Self::Target { query } => target && (query || byte != b'?'),
+            Self::Authority => target && !b"/?".contains(&byte),
+            Self::Line => byte >= b' ' && byte != 0x7f,
+            Self::Headers | Self::Anything => true,
+        }
+    }
+}
+
+fn flatten(plan: &Plan, program: &Program) -> Vec<Item> {
+    let mut items = Vec::new();
+    for op in &program.ops {
+        match op {
+            Op::Literal(text) => match items.last_mut() {
+                Some(Item::Literal(before)) => before.extend_from_slice(text),
+                _ => items.push(Item::Literal(text.clone())),
+            },
+            Op::Put { source: Source::Let(index), filters } if filters.is_empty() => items.extend(flatten(plan, &plan.lets[*index].program)),
+            Op::Put { source, filters } => items.push(Item::Piece(Piece { source: source.clone(), class: class(plan, source, filters) })),
+            Op::Begin | Op::End => {}
+        }
+    }
+    items
+}
+
+fn class(plan: &Plan, source: &Source, filters: &[Filter]) -> Class {
+    let has = |wanted: &[Filter]| filters.iter().any(|f| wanted.contains(f));
+    if filters.iter().any(|f| matches!(f, Filter::Digest(_) | Filter::Hmac | Filter::Time(_))) {
+        return Class::Fixed;
+    }
+    if has(&[Filter::Percent]) {
+        return Class::Encoded { separators: false };
+    }
+    let decoded = has(&[Filter::Decode, Filter::FromHex, Filter::FromBase64]);
+    match source {
+        Source::Secret | Source::SecretPart(_) | Source::Status | Source::Port | Source::HttpVersion => Class::Fixed,
+        Source::Method => Class::Token,
+        Source::Scheme => Class::Letters,
+        Source::Host | Source::Hostname | Source::Authority => Class::Authority,
+        Source::Path if !decoded || has(&[Filter::PercentPath]) => Class::Target { query: false },
+        Source::Target if !decoded => Class::Target { query: true },
+        Source::Header(_) if !decoded => Class::Line,
+        Source::Headers => Class::Headers,
+        Source::QueryList => pairs(&plan.query),
+        Source::FormList => pairs(&plan.form),
+        Source::ParamsList => pairs(&plan.params),
+        Source::Claim(what) => claim(plan, *what),
+        _ => Class::Anything,
+    }
+}
+
+fn claim(plan: &Plan, what: Claimed) -> Class {
+    match what {
+        Claimed::KeyId | Claimed::BodyDigest | Claimed::Algorithm => Class::Fixed,
+        Claimed::Time => match plan.time.as_ref().map(|t| &t.formats[0]) {
+            Some(crate::time::TimeFormat::Unix | crate::time::TimeFormat::UnixMillis) => Class::Digits,
+            _ => Class::Fixed,
+        },
+        Claimed::Expires => match plan.expires.as_ref().map(|e| &e.form) {
+            Some(ExpiresForm::At(_)) => Class::Fixed,
+            _ => Class::Digits,
+        },
+        _ => Class::Line,
+    }
+}
+
+fn pairs(list: &PairList) -> Class {
+    let encoded = list.name_guard.is_empty() && list.value_guard.is_empty() && list.name_filters.contains(&Filter::Percent);
+    if encoded && list.join == b"&" { Class::Encoded { separators: true } } else { Class::Anything }
+}
+
+/// Whether the end of the piece at `at` shows in what follows it.
+fn ends(items: &[Item], at: usize) -> bool {
+    let Item::Piece(piece) = &items[at] else { return true };
+    match (piece.class, items.get(at + 1)) {
+        (Class::Fixed, _) | (_, None) => true,
+        (Class::Headers, Some(Item::Literal(text))) => {
+            // No header line is empty, and none begins with a slash.
+            text.starts_with(b"\n\n") || text == b"\n" && items.get(at + 2).is_some_and(begins_with_slash)
+        }
+        (class, Some(Item::Literal(text))) => text.first().is_some_and(|b| !class.may_hold(*b)),
+        (class, Some(next)) => begins_with_slash(next) && !class.may_hold(b'/'),
+    }
+}
+
+fn begins_with_slash(item: &Item) -> bool {
+    matches!(item, Item::Piece(p) if matches!(p.class, Class::Target { .. }))
+}
+
+/// Whether the beginning of the piece at `at` shows in what precedes it.
+fn begins(items: &[Item], at: usize) -> bool {
+    let Item::Piece(piece) = &items[at] else { return true };
+    match (piece.class, at.checked_sub(1).map(|i| &items[i])) {
+        (Class::Fixed, _) | (_, None) => true,
+        (class, Some(Item::Literal(text))) => text.last().is_some_and(|b| !class.may_hold(*b)),
+        (_, Some(Item::Piece(_))) => false,
+    }
+}
+
+fn judge(items: &[Item], found: &mut Found) {
+    let pieces: Vec<usize> = (0..items.len()).filter(|i| matches!(items[*i], Item::Piece(_))).collect();
+    // The last pivot whose followers all begin without doubt needs the most guards before it, the first one the fewest.
+    let pivots = (0..pieces.len()).filter(|k| pieces[k + 1..].iter().all(|i| begins(items, *i)));
+    let doubtful = |k: usize| pieces[..k].iter().copied().filter(|i| !ends(items, *i)).collect::<Vec<_>>();
+    let Some(open) = pivots.map(doubtful).min_by_key(Vec::len) else { return };
+    for at in open {
+        match needed(items, at) {
+            Some(guard) if found.guards.contains(&guard) => {}
+            Some(guard) => found.guards.push(guard),
+            None => found.hazards.push(Hazard::RunTogether(format!("{:?} and what follows it", source_name(&items[at])))),
+        }
+    }
+}
+
+/// What makes the end of a doubtful piece certain.
+fn needed(items: &[Item], at: usize) -> Option<Guard> {
+    let Item::Piece(piece) = &items[at] else { return None };
+    let Some(Item::Literal(next)) = items.get(at + 1) else { return None };
+    match (&piece.source, piece.class) {
+        (Source::Headers, _) => {
+            // A line that begins with the literal's label would be taken for what follows the list.
+            let label = next.strip_prefix(b"\n")?.split(|b| *b == b':').next()?;
+            let name = std::str::from_utf8(label).ok().filter(|l| !l.is_empty() && next.contains(&b':'))?;
+            Some(Guard::ListedHeader(name.to_ascii_lowercase()))
+        }
+        (Source::Body | Source::BodyWithoutSignature, _) => None,
+        _ => Some(Guard::Byte { source: piece.source.clone(), byte: *next.first()? }),
+    }
+}
+
+fn source_name(item: &Item) -> String {
+    match item {
+        Item::Piece(piece) => format!("{:?}", piece.source).to_lowercase(),
+        Item::Literal(_) => String::new(),
+    }
+}

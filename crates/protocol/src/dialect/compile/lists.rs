@@ -1,0 +1,158 @@
+//! The lists: headers, query, form and merged parameters.
+
+use super::super::error::LoadError;
+use super::super::hazard::Hazard;
+use super::super::plan::*;
+use super::super::template::{self, Piece};
+use super::super::written::{Pairs, Repeated as WrittenRepeated};
+use super::{Compiler, Scope};
+use crate::encoding::Decoding;
+
+pub(super) fn headers(compiler: &Compiler<'_>) -> Result<HeaderList, LoadError> {
+    let default = super::super::written::Headers::default();
+    let w = compiler.written.headers.as_ref().unwrap_or(&default);
+    let each = item(compiler, w.each.as_deref().unwrap_or("{name | lower}:{value | squeeze}"), "headers.each")?;
+    let pseudo = w.pseudo.iter().map(|(name, line)| {
+        let path = format!("headers.pseudo.{name}");
+        let program = compiler.program(&template::parse(line, &path)?, &path, Scope::Text)?;
+        if program.needs.is_empty() { Ok((name.to_ascii_lowercase(), program)) } else { Err(LoadError::new(path, "a let in a list", "write out what it says")) }
+    });
+    let names = w.names.clone().unwrap_or_else(|| ";".to_owned());
+    if names.trim().is_empty() && names != " " {
+        return Err(LoadError::new("headers.names", "empty", "say what stands between two names, such as \";\""));
+    }
+    Ok(HeaderList {
+        name_filters: filters_of(&each, &Source::ItemName),
+        each,
+        join: w.join.clone().unwrap_or_else(|| "\n".to_owned()).into_bytes(),
+        order: order(w.order.as_deref().unwrap_or("name"), "headers.order")?,
+        repeated: repeated(w.repeated.as_ref(), "headers.repeated")?.unwrap_or_else(|| Repeated::Join(b",".to_vec())),
+        drop_empty: drop_empty(w.empty.as_deref(), "headers.empty")?,
+        except: w.except.iter().map(|n| n.to_ascii_lowercase()).collect(),
+        sign: w.sign.iter().map(|n| HeaderPattern::parse(n)).collect(),
+        always: w.always.clone(),
+        pseudo: pseudo.collect::<Result<_, LoadError>>()?,
+        missing: match w.missing.as_deref() {
+            None | Some("refuse") => Missing::Refuse,
+            Some("empty") => Missing::Empty,
+            Some("skip") => Missing::Skip,
+            Some(other) => return Err(LoadError::new("headers.missing", format!("'{other}' is no rule"), "one of refuse, empty, skip")),
+        },
+        names,
+        default: w.default.clone(),
+    })
+}
+
+pub(super) fn pairs(compiler: &Compiler<'_>, name: &'static str, written: Option<&Pairs>, own: &[&str]) -> Result<PairList, LoadError> {
+    let default = Pairs::default();
+    let w = written.unwrap_or(&default);
+    let at = |key: &str| format!("{name}.{key}");
+    let each = item(compiler, w.each.as_deref().unwrap_or("{name | percent}={value | percent}"), &at("each"))?;
+    let from: Vec<&str> = if w.from.is_empty() { own.to_vec() } else { w.from.iter().map(String::as_str).collect() };
+    let decoding = match w.decode.as_deref() {
+        None | Some("percent") => Decoding::Percent,
+        Some("form") => Decoding::Form,
+        Some("none") => Decoding::None,
+        Some(other) => return Err(LoadError::new(at("decode"), format!("'{other}' is no decoding"), "one of percent, form, none")),
+    };
+    let join = w.join.clone().unwrap_or_else(|| "&".to_owned()).into_bytes();
+    let (name_guard, value_guard) = guards(&each, &join, decoding);
+    Ok(PairList {
+        name_filters: filters_of(&each, &Source::ItemName),
+        value_filters: filters_of(&each, &Source::ItemValue),
+        each,
+        join,
+        order: order(w.order.as_deref().unwrap_or("name-value"), &at("order"))?,
+        repeated: repeated(w.repeated.as_ref(), &at("repeated"))?.unwrap_or(Repeated::All),
+        drop_empty: drop_empty(w.empty.as_deref(), &at("empty"))?,
+        except: w.except.clone(),
+        from: from.iter().map(|s| source(s, &at("from"))).collect::<Result<_, _>>()?,
+        only: w.only.clone(),
+        decoding,
+        name_guard,
+        value_guard,
+    })
+}
+
+/// An item template: it must hold {name} and {value}, or the list could not tell its items apart.
+fn item(compiler: &Compiler<'_>, text: &str, path: &str) -> Result<Program, LoadError> {
+    let pieces = template::parse(text, path)?;
+    let program = compiler.program(&pieces, path, Scope::Item)?;
+    for wanted in [Source::ItemName, Source::ItemValue] {
+        if !program.ops.iter().any(|op| matches!(op, Op::Put { source, .. } if *source == wanted)) && pieces != [Piece::Literal(String::new())] {
+            let word = if wanted == Source::ItemName { "{name}" } else { "{value}" };
+            return Err(LoadError::new(path, format!("an item without {word}"), "write both {name} and {value}"));
+        }
+    }
+    Ok(program)
+}
+
+fn filters_of(program: &Program, wanted: &Source) -> Vec<Filter> {
+    let found = program.ops.iter().find_map(|op| match op {
+        Op::Put { source, filters } if source == wanted => Some(filters.clone()),
+        _ => None,
+    });
+    found.unwrap_or_default()
+}
+
+/// The bytes that a decoded name or value may not hold: the literal between them, and what joins the items.
+fn guards(each: &Program, join: &[u8], decoding: Decoding) -> (Vec<u8>, Vec<u8>) {
+    let encoded = |wanted| filters_of(each, &wanted).iter().any(|f| matches!(f, Filter::Percent | Filter::Hex | Filter::Digest(_)));
+    if decoding == Decoding::None {
+        return (Vec::new(), Vec::new());
+    }
+    let between = each.ops.iter().find_map(|op| match op {
+        Op::Literal(text) => text.first().copied(),
+        _ => None,
+    });
+    let name = if encoded(Source::ItemName) { Vec::new() } else { between.iter().chain(join.first()).copied().collect() };
+    let value = if encoded(Source::ItemValue) { Vec::new() } else { join.first().copied().into_iter().collect() };
+    (name, value)
+}
+
+/// A list whose items run together cannot be read back at all.
+pub(super) fn hazard(list: &PairList, name: &'static str) -> Option<Hazard> {
+    let between = list.each.ops.iter().any(|op| matches!(op, Op::Literal(text) if !text.is_empty()));
+    (!between || list.join.is_empty()).then_some(Hazard::NoSeparators(name))
+}
+
+fn order(word: &str, path: &str) -> Result<Order, LoadError> {
+    Ok(match word {
+        "name" => Order::Name,
+        "name-value" => Order::NameValue,
+        "name-ignore-case" => Order::NameIgnoreCase,
+        "line" => Order::Line,
+        "as-is" => Order::AsIs,
+        _ => return Err(LoadError::new(path, format!("'{word}' is no order"), "one of name, name-value, name-ignore-case, line, as-is")),
+    })
+}
+
+fn repeated(written: Option<&WrittenRepeated>, path: &str) -> Result<Option<Repeated>, LoadError> {
+    Ok(match written {
+        None => None,
+        Some(WrittenRepeated::Join(text)) => Some(Repeated::Join(text.clone().into_bytes())),
+        Some(WrittenRepeated::Word(word)) => Some(match word.as_str() {
+            "all" => Repeated::All,
+            "first" => Repeated::First,
+            "refuse" => Repeated::Refuse,
+            _ => return Err(LoadError::new(path, format!("'{word}' is no rule"), "one of all, first, refuse, { join: \",\" }")),
+        }),
+    })
+}
+
+fn drop_empty(word: Option<&str>, path: &str) -> Result<bool, LoadError> {
+    match word {
+        None | Some("keep") => Ok(false),
+        Some("drop") => Ok(true),
+        Some(other) => Err(LoadError::new(path, format!("'{other}' is no rule"), "one of keep, drop")),
+    }
+}
+
+fn source(word: &str, path: &str) -> Result<PairSource, LoadError> {
+    match word {
+        "query" => Ok(PairSource::Query),
+        "form" => Ok(PairSource::Form),
+        "authorization" => Ok(PairSource::Authorization),
+        _ => Err(LoadError::new(path, format!("'{word}' is no source"), "any of query, form, authorization")),
+    }
+}

@@ -1,0 +1,285 @@
+//! After the tag held: is the request the only one with this text, and does the signature cover what it must?
+
+use std::collections::BTreeSet;
+
+use super::lists::{self, Pair};
+use super::read::Reading;
+use super::scene::Scene;
+use crate::dialect::compile::part_of;
+use crate::dialect::Part;
+use crate::dialect::plan::*;
+use crate::encoding::{Decoding, is_well_encoded};
+use crate::message::MessageView;
+use crate::policy::Policy;
+use crate::reason::{Reason, Refusal};
+
+/// Why another request could have the same string to sign; `None` when none could.
+pub(crate) fn ambiguity(scene: &Scene<'_>, reading: &Reading<'_>) -> Result<Option<String>, Refusal> {
+    if let Some(found) = &reading.ambiguous {
+        return Ok(Some(found.clone()));
+    }
+    let sources = sources(scene.plan);
+    let mut lists: Vec<&PairList> = Vec::new();
+    for source in &sources {
+        let found = match source {
+            Source::Header(name) => repeated_header(scene, name),
+            Source::Query(name) => repeated_parameter(scene.message.query(), Decoding::Percent, name),
+            Source::Form(name) if scene.message.is_form() => repeated_parameter(scene.body_bytes()?, Decoding::Form, name),
+            Source::Headers if !matches!(scene.plan.headers.repeated, Repeated::Join(_)) => scene.names.iter().find_map(|n| repeated_header(scene, n)),
+            Source::QueryList => {
+                lists.push(&scene.plan.query);
+                None
+            }
+            Source::FormList => {
+                lists.push(&scene.plan.form);
+                None
+            }
+            Source::ParamsList => {
+                lists.push(&scene.plan.params);
+                None
+            }
+            _ => None,
+        };
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    for list in lists {
+        if let Some(found) = ambiguous_list(scene, list)? {
+            return Ok(Some(found));
+        }
+    }
+    for guard in &scene.plan.guards {
+        if let Some(found) = guarded(scene, guard)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// Every source that reaches the string to sign or the key, each once.
+fn sources(plan: &Plan) -> Vec<Source> {
+    let programs = plan.text.iter().chain([&plan.key.from]).chain(&plan.key.chain);
+    let mut found = Vec::new();
+    programs.for_each(|program| gather(plan, program, &mut found));
+    found
+}
+
+fn gather(plan: &Plan, program: &Program, found: &mut Vec<Source>) {
+    for op in &program.ops {
+        if let Op::Put { source, .. } = op {
+            if let Source::Let(index) = source {
+                gather(plan, &plan.lets[*index].program, found);
+            }
+            if !found.contains(source) {
+                found.push(source.clone());
+            }
+        }
+    }
+}
+
+fn repeated_header(scene: &Scene<'_>, name: &str) -> Option<String> {
+    (scene.message.values(name).count() > 1).then(|| format!("the header {name} is there more than once"))
+}
+
+fn repeated_parameter(text: &[u8], decoding: Decoding, name: &str) -> Option<String> {
+    let same = lists::split(text).filter(|(n, _)| crate::encoding::decode(n, decoding) == name.as_bytes());
+    (same.count() > 1).then(|| format!("the parameter {name} is there more than once"))
+}
+
+fn ambiguous_list(scene: &Scene<'_>, list: &PairList) -> Result<Option<String>, Refusal> {
+    if list.from.contains(&PairSource::Form)
+        && let Some(found) = repeated_header(scene, "content-type")
+    {
+        return Ok(Some(found));
+    }
+    let mut before: Vec<Pair> = Vec::new();
+    for source in &list.from {
+        if list.decoding != Decoding::None && !well_encoded(scene, *source)? {
+            return Ok(Some("a % that begins no triplet in a parameter".to_owned()));
+        }
+        let own = lists::pairs_of(scene, list, *source)?;
+        for (i, (name, value)) in own.iter().enumerate() {
+            let same = |other: &[u8]| if list.order == Order::NameIgnoreCase { other.eq_ignore_ascii_case(name) } else { other == name };
+            if before.iter().any(|(n, _)| same(n)) {
+                return Ok(Some(format!("the parameter {} is there in two places", shown(name))));
+            }
+            let once = matches!(list.repeated, Repeated::First | Repeated::Refuse | Repeated::Join(_)) || list.order == Order::NameIgnoreCase;
+            if once && own[..i].iter().any(|(n, _)| same(n)) {
+                return Ok(Some(format!("the parameter {} is there more than once", shown(name))));
+            }
+            if name.iter().any(|b| list.name_guard.contains(b)) || value.iter().any(|b| list.value_guard.contains(b)) {
+                return Ok(Some(format!("the parameter {} holds a decoded separator", shown(name))));
+            }
+        }
+        before.extend(own);
+    }
+    Ok(None)
+}
+
+fn well_encoded(scene: &Scene<'_>, source: PairSource) -> Result<bool, Refusal> {
+    Ok(match source {
+        PairSource::Query => is_well_encoded(scene.message.query()),
+        PairSource::Form => !scene.message.is_form() || is_well_encoded(scene.body_bytes()?),
+        PairSource::Authorization => true,
+    })
+}
+
+/// A name for the log: what is no printable ASCII is escaped.
+fn shown(name: &[u8]) -> String {
+    name.escape_ascii().to_string()
+}
+
+fn guarded(scene: &Scene<'_>, guard: &Guard) -> Result<Option<String>, Refusal> {
+    Ok(match guard {
+        Guard::ListedHeader(forbidden) => {
+            let listed = scene.names.iter().chain(&scene.plan.headers.always).any(|n| n.eq_ignore_ascii_case(forbidden));
+            listed.then(|| format!("the header {forbidden} is listed, and its line would look like what follows the headers"))
+        }
+        Guard::Byte { source, byte } => {
+            let holds = |text: &[u8]| text.contains(byte);
+            let list = |list: &PairList| -> Result<bool, Refusal> {
+                let taken = lists::take(scene, list)?;
+                Ok(taken.items.iter().any(|(n, v)| holds(n) || holds(v)))
+            };
+            let held = match source {
+                Source::Claim(what) => scene.texts.get(*what).is_some_and(|t| holds(t.as_bytes())),
+                Source::Header(name) => scene.message.values(name).any(holds),
+                Source::Path => holds(&crate::encoding::decode(scene.message.path(), Decoding::Percent)),
+                Source::Target => scene.message.request_line().is_some_and(|l| holds(l.target)),
+                Source::Host | Source::Hostname | Source::Authority => holds(scene.host()),
+                Source::Method => scene.message.request_line().is_some_and(|l| holds(l.method.as_bytes())),
+                Source::QueryList => list(&scene.plan.query)?,
+                Source::FormList => list(&scene.plan.form)?,
+                Source::ParamsList => list(&scene.plan.params)?,
+                // What cannot be looked into is treated as if it held the byte.
+                _ => true,
+            };
+            held.then(|| format!("a value holds '{}', which parts it from what follows", byte.escape_ascii()))
+        }
+    })
+}
+
+/// Adds the claims that are covered through the entry from which they were read.
+pub(crate) fn cover_claims(plan: &Plan, message: &dyn MessageView, reading: &Reading<'_>, covers: &mut BTreeSet<Part>) {
+    for (what, index) in &reading.carriers {
+        let Some(part) = part_of(plan, &Source::Claim(*what)) else { continue };
+        if covers.contains(&part) || is_covered(message, &plan.carry[*index], covers) {
+            covers.insert(part);
+            if *what == Claimed::BodyDigest && !is_sentinel(plan, reading) {
+                covers.insert(Part::Body);
+            }
+        }
+    }
+}
+
+fn is_covered(message: &dyn MessageView, entry: &Entry, covers: &BTreeSet<Part>) -> bool {
+    let query = || covers.contains(&Part::Query) || covers.contains(&Part::QueryParameter(entry.name.clone()));
+    let body = || covers.contains(&Part::Body) || covers.contains(&Part::FormField(entry.name.clone()));
+    match entry.place {
+        Place::Header => {
+            covers.contains(&Part::Header(entry.name.to_ascii_lowercase()))
+                || matches!(entry.shape, Shape::Parameters(_)) && covers.contains(&Part::Authorization)
+        }
+        Place::Query => query(),
+        Place::Params if in_query(message, &entry.name) => query(),
+        Place::Params | Place::Form | Place::Json | Place::Body => body(),
+    }
+}
+
+fn in_query(message: &dyn MessageView, name: &str) -> bool {
+    lists::split(message.query()).any(|(n, _)| crate::encoding::decode(n, Decoding::Percent) == name.as_bytes())
+}
+
+/// Whether a literal was sent in place of the body's digest.
+pub(crate) fn is_sentinel(plan: &Plan, reading: &Reading<'_>) -> bool {
+    let sent = reading.texts.get(Claimed::BodyDigest);
+    plan.digest.as_ref().is_some_and(|rule| rule.unsigned.iter().any(|literal| Some(literal.as_str()) == sent))
+}
+
+/// What a message has, as far as requirements ask.
+#[derive(Debug, Clone)]
+pub(crate) struct Presence {
+    query: bool,
+    body: bool,
+    expires: bool,
+    sentinel: bool,
+    /// Lower-case names, without those that carry the signature or the list of signed headers.
+    headers: Vec<String>,
+}
+
+impl Presence {
+    pub(crate) fn of(scene: &Scene<'_>, reading: &Reading<'_>) -> Self {
+        let headers = scene.message.lines().map(|line| line.name.to_ascii_lowercase()).filter(|name| !lists::is_own_carrier(scene, name));
+        Self {
+            query: !scene.message.query().is_empty(),
+            body: !scene.body_is_empty(),
+            expires: reading.texts.get(Claimed::Expires).is_some(),
+            sentinel: is_sentinel(scene.plan, reading),
+            headers: headers.collect(),
+        }
+    }
+}
+
+/// Every required part that this message has and this dialect can sign is covered.
+pub(crate) fn require(plan: &Plan, policy: &Policy, covers: &BTreeSet<Part>, presence: &Presence) -> Result<(), Refusal> {
+    let unsigned = |part: &Part| Refusal::new(Reason::RequiredPartUnsigned, format!("{part} is not signed"));
+    if plan.text.is_none() {
+        return Ok(());
+    }
+    for requirement in &plan.require {
+        match requirement {
+            Requirement::Part(part) => {
+                if applies(plan, part, presence) && !policy.waives(part) && !covers.contains(part) {
+                    return Err(unsigned(part));
+                }
+            }
+            Requirement::Headers(pattern) => {
+                for name in presence.headers.iter().filter(|n| pattern.matches(n)) {
+                    let part = Part::Header(name.clone());
+                    if !covers.contains(&part) && !policy.waives(&part) {
+                        return Err(unsigned(&part));
+                    }
+                }
+            }
+        }
+    }
+    for part in policy.required() {
+        let absent = match part {
+            Part::Query => !presence.query,
+            Part::Body => !presence.body,
+            Part::Header(name) => !presence.headers.contains(name),
+            _ => false,
+        };
+        if !absent && !covers.contains(part) {
+            return Err(unsigned(part));
+        }
+    }
+    if presence.expires && !covers.contains(&Part::Expires) {
+        return Err(unsigned(&Part::Expires));
+    }
+    Ok(())
+}
+
+/// Whether a default requirement concerns this message: the dialect can sign the part, and the message has it.
+fn applies(plan: &Plan, part: &Part, presence: &Presence) -> bool {
+    let carried = |what| plan.carry.iter().any(|e| e.holds(what));
+    match part {
+        Part::Time => carried(Claimed::Time),
+        Part::Nonce => carried(Claimed::Nonce),
+        Part::Query => plan.able.contains(part) && presence.query,
+        Part::Body => plan.able.contains(part) && presence.body && !presence.sentinel,
+        Part::Header(name) => presence.headers.contains(name),
+        _ => plan.able.contains(part),
+    }
+}
+
+/// The text of the digest that was sent, when it speaks of the body.
+pub(crate) fn sent_digest<'r>(plan: &Plan, reading: &'r Reading<'_>) -> Option<&'r str> {
+    reading.texts.get(Claimed::BodyDigest).filter(|_| !is_sentinel(plan, reading))
+}
+
+/// Whether the members or fields that carry claims can be read at all.
+pub(crate) fn body_carries(plan: &Plan) -> bool {
+    plan.carry.iter().any(|e| e.place.in_body() || e.place == Place::Params)
+}

@@ -1,0 +1,43 @@
+//! Which headers a signer signs, and how it lists them.
+
+use super::filters::apply_all;
+use super::lists::is_own_carrier;
+use super::scene::Scene;
+use crate::dialect::Part;
+use crate::dialect::plan::{Filter, Order};
+use crate::reason::{Reason, Refusal};
+
+/// The headers that the file's patterns choose among those that are there.
+pub(crate) fn select(scene: &Scene<'_>) -> Vec<String> {
+    let list = &scene.plan.headers;
+    let mut chosen: Vec<String> = Vec::new();
+    for pattern in &list.sign {
+        if list.pseudo.iter().any(|(name, _)| pattern.matches(name)) && !pattern.prefix {
+            chosen.push(pattern.name.clone());
+            continue;
+        }
+        for line in scene.message.lines().filter(|line| pattern.matches(line.name)) {
+            let excepted = list.except.contains(&line.name.to_ascii_lowercase()) || is_own_carrier(scene, line.name);
+            if !excepted && !chosen.iter().any(|c| c.eq_ignore_ascii_case(line.name)) {
+                chosen.push(if pattern.prefix { line.name.to_owned() } else { pattern.name.clone() });
+            }
+        }
+    }
+    chosen
+}
+
+/// The text of `{signed_headers}`. Where it is signed itself it has one form: spelled as the lines spell the names, and in their order. Elsewhere
+/// it stays as the caller listed it.
+pub(crate) fn list_text(scene: &Scene<'_>, listed_by_caller: bool) -> Result<String, Refusal> {
+    let list = &scene.plan.headers;
+    let further = scene.names.iter().filter(|name| !list.always.iter().any(|a| a.eq_ignore_ascii_case(name)));
+    if listed_by_caller && !scene.plan.able.contains(&Part::SignedHeaders) {
+        return Ok(further.map(String::as_str).collect::<Vec<_>>().join(&list.names));
+    }
+    let spelling: Vec<Filter> = list.name_filters.iter().filter(|f| **f != Filter::Percent).cloned().collect();
+    let mut names = further.map(|name| apply_all(&spelling, name.as_bytes())).collect::<Result<Vec<_>, _>>()?;
+    if list.order != Order::AsIs {
+        names.sort();
+    }
+    String::from_utf8(names.join(list.names.as_bytes())).map_err(|_| Refusal::new(Reason::MalformedClaim, "a header's name is not UTF-8"))
+}

@@ -1,0 +1,200 @@
+//! Places carried values into a message: the mirror of reading them.
+
+use super::fields::{end_of_object, value_span};
+use super::lists::split;
+use super::render::Renderer;
+use super::scene::Scene;
+use crate::dialect::plan::{Claimed, Entry, Parameters, Pattern, Place, Shape, Slot};
+use crate::encoding::{Decoding, decode, percent};
+use crate::message::{Message, MessageView};
+use crate::reason::{Reason, Refusal};
+
+/// The text of an entry; empty when a value that it needs is missing.
+pub(crate) fn entry_text(scene: &Scene<'_>, entry: &Entry) -> Result<String, Refusal> {
+    match &entry.shape {
+        Shape::Constant(text) => utf8(text.clone()),
+        Shape::Pattern(pattern) => pattern_text(scene, pattern),
+        Shape::Parameters(parameters) => {
+            let mut out = parameters.scheme.clone();
+            if !out.is_empty() {
+                out.push(' ');
+            }
+            let mut first = true;
+            for parameter in &parameters.list {
+                let value = pattern_text(scene, &parameter.value)?;
+                if value.is_empty() && parameter.optional {
+                    continue;
+                }
+                if !std::mem::take(&mut first) {
+                    out.push_str(&utf8(if parameter.before.is_empty() { vec![parameters.separator, b' '] } else { parameter.before.clone() })?);
+                }
+                let quote = if parameter.quoted { "\"" } else { "" };
+                out.push_str(&format!("{}={quote}{value}{quote}", parameter.name));
+            }
+            Ok(out)
+        }
+    }
+}
+
+/// The parameters of a list as they are about to be written, but for the signature.
+pub(crate) fn parameter_texts(scene: &Scene<'_>, parameters: &Parameters) -> Result<Vec<(String, String)>, Refusal> {
+    let signs = |slot: &Slot| matches!(slot, Slot::Claim { what: Claimed::Signature, .. });
+    let mut texts = Vec::new();
+    for parameter in parameters.list.iter().filter(|p| !p.value.0.iter().any(signs)) {
+        let value = pattern_text(scene, &parameter.value)?;
+        if !(value.is_empty() && parameter.optional) {
+            texts.push((parameter.name.clone(), value));
+        }
+    }
+    Ok(texts)
+}
+
+fn pattern_text(scene: &Scene<'_>, pattern: &Pattern) -> Result<String, Refusal> {
+    let mut out = Vec::new();
+    for slot in &pattern.0 {
+        match slot {
+            Slot::Literal(text) => out.extend_from_slice(text),
+            Slot::Computed(program) => {
+                let mut renderer = Renderer::new(scene);
+                let text = renderer.text(program)?;
+                out.extend_from_slice(renderer.bytes(&text));
+            }
+            Slot::Claim { what, percent: encode } => {
+                let text = claim_text(scene, *what);
+                if text.is_empty() {
+                    return Ok(String::new());
+                }
+                if *encode { percent(text.as_bytes(), b"", &mut out) } else { out.extend_from_slice(text.as_bytes()) }
+            }
+        }
+    }
+    utf8(out)
+}
+
+fn claim_text<'s>(scene: &'s Scene<'_>, what: Claimed) -> &'s str {
+    let secret = match (what, scene.credential) {
+        (Claimed::Secret, Some(credential)) => Some(credential.material().secret()),
+        (Claimed::SecretPart(index), Some(credential)) => credential.part(&scene.plan.secrets[index]).map(crate::secret::Secret::expose),
+        _ => None,
+    };
+    match secret {
+        Some(bytes) => std::str::from_utf8(bytes).unwrap_or_default(),
+        None => scene.texts.get(what).unwrap_or_default(),
+    }
+}
+
+fn utf8(bytes: Vec<u8>) -> Result<String, Refusal> {
+    String::from_utf8(bytes).map_err(|_| Refusal::new(Reason::MalformedClaim, "a carried text would not be UTF-8"))
+}
+
+/// Writes a value where an entry says; one that is there is replaced where it stands.
+pub(crate) fn put(message: &mut Message, entry: &Entry, value: &str) -> Result<(), Refusal> {
+    let form = message.view().is_form();
+    match entry.place {
+        Place::Header => put_header(message, &entry.name, value),
+        Place::Query => put_query(message, &entry.name, value)?,
+        Place::Params if form && !message.body_bytes().is_empty() => put_form(message, &entry.name, value),
+        Place::Params => put_query(message, &entry.name, value)?,
+        Place::Form if !form => {
+            return Err(Refusal::new(Reason::MalformedRequest, "the signature rides in a form, and the content type is no form"));
+        }
+        Place::Form => put_form(message, &entry.name, value),
+        Place::Body if form => put_raw_field(message, entry, value),
+        Place::Json | Place::Body => put_member(message, entry, value)?,
+    }
+    Ok(())
+}
+
+fn put_header(message: &mut Message, name: &str, value: &str) {
+    let headers = message.headers_mut();
+    let mut places = headers.iter().enumerate().filter(|(_, (n, _))| n.eq_ignore_ascii_case(name)).map(|(i, _)| i);
+    let Some(first) = places.next() else {
+        headers.push((name.to_owned(), value.as_bytes().to_vec()));
+        return;
+    };
+    headers[first].1 = value.as_bytes().to_vec();
+    let mut index = 0;
+    headers.retain(|(n, _)| {
+        index += 1;
+        index - 1 <= first || !n.eq_ignore_ascii_case(name)
+    });
+}
+
+fn put_query(message: &mut Message, name: &str, value: &str) -> Result<(), Refusal> {
+    let Message::Request(request) = message else {
+        return Err(Refusal::new(Reason::MalformedRequest, "a response has no query"));
+    };
+    let mark = request.target.iter().position(|b| *b == b'?');
+    let (path, query) = match mark {
+        Some(at) => (request.target[..=at].to_vec(), request.target[at + 1..].to_vec()),
+        None => ([&request.target[..], b"?"].concat(), Vec::new()),
+    };
+    request.target = [path, set_pair(&query, name, value, Decoding::Percent)].concat();
+    Ok(())
+}
+
+fn put_form(message: &mut Message, name: &str, value: &str) {
+    let body = message.body_mut();
+    *body = set_pair(body, name, value, Decoding::Form);
+}
+
+/// The pairs with this one replaced where it stands, or added at the end.
+fn set_pair(text: &[u8], name: &str, value: &str, decoding: Decoding) -> Vec<u8> {
+    let mut pair = Vec::new();
+    percent(name.as_bytes(), b"", &mut pair);
+    pair.push(b'=');
+    percent(value.as_bytes(), b"", &mut pair);
+    let mut placed = false;
+    let mut fragments: Vec<Vec<u8>> = Vec::new();
+    for fragment in text.split(|b| *b == b'&').filter(|_| !text.is_empty()) {
+        let same = split(fragment).next().is_some_and(|(n, _)| decode(n, decoding) == name.as_bytes());
+        if !same {
+            fragments.push(fragment.to_vec());
+        } else if !std::mem::replace(&mut placed, true) {
+            fragments.push(pair.clone());
+        }
+    }
+    if !placed {
+        fragments.push(pair);
+    }
+    fragments.join(&b'&')
+}
+
+/// A field of a form whose raw bytes are signed: only its value changes.
+fn put_raw_field(message: &mut Message, entry: &Entry, value: &str) {
+    let mut encoded = Vec::new();
+    percent(value.as_bytes(), b"", &mut encoded);
+    match value_span(message.view(), message.body_bytes(), entry) {
+        Some(span) => {
+            let bare = span.start == span.end && message.body_bytes().get(span.start.wrapping_sub(1)) != Some(&b'=');
+            let text = if bare { [b"=", &encoded[..]].concat() } else { encoded };
+            message.body_mut().splice(span, text);
+        }
+        None => {
+            let joint: &[u8] = if message.body_bytes().is_empty() { b"" } else { b"&" };
+            let pair = [joint, entry.name.as_bytes(), b"=", &encoded].concat();
+            message.body_mut().extend(pair);
+        }
+    }
+}
+
+/// A member of a JSON body: only its value changes; a new one goes behind the last.
+fn put_member(message: &mut Message, entry: &Entry, value: &str) -> Result<(), Refusal> {
+    if value.bytes().any(|b| b < b' ' || b == b'"' || b == b'\\') {
+        return Err(Refusal::new(Reason::MalformedRequest, format!("the value of {} cannot stand in JSON as it is", entry.name)));
+    }
+    if let Some(span) = value_span(message.view(), message.body_bytes(), entry) {
+        message.body_mut().splice(span, value.bytes());
+        return Ok(());
+    }
+    let (end, empty) = end_of_object(message.body_bytes())
+        .ok_or_else(|| Refusal::new(Reason::MalformedRequest, "the signature rides in the body, and the body is neither a form nor a JSON object"))?;
+    let member = format!("{}\"{}\":\"{value}\"", if empty { "" } else { "," }, entry.name);
+    message.body_mut().splice(end..end, member.into_bytes());
+    Ok(())
+}
+
+/// Whether something rides there already.
+pub(crate) fn is_present(message: &dyn MessageView, entry: &Entry) -> bool {
+    super::fields::find(message, message.body(), entry).is_ok_and(|found| !found.values.is_empty())
+}

@@ -1,0 +1,425 @@
+//! Signing: a message and a credential in, the placed message out.
+//!
+//! ```text
+//! prepare -> the bytes to sign -> finish(tag) -> the placed message
+//! ```
+//! Between the two steps the key may be anywhere, in a key-management service for example.
+
+use std::fmt;
+
+use crate::algorithm::Algorithm;
+use crate::credential::Credential;
+use crate::dialect::plan::{AlgorithmRule, Claimed, Entry, Place, Plan, When};
+use crate::dialect::{Dialect, Inputs};
+use crate::engine::render::{Renderer, applies, derive_key};
+use crate::engine::scene::{Scene, Texts};
+use crate::engine::{names, read, write};
+use crate::message::Message;
+use crate::reason::Refusal;
+use crate::secret::{Secret, Tag};
+use crate::stages::Stages;
+use crate::time::Timestamp;
+
+/// The signer's own choices. Time and nonce are arguments: this crate has no clock and no randomness.
+#[derive(Debug, Clone)]
+pub struct SignOptions {
+    /// The signer's clock.
+    pub at: Timestamp,
+    /// The nonce, for a dialect that carries one.
+    pub nonce: Option<String>,
+    /// The values of the dialect's inputs.
+    pub inputs: Inputs,
+    /// The headers to sign; absent: those that the dialect's file says.
+    pub headers: Option<Vec<String>>,
+    /// Optional carried parts to leave out, such as `nonce`.
+    pub omit: Vec<String>,
+    /// The text of the expiry; absent: the file's default.
+    pub expires: Option<String>,
+    /// A literal to carry in place of the body's digest, or the digest itself.
+    pub body_digest: Option<String>,
+}
+
+impl SignOptions {
+    /// The dialect's own choices at this time.
+    #[must_use]
+    pub fn new(at: Timestamp) -> Self {
+        Self { at, nonce: None, inputs: Inputs::new(), headers: None, omit: Vec::new(), expires: None, body_digest: None }
+    }
+
+    /// The same with a nonce.
+    #[must_use]
+    pub fn with_nonce(mut self, nonce: impl Into<String>) -> Self {
+        self.nonce = Some(nonce.into());
+        self
+    }
+
+    /// The same with the value of an input.
+    #[must_use]
+    pub fn with_input(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.inputs = self.inputs.with(name, value);
+        self
+    }
+}
+
+/// Why a message could not be signed. It is the caller who can mend it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SignError {
+    /// The dialect needs this input.
+    MissingInput(String),
+    /// The dialect carries a nonce, and none was given.
+    MissingNonce,
+    /// The credential lacks this further secret.
+    MissingSecret(String),
+    /// The credential's key or registered algorithm does not fit the dialect.
+    AlgorithmMismatch,
+    /// The private half of the key is not here: use [`Dialect::prepare`].
+    NoPrivateKey,
+    /// The dialect signs responses and this is a request, or the other way round.
+    WrongMessage,
+    /// The message cannot be put into the dialect's form.
+    Unsignable(Refusal),
+}
+
+impl fmt::Display for SignError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MissingInput(name) => write!(f, "the dialect needs the input {name}; give it, for example {name}=..."),
+            Self::MissingNonce => f.write_str("the dialect carries a nonce; give a fresh one for each signature"),
+            Self::MissingSecret(name) => write!(f, "the credential lacks the further secret {name}"),
+            Self::AlgorithmMismatch => f.write_str("the credential's key or algorithm does not fit the dialect"),
+            Self::NoPrivateKey => f.write_str("the credential holds no private key to sign with"),
+            Self::WrongMessage => f.write_str("the dialect signs the other kind of message: requests or responses"),
+            Self::Unsignable(refusal) => write!(f, "the message cannot be signed: {}", refusal.detail()),
+        }
+    }
+}
+
+impl std::error::Error for SignError {}
+
+impl From<Refusal> for SignError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Unsignable(refusal)
+    }
+}
+
+/// A message whose string to sign is ready.
+#[derive(Debug)]
+pub struct Prepared {
+    dialect: Dialect,
+    message: Message,
+    texts: Texts,
+    names: Vec<String>,
+    at: Timestamp,
+    algorithm: Option<Algorithm>,
+    text: Secret,
+    stages: Stages,
+    omit: Vec<String>,
+}
+
+impl Prepared {
+    /// The bytes to sign. They may hold the secret, where the dialect signs it as text: keep them out of logs.
+    #[must_use]
+    pub fn string_to_sign(&self) -> &[u8] {
+        self.text.expose()
+    }
+
+    /// The algorithm to sign with; `None` for a dialect that carries the secret itself.
+    #[must_use]
+    pub const fn algorithm(&self) -> Option<Algorithm> {
+        self.algorithm
+    }
+
+    /// Every stage so far, secrets masked.
+    #[must_use]
+    pub const fn stages(&self) -> &Stages {
+        &self.stages
+    }
+
+    /// Places the signature.
+    ///
+    /// # Errors
+    /// When the signature cannot be written where the dialect carries it.
+    pub fn finish(mut self, tag: &Tag) -> Result<Signed, SignError> {
+        let plan = self.dialect.plan();
+        let encoded = read::encode_signature(plan.signature.encoding, tag.as_bytes());
+        let signature = String::from_utf8(encoded).map_err(|_| SignError::AlgorithmMismatch)?;
+        self.texts.set(Claimed::Signature, signature.clone());
+        let entries: Vec<&Entry> = plan.carry.iter().filter(|e| e.holds(Claimed::Signature)).collect();
+        let mut desk = Desk { plan, credential: None, algorithm: self.algorithm, at: self.at, texts: self.texts, names: self.names, omit: &self.omit };
+        for entry in entries {
+            desk.write(&mut self.message, entry)?;
+        }
+        Ok(Signed { message: self.message, signature, stages: self.stages })
+    }
+}
+
+/// A signed message.
+#[derive(Debug, Clone)]
+pub struct Signed {
+    message: Message,
+    signature: String,
+    stages: Stages,
+}
+
+impl Signed {
+    /// The message with everything that is carried in its place.
+    #[must_use]
+    pub const fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// The message itself.
+    #[must_use]
+    pub fn into_message(self) -> Message {
+        self.message
+    }
+
+    /// The signature as carried; empty for a dialect that carries the secret itself.
+    #[must_use]
+    pub fn signature(&self) -> &str {
+        &self.signature
+    }
+
+    /// Every stage, secrets masked.
+    #[must_use]
+    pub const fn stages(&self) -> &Stages {
+        &self.stages
+    }
+}
+
+impl Dialect {
+    /// Brings a message into the form that is signed, and gives the bytes to sign.
+    ///
+    /// # Errors
+    /// When something that the dialect needs is missing, or the message cannot be put into its form.
+    pub fn prepare(&self, message: impl Into<Message>, credential: &Credential, options: &SignOptions) -> Result<Prepared, SignError> {
+        let plan = self.plan();
+        let mut message = message.into();
+        if matches!(message, Message::Response(_)) != plan.of_response {
+            return Err(SignError::WrongMessage);
+        }
+        crate::engine::wellformed::check(message.view()).map_err(SignError::Unsignable)?;
+        let (word, algorithm) = choose(plan, credential)?;
+        let mut desk = Desk {
+            plan,
+            credential: Some(credential),
+            algorithm,
+            at: options.at,
+            texts: texts(plan, credential, options, word)?,
+            names: Vec::new(),
+            omit: &options.omit,
+        };
+        desk.place(&mut message, options)?;
+        let (text, stages) = desk.render(&message)?;
+        let Desk { texts, names, .. } = desk;
+        Ok(Prepared { dialect: self.clone(), message, texts, names, at: options.at, algorithm, text, stages, omit: options.omit.clone() })
+    }
+
+    /// Signs with the credential's own key.
+    ///
+    /// # Errors
+    /// As [`Dialect::prepare`], and when the credential holds no key to sign with.
+    pub fn sign(&self, message: impl Into<Message>, credential: &Credential, options: &SignOptions) -> Result<Signed, SignError> {
+        let prepared = self.prepare(message, credential, options)?;
+        let Some(algorithm) = prepared.algorithm else {
+            return Ok(Signed { message: prepared.message, signature: String::new(), stages: prepared.stages });
+        };
+        let (view, plan) = (prepared.message.view(), self.plan());
+        let scene = Scene {
+            plan,
+            message: view,
+            body: view.body(),
+            texts: &prepared.texts,
+            names: &prepared.names,
+            instant: Some(prepared.at),
+            credential: Some(credential),
+            algorithm: prepared.algorithm,
+            reading: false,
+        };
+        let (key, _) = derive_key(&scene)?;
+        let tag = key.sign(algorithm, prepared.text.expose()).ok_or(SignError::NoPrivateKey)?;
+        prepared.finish(&tag)
+    }
+}
+
+/// The word on the wire and the algorithm that the credential is registered for; else the dialect's first that fits.
+fn choose(plan: &Plan, credential: &Credential) -> Result<(Option<String>, Option<Algorithm>), SignError> {
+    let offered: Vec<(Option<&String>, Algorithm)> = match &plan.algorithm {
+        AlgorithmRule::None => return Ok((None, None)),
+        AlgorithmRule::OneOf(list) => list.iter().map(|a| (None, *a)).collect(),
+        AlgorithmRule::Named(words) => words.iter().flat_map(|(word, list)| list.iter().map(move |a| (Some(word), *a))).collect(),
+    };
+    let fits = |a: &Algorithm| a.family() == credential.material().family();
+    let wanted = match credential.algorithms().first() {
+        Some(registered) => offered.iter().find(|(_, a)| a == registered && fits(a)),
+        None => offered.iter().find(|(_, a)| fits(a)),
+    };
+    wanted.map(|(word, a)| (word.cloned(), Some(*a))).ok_or(SignError::AlgorithmMismatch)
+}
+
+/// The texts that are known before anything is placed.
+fn texts(plan: &Plan, credential: &Credential, options: &SignOptions, word: Option<String>) -> Result<Texts, SignError> {
+    let omitted = |name: &str| options.omit.iter().any(|o| o == name);
+    let mut texts = Texts::default();
+    texts.set(Claimed::KeyId, credential.key_id());
+    for (index, input) in plan.inputs.iter().enumerate() {
+        match options.inputs.get(&input.name) {
+            Some(value) => texts.set(Claimed::Input(index), value),
+            None if input.optional => {}
+            None => return Err(SignError::MissingInput(input.name.clone())),
+        }
+    }
+    // A secret part that was never issued is an empty one: OAuth signs so before there is a token (RFC 5849, section 3.4.2).
+    if let Some(time) = plan.time.as_ref().filter(|_| !omitted("time")) {
+        let mut text = Vec::new();
+        time.formats[0].write(options.at, time.zone, &mut text);
+        texts.set(Claimed::Time, String::from_utf8(text).unwrap_or_default());
+    }
+    nonce(plan, options, &mut texts)?;
+    if let Some(expires) = &plan.expires {
+        let default = expires.default.map(|span| expires_text(plan, options.at, span));
+        if let Some(text) = options.expires.clone().or(default).filter(|_| !omitted("expires")) {
+            texts.set(Claimed::Expires, text);
+        }
+    }
+    if let Some(word) = word.filter(|_| !omitted("algorithm")) {
+        texts.set(Claimed::Algorithm, word);
+    }
+    if let Some(text) = &options.body_digest {
+        texts.set(Claimed::BodyDigest, text.clone());
+    }
+    Ok(texts)
+}
+
+fn nonce(plan: &Plan, options: &SignOptions, texts: &mut Texts) -> Result<(), SignError> {
+    let needed = plan.carry.iter().any(|e| e.holds(Claimed::Nonce) && !e.optional);
+    match &options.nonce {
+        Some(nonce) if !options.omit.iter().any(|o| o == "nonce") => texts.set(Claimed::Nonce, nonce.clone()),
+        None if needed => return Err(SignError::MissingNonce),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn expires_text(plan: &Plan, at: Timestamp, span: std::time::Duration) -> String {
+    use crate::dialect::plan::ExpiresForm;
+    match plan.expires.as_ref().map(|e| &e.form) {
+        Some(ExpiresForm::Millis) => span.as_millis().to_string(),
+        Some(ExpiresForm::At(format)) => {
+            let mut text = Vec::new();
+            format.write(at.plus(span), crate::time::Zone::UTC, &mut text);
+            String::from_utf8(text).unwrap_or_default()
+        }
+        _ => span.as_secs().to_string(),
+    }
+}
+
+/// Where one message is signed: what is known so far, and how it is written.
+struct Desk<'d> {
+    plan: &'d Plan,
+    credential: Option<&'d Credential>,
+    algorithm: Option<Algorithm>,
+    at: Timestamp,
+    texts: Texts,
+    names: Vec<String>,
+    omit: &'d [String],
+}
+
+impl Desk<'_> {
+    fn scene<'s>(&'s self, message: &'s Message) -> Scene<'s> {
+        let view = message.view();
+        Scene {
+            plan: self.plan,
+            message: view,
+            body: view.body(),
+            texts: &self.texts,
+            names: &self.names,
+            instant: Some(self.at),
+            credential: self.credential,
+            algorithm: self.algorithm,
+            reading: false,
+        }
+    }
+
+    /// Writes everything that is carried but the signature; the names of signed headers after what may be signed.
+    fn place(&mut self, message: &mut Message, options: &SignOptions) -> Result<(), SignError> {
+        let plan = self.plan;
+        self.digest(message)?;
+        let listed = |e: &&Entry| e.holds(Claimed::SignedHeaders);
+        let signs = |e: &&Entry| e.holds(Claimed::Signature);
+        // Which headers are signed is chosen among those that are there, so headers come first.
+        let early = |e: &&Entry| e.place == Place::Header && !listed(e);
+        for entry in plan.carry.iter().filter(|e| early(e) && !signs(e)) {
+            self.write(message, entry)?;
+        }
+        self.names = match &options.headers {
+            Some(names) => names.clone(),
+            None => names::select(&self.scene(message)),
+        };
+        if plan.carry.iter().any(|e| e.holds(Claimed::SignedHeaders)) && !options.omit.iter().any(|o| o == "signed_headers") {
+            let text = names::list_text(&self.scene(message), options.headers.is_some())?;
+            self.texts.set(Claimed::SignedHeaders, text);
+        }
+        for entry in plan.carry.iter().filter(|e| !early(e) && !signs(e)) {
+            self.write(message, entry)?;
+        }
+        // A signature inside the signed body: its empty place is signed with the rest.
+        for entry in plan.carry.iter().filter(|e| signs(e) && e.place.in_body()) {
+            write::put(message, entry, "")?;
+        }
+        Ok(())
+    }
+
+    /// The digest is carried where the file says so, where the caller asks, or where one stands already.
+    fn digest(&mut self, message: &Message) -> Result<(), SignError> {
+        let plan = self.plan;
+        let (Some(rule), None) = (&plan.digest, self.texts.get(Claimed::BodyDigest)) else { return Ok(()) };
+        let Some(entry) = plan.carry.iter().find(|e| e.holds(Claimed::BodyDigest)) else { return Ok(()) };
+        let scene = self.scene(message);
+        let there = write::is_present(message.view(), entry);
+        let asked = rule.when != When::Always || !entry.optional;
+        if self.omit.iter().any(|o| o == "body_digest") || !there && !(asked && applies(&rule.when, &scene)) {
+            return Ok(());
+        }
+        let mut renderer = Renderer::new(&scene);
+        let rendered = renderer.text(&rule.is)?;
+        let text = String::from_utf8(renderer.bytes(&rendered).to_vec()).map_err(|_| SignError::AlgorithmMismatch)?;
+        drop(renderer);
+        self.texts.set(Claimed::BodyDigest, text);
+        Ok(())
+    }
+
+    fn write(&mut self, message: &mut Message, entry: &Entry) -> Result<(), SignError> {
+        if entry.optional && !self.is_wanted(message, entry) {
+            return Ok(());
+        }
+        let text = write::entry_text(&self.scene(message), entry)?;
+        if !text.is_empty() {
+            write::put(message, entry, &text)?;
+        }
+        Ok(())
+    }
+
+    /// Whether an optional entry is written: when one stands there, or its value is not carried elsewhere anyway.
+    fn is_wanted(&self, message: &Message, entry: &Entry) -> bool {
+        if write::is_present(message.view(), entry) {
+            return true;
+        }
+        let firm = |what: &Claimed| self.plan.carry.iter().any(|e| !e.optional && e.holds(*what));
+        entry.holds.is_empty() || !entry.holds.iter().all(firm)
+    }
+
+    fn render(&self, message: &Message) -> Result<(Secret, Stages), SignError> {
+        let Some(program) = &self.plan.text else { return Ok((Secret::default(), Stages::default())) };
+        let scene = self.scene(message);
+        let mut renderer = Renderer::new(&scene);
+        let text = renderer.text(program)?;
+        let mut stages = Stages::default();
+        for (name, bytes) in renderer.stages() {
+            stages.push(name, bytes);
+        }
+        stages.push("string_to_sign", renderer.masked(&text));
+        Ok((Secret::new(renderer.bytes(&text)), stages))
+    }
+}

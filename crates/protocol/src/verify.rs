@@ -1,0 +1,646 @@
+//! Verifying: one type per stage, each made by consuming the one before it.
+//!
+//! ```text
+//! message -> Claim -> Fresh -> Verified -> Sound -> Intact
+//!          read    clock    tag        cover    body digest
+//! ```
+//! A stage cannot be skipped: only the stage before it has the method that makes the next.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::algorithm::Algorithm;
+use crate::credential::{Credential, KeyMaterial};
+use crate::dialect::plan::{AlgorithmRule, Claimed, ExpiresForm, Filter, Plan, Program};
+use crate::dialect::{Dialect, Inputs, Part};
+use crate::digest::{BodyHasher, DigestAlgorithm};
+use crate::engine::judge::{self, Presence};
+use crate::engine::read::{self, Reading};
+use crate::engine::render::{Renderer, derive_key};
+use crate::engine::scene::Scene;
+use crate::engine::{filters, names, wellformed};
+use crate::message::{Body, MessageView, Scheme};
+use crate::policy::Policy;
+use crate::reason::{Reason, Refusal};
+use crate::secret::{Secret, Tag};
+use crate::stages::Stages;
+use crate::time::Timestamp;
+
+/// The most pairs of key and signature that are tried for one request.
+pub const MOST_TRIES: usize = 16;
+
+/// How the key of a claim is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyLookup<'c> {
+    /// By the key id that the claim names.
+    ById(&'c str),
+    /// By the route: the message names no key.
+    ByRoute,
+    /// By the secret that the message itself shows.
+    BySecret(&'c Secret),
+}
+
+/// The keys that a look-up gave.
+#[derive(Debug, Clone, Copy)]
+pub enum Keys<'k> {
+    /// One or several, each tried with each signature.
+    Known(&'k [&'k Credential]),
+    /// None. The same work is done with a dummy key, so that the time tells nothing.
+    Unknown,
+}
+
+/// What a message says of itself. Nothing of it is proved.
+pub struct Claim<'m> {
+    dialect: &'m Dialect,
+    message: &'m dyn MessageView,
+    body: Body<'m>,
+    reading: Reading<'m>,
+    time: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+}
+
+/// A claim whose time lies within the window.
+pub struct Fresh<'m>(Claim<'m>);
+
+/// A claim whose signature held. Made on one line, where the tags were compared.
+pub struct Verified {
+    dialect: Dialect,
+    credential: usize,
+    key_id: String,
+    algorithm: Option<Algorithm>,
+    algorithm_registered: bool,
+    covers: BTreeSet<Part>,
+    time: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    nonce: Option<String>,
+    inputs: Inputs,
+    event: Option<Vec<u8>>,
+    text: Secret,
+    stages: Stages,
+    ambiguity: Option<String>,
+    presence: Presence,
+    digest: DigestDuty,
+}
+
+/// What is left to do about the body.
+#[derive(Debug, Clone)]
+enum DigestDuty {
+    /// No digest was sent: the body is signed as a whole, or not at all.
+    Nothing,
+    /// The body was there, and its digest is the one that was sent, or not.
+    Done(bool),
+    /// The body is still to come.
+    Stream { algorithm: DigestAlgorithm, filters: Vec<Filter>, expected: Tag },
+}
+
+/// A verified request that covers what it must and that no other request could stand for.
+#[derive(Debug)]
+pub struct Sound(Verified);
+
+/// A sound request whose body is the one that was signed.
+#[derive(Debug)]
+pub struct Intact(Verified);
+
+impl Dialect {
+    /// Reads what a message claims. Nothing is looked up, and nothing is computed over the body.
+    ///
+    /// `inputs` are the values that the verifier pins: a message that says otherwise is refused.
+    ///
+    /// # Errors
+    /// [`Reason::MalformedRequest`], [`Reason::MissingSignature`] or [`Reason::MalformedClaim`].
+    pub fn claim<'m>(&'m self, message: &'m dyn MessageView, inputs: &Inputs) -> Result<Claim<'m>, Refusal> {
+        let plan = self.plan();
+        wellformed::check(message)?;
+        if message.status().is_some() != plan.of_response {
+            return Err(Refusal::new(Reason::MalformedRequest, format!("{} signs the other kind of message", plan.id)));
+        }
+        let body = message.body();
+        let reading = read::read(plan, message, body, inputs)?;
+        let time = claimed_time(plan, &reading)?;
+        let expires_at = claimed_expiry(plan, &reading, time)?;
+        Ok(Claim { dialect: self, message, body, reading, time, expires_at })
+    }
+
+    /// Runs every stage in order, for a message whose body is at hand.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub fn verify(&self, message: &dyn MessageView, inputs: &Inputs, keys: &[&Credential], now: Timestamp, policy: &Policy) -> Result<Intact, Refusal> {
+        let claim = self.claim(message, inputs)?;
+        let keys = if keys.is_empty() { Keys::Unknown } else { Keys::Known(keys) };
+        let sound = claim.check_clock(now, policy)?.verify(keys)?.require(policy)?;
+        match sound.0.digest {
+            DigestDuty::Stream { .. } => Err(Refusal::new(Reason::Internal, "the body is not at hand: feed it to Sound::body_check")),
+            _ => sound.check_body(&[]),
+        }
+    }
+}
+
+fn claimed_time(plan: &Plan, reading: &Reading<'_>) -> Result<Option<Timestamp>, Refusal> {
+    let (Some(rule), Some(text)) = (&plan.time, reading.texts.get(Claimed::Time)) else { return Ok(None) };
+    let read = rule.formats.iter().find_map(|format| format.read(text, rule.zone));
+    read.map(Some).ok_or_else(|| Refusal::new(Reason::MalformedClaim, "the time is not in the dialect's format"))
+}
+
+/// The instant at which a claim ends by its own word.
+fn claimed_expiry(plan: &Plan, reading: &Reading<'_>, time: Option<Timestamp>) -> Result<Option<Timestamp>, Refusal> {
+    let (Some(rule), Some(text)) = (&plan.expires, reading.texts.get(Claimed::Expires)) else { return Ok(None) };
+    let malformed = || Refusal::new(Reason::MalformedClaim, "the expiry is not in the dialect's format, or longer than allowed");
+    let count = || u64::try_from(crate::time::digits(text.as_bytes()).filter(|_| text.len() <= 12)?).ok();
+    let at = match &rule.form {
+        ExpiresForm::At(format) => format.read(text, crate::time::Zone::UTC).ok_or_else(malformed)?,
+        ExpiresForm::Seconds | ExpiresForm::Millis => {
+            let count = count().filter(|c| *c > 0).ok_or_else(malformed)?;
+            let span = if matches!(rule.form, ExpiresForm::Seconds) { std::time::Duration::from_secs(count) } else { std::time::Duration::from_millis(count) };
+            if span > rule.max {
+                return Err(malformed());
+            }
+            time.ok_or_else(malformed)?.plus(span)
+        }
+    };
+    if time.is_some_and(|time| at > time.plus(rule.max)) {
+        return Err(malformed());
+    }
+    Ok(Some(at))
+}
+
+impl<'m> Claim<'m> {
+    /// The dialect in which the message speaks.
+    #[must_use]
+    pub const fn dialect(&self) -> &'m Dialect {
+        self.dialect
+    }
+
+    /// How its key is to be found.
+    #[must_use]
+    pub fn key_lookup(&self) -> KeyLookup<'_> {
+        if let Some((_, secret)) = self.reading.secrets.iter().find(|(what, _)| *what == Claimed::Secret) {
+            return KeyLookup::BySecret(secret);
+        }
+        self.key_id().map_or(KeyLookup::ByRoute, KeyLookup::ById)
+    }
+
+    /// The key id that it names.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.reading.texts.get(Claimed::KeyId)
+    }
+
+    /// The time that it claims.
+    #[must_use]
+    pub const fn time(&self) -> Option<Timestamp> {
+        self.time
+    }
+
+    /// The nonce that it carries.
+    #[must_use]
+    pub fn nonce(&self) -> Option<&str> {
+        self.reading.texts.get(Claimed::Nonce)
+    }
+
+    /// The instant at which it ends by its own word.
+    #[must_use]
+    pub const fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
+    }
+
+    /// The value of an input: the pinned one, or the one that the message says.
+    #[must_use]
+    pub fn input(&self, name: &str) -> Option<&str> {
+        let index = self.dialect.plan().inputs.iter().position(|input| input.name == name)?;
+        self.reading.texts.get(Claimed::Input(index))
+    }
+
+    /// Holds the claimed time against the verifier's clock. A claim without time passes; whether it may be without is a
+    /// matter of cover.
+    ///
+    /// # Errors
+    /// [`Reason::TooOld`], [`Reason::FromTheFuture`], [`Reason::MalformedClaim`] for an expiry beyond the policy's, or
+    /// [`Reason::InsecureTransport`] for a secret that is shown over plain HTTP.
+    pub fn check_clock(self, now: Timestamp, policy: &Policy) -> Result<Fresh<'m>, Refusal> {
+        let plain = self.message.request_line().is_some_and(|line| line.scheme == Scheme::Http);
+        if plain && self.dialect.carries_secret() && !policy.allow_cleartext {
+            return Err(Refusal::new(Reason::InsecureTransport, format!("{} shows its secret", self.dialect.id())));
+        }
+        let Some(rule) = &self.dialect.plan().time else { return Ok(Fresh(self)) };
+        let window = policy.window.unwrap_or(rule.window);
+        let Some(time) = self.time else { return Ok(Fresh(self)) };
+        let end = match (self.expires_at, policy.max_expires) {
+            (Some(at), Some(most)) if at > time.plus(most) => {
+                return Err(Refusal::new(Reason::MalformedClaim, "the expiry is later than this verifier allows"));
+            }
+            (Some(at), _) => at,
+            (None, _) => time.plus(window.past),
+        };
+        if now > end {
+            return Err(Refusal::new(Reason::TooOld, format!("signed at {time}, over at {end}, now {now}")));
+        }
+        if time > now.plus(window.future) {
+            return Err(Refusal::new(Reason::FromTheFuture, format!("signed at {time}, now {now}")));
+        }
+        Ok(Fresh(self))
+    }
+}
+
+impl<'m> Fresh<'m> {
+    /// The claim.
+    #[must_use]
+    pub const fn claim(&self) -> &Claim<'m> {
+        &self.0
+    }
+
+    /// The same with a body that was read since, for a dialect whose claims do not ride in it.
+    #[must_use]
+    pub fn with_body(mut self, body: Body<'m>) -> Self {
+        self.0.body = body;
+        self
+    }
+
+    /// Renders the string to sign with each key, and compares its tag with each signature in constant time.
+    ///
+    /// # Errors
+    /// [`Reason::SignatureMismatch`], [`Reason::UnknownKey`], or what makes the text impossible to render.
+    pub fn verify(self, keys: Keys<'_>) -> Result<Verified, Refusal> {
+        let dummy = Credential::hmac("", "0".repeat(64).as_str());
+        let (known, candidates): (bool, &[&Credential]) = match keys {
+            Keys::Known(list) if !list.is_empty() => (true, list),
+            _ => (false, &[&dummy]),
+        };
+        if candidates.len().saturating_mul(self.0.reading.tags.len().max(1)) > MOST_TRIES {
+            return Err(Refusal::new(Reason::MalformedClaim, format!("more than {MOST_TRIES} keys and signatures to try")));
+        }
+        let trial = Trial::new(&self.0);
+        trial.check_computed()?;
+        let mut held = None;
+        for (index, credential) in candidates.iter().enumerate() {
+            // Every candidate is tried, so that the time does not tell which one it was.
+            let proof = trial.run(credential)?;
+            held = held.or_else(|| proof.map(|p| (index, p)));
+        }
+        match held.filter(|_| known) {
+            Some((index, proof)) => trial.verified(candidates[index], index, proof),
+            None if known => Err(Refusal::new(Reason::SignatureMismatch, "no key gives any of the signatures")),
+            None => Err(Refusal::new(Reason::UnknownKey, "no such key")),
+        }
+    }
+}
+
+/// One claim under trial.
+struct Trial<'t, 'm> {
+    claim: &'t Claim<'m>,
+    names: Vec<String>,
+}
+
+/// That a tag held under one key: made where the tags were compared, and nowhere else.
+struct Proof {
+    algorithm: Option<Algorithm>,
+    registered: bool,
+    text: Secret,
+    stages: Stages,
+    covers: BTreeSet<Part>,
+}
+
+impl<'t, 'm> Trial<'t, 'm> {
+    fn new(claim: &'t Claim<'m>) -> Self {
+        let mut trial = Self { claim, names: claim.reading.names.clone() };
+        let plan = claim.dialect.plan();
+        if !plan.carry.iter().any(|e| e.holds(Claimed::SignedHeaders)) {
+            // The message does not list them: the file does.
+            trial.names = names::select(&trial.scene(None, None));
+        }
+        trial
+    }
+
+    fn scene<'s>(&'s self, credential: Option<&'s Credential>, algorithm: Option<Algorithm>) -> Scene<'s> {
+        Scene {
+            plan: self.claim.dialect.plan(),
+            message: self.claim.message,
+            body: self.claim.body,
+            texts: &self.claim.reading.texts,
+            names: &self.names,
+            instant: self.claim.time,
+            credential,
+            algorithm,
+            reading: true,
+        }
+    }
+
+    /// What was carried as a computed text must be what it computes to.
+    fn check_computed(&self) -> Result<(), Refusal> {
+        let scene = self.scene(None, None);
+        for (program, read) in &self.claim.reading.computed {
+            let mut renderer = Renderer::new(&scene);
+            let text = renderer.text(program)?;
+            if renderer.bytes(&text) != read.as_bytes() {
+                return Err(Refusal::new(Reason::MalformedClaim, format!("'{read}' is not what follows from the rest of the claim")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries one credential with every signature.
+    fn run(&self, credential: &Credential) -> Result<Option<Proof>, Refusal> {
+        let plan = self.claim.dialect.plan();
+        let Some(program) = &plan.text else { return Ok(self.shown_secret(credential)) };
+        let (algorithm, registered) = choose(plan, self.claim.reading.texts.get(Claimed::Algorithm), credential);
+        let scene = self.scene(Some(credential), Some(algorithm));
+        let mut renderer = Renderer::new(&scene);
+        let text = renderer.text(program)?;
+        // A secret that cannot be decoded gives no key, and so no signature that holds.
+        let Ok((key, key_covers)) = derive_key(&scene) else { return Ok(None) };
+        let bytes = renderer.bytes(&text);
+        let secrets = self.secrets_equal(credential);
+        let holds = self.claim.reading.tags.iter().fold(false, |held, tag| key.holds(algorithm, bytes, tag) | held);
+        if !(holds & secrets) {
+            return Ok(None);
+        }
+        let mut stages = Stages::default();
+        renderer.stages().for_each(|(name, bytes)| stages.push(name, bytes));
+        stages.push("string_to_sign", renderer.masked(&text));
+        let mut covers = text.covers.clone();
+        covers.extend(key_covers);
+        Ok(Some(Proof { algorithm: Some(algorithm), registered, text: Secret::new(bytes), stages, covers }))
+    }
+
+    /// A dialect that shows the secret: it is compared as a tag is.
+    fn shown_secret(&self, credential: &Credential) -> Option<Proof> {
+        let shown = self.claim.reading.secrets.iter().find(|(what, _)| *what == Claimed::Secret);
+        let KeyMaterial::Hmac(own) = credential.material() else { return None };
+        let holds = shown.is_some_and(|(_, secret)| !secret.is_empty() && secret == own);
+        let nothing = || (Secret::default(), Stages::default(), BTreeSet::new());
+        (holds & self.secrets_equal(credential)).then(nothing).map(|(text, stages, covers)| Proof { algorithm: None, registered: true, text, stages, covers })
+    }
+
+    /// Further secrets that were sent are the credential's own.
+    fn secrets_equal(&self, credential: &Credential) -> bool {
+        let plan = self.claim.dialect.plan();
+        self.claim.reading.secrets.iter().fold(true, |equal, (what, secret)| match what {
+            Claimed::SecretPart(index) => credential.part(&plan.secrets[*index]).is_some_and(|own| own == secret) & equal,
+            _ => equal,
+        })
+    }
+
+    fn verified(&self, credential: &Credential, index: usize, proof: Proof) -> Result<Verified, Refusal> {
+        let claim = self.claim;
+        let plan = claim.dialect.plan();
+        let scene = self.scene(Some(credential), proof.algorithm);
+        let mut covers = proof.covers;
+        judge::cover_claims(plan, claim.message, &claim.reading, &mut covers);
+        let signed = |part: Part| covers.contains(&part);
+        Ok(Verified {
+            dialect: claim.dialect.clone(),
+            credential: index,
+            key_id: credential.key_id().to_owned(),
+            algorithm: proof.algorithm,
+            algorithm_registered: proof.registered,
+            time: claim.time.filter(|_| signed(Part::Time)),
+            expires_at: claim.expires_at.filter(|_| signed(Part::Expires)),
+            nonce: claim.nonce().filter(|_| signed(Part::Nonce)).map(str::to_owned),
+            inputs: self.inputs(),
+            event: self.event(&scene)?,
+            text: proof.text,
+            stages: proof.stages,
+            ambiguity: judge::ambiguity(&scene, &claim.reading)?,
+            presence: Presence::of(&scene, &claim.reading),
+            digest: self.digest(&scene)?,
+            covers,
+        })
+    }
+
+    fn inputs(&self) -> Inputs {
+        let plan = self.claim.dialect.plan();
+        let found = plan.inputs.iter().filter_map(|input| self.claim.input(&input.name).map(|value| (input.name.clone(), value.to_owned())));
+        found.fold(Inputs::new(), |inputs, (name, value)| inputs.with(name, value))
+    }
+
+    fn event(&self, scene: &Scene<'_>) -> Result<Option<Vec<u8>>, Refusal> {
+        let Some(program) = &scene.plan.event else { return Ok(None) };
+        render_bytes(scene, program).map(|bytes| Some(bytes).filter(|b| !b.is_empty()))
+    }
+
+    fn digest(&self, scene: &Scene<'_>) -> Result<DigestDuty, Refusal> {
+        let (Some(rule), Some(sent)) = (&scene.plan.digest, judge::sent_digest(scene.plan, &self.claim.reading)) else {
+            return Ok(DigestDuty::Nothing);
+        };
+        let expected = Tag::new(sent.as_bytes());
+        match (scene.body, &rule.streamed) {
+            (Body::Pending, Some((algorithm, filters))) => Ok(DigestDuty::Stream { algorithm: *algorithm, filters: filters.clone(), expected }),
+            _ => render_bytes(scene, &rule.is).map(|own| DigestDuty::Done(Tag::new(own) == expected)),
+        }
+    }
+}
+
+fn render_bytes(scene: &Scene<'_>, program: &Program) -> Result<Vec<u8>, Refusal> {
+    let mut renderer = Renderer::new(scene);
+    let text = renderer.text(program)?;
+    Ok(renderer.bytes(&text).to_vec())
+}
+
+/// The algorithm for the tag, and whether the credential is registered for it. The message names it; it never chooses
+/// one that the credential is not registered for.
+fn choose(plan: &Plan, word: Option<&str>, credential: &Credential) -> (Algorithm, bool) {
+    let all: Vec<Algorithm> = match &plan.algorithm {
+        AlgorithmRule::None => Vec::new(),
+        AlgorithmRule::OneOf(list) => list.clone(),
+        AlgorithmRule::Named(words) => words.iter().flat_map(|(_, list)| list.clone()).collect(),
+    };
+    let offered: Vec<Algorithm> = match (&plan.algorithm, word) {
+        (AlgorithmRule::Named(words), Some(word)) => words.iter().filter(|(w, _)| w == word).flat_map(|(_, list)| list.clone()).collect(),
+        _ => all.clone(),
+    };
+    let fits = |a: &&Algorithm| a.family() == credential.material().family();
+    let default = all.iter().find(fits).copied();
+    let registered: Vec<Algorithm> = if credential.algorithms().is_empty() { default.into_iter().collect() } else { credential.algorithms().to_vec() };
+    let chosen = offered.iter().find(|a| registered.contains(a)).or_else(|| offered.iter().find(fits)).or(offered.first()).copied();
+    let chosen = chosen.unwrap_or(Algorithm::Hmac(DigestAlgorithm::Sha256));
+    (chosen, registered.contains(&chosen))
+}
+
+impl Verified {
+    /// The place of the credential among those that were given.
+    #[must_use]
+    pub const fn credential_index(&self) -> usize {
+        self.credential
+    }
+
+    /// The dialect.
+    #[must_use]
+    pub const fn dialect(&self) -> &Dialect {
+        &self.dialect
+    }
+
+    /// The key id of the credential whose signature it is.
+    #[must_use]
+    pub fn key_id(&self) -> &str {
+        &self.key_id
+    }
+
+    /// The algorithm of the signature; `None` for a dialect that shows the secret.
+    #[must_use]
+    pub const fn algorithm(&self) -> Option<Algorithm> {
+        self.algorithm
+    }
+
+    /// Exactly the parts that the signature covers. The body among them still has to be held against a digest that was
+    /// sent: [`Sound::check_body`].
+    #[must_use]
+    pub const fn covers(&self) -> &BTreeSet<Part> {
+        &self.covers
+    }
+
+    /// The signed time; `None` when none is signed.
+    #[must_use]
+    pub const fn time(&self) -> Option<Timestamp> {
+        self.time
+    }
+
+    /// The signed end of validity.
+    #[must_use]
+    pub const fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
+    }
+
+    /// The signed nonce; `None` when none is signed.
+    #[must_use]
+    pub fn nonce(&self) -> Option<&str> {
+        self.nonce.as_deref()
+    }
+
+    /// The values of the dialect's inputs, pinned or read.
+    #[must_use]
+    pub const fn inputs(&self) -> &Inputs {
+        &self.inputs
+    }
+
+    /// What names the event, for a webhook.
+    #[must_use]
+    pub fn event(&self) -> Option<&[u8]> {
+        self.event.as_deref()
+    }
+
+    /// Every stage, secrets masked.
+    #[must_use]
+    pub const fn stages(&self) -> &Stages {
+        &self.stages
+    }
+
+    /// A keyed hash of key id and string to sign: what tells two signed requests apart. Not of the signature's text, which may have several spellings.
+    #[must_use]
+    pub fn fingerprint(&self, key: &[u8]) -> [u8; 32] {
+        let length = (self.key_id.len() as u64).to_be_bytes();
+        let text = Secret::new([&length[..], self.key_id.as_bytes(), self.text.expose()].concat());
+        let hash = DigestAlgorithm::Sha256.hmac(key, text.expose());
+        <[u8; 32]>::try_from(hash.as_slice()).unwrap_or_default()
+    }
+
+    /// Judges what the signature covers.
+    ///
+    /// # Errors
+    /// [`Reason::DialectNotAllowed`] for an unsafe dialect that the policy does not allow, [`Reason::AlgorithmNotAllowed`],
+    /// [`Reason::AmbiguousRequest`] or [`Reason::RequiredPartUnsigned`].
+    pub fn require(self, policy: &Policy) -> Result<Sound, Refusal> {
+        if self.dialect.is_unsafe() && !policy.allow_unsafe {
+            return Err(Refusal::new(Reason::DialectNotAllowed, format!("{} is unsafe by construction: say so to verify it", self.dialect.id())));
+        }
+        if !self.algorithm_registered {
+            return Err(Refusal::new(Reason::AlgorithmNotAllowed, "the signature holds, but its algorithm is not registered"));
+        }
+        if let Some(found) = self.ambiguity.as_ref().filter(|_| !policy.allow_ambiguous) {
+            return Err(Refusal::new(Reason::AmbiguousRequest, found.clone()));
+        }
+        judge::require(self.dialect.plan(), policy, &self.covers, &self.presence)?;
+        Ok(Sound(self))
+    }
+}
+
+impl Sound {
+    /// What was verified.
+    #[must_use]
+    pub const fn verified(&self) -> &Verified {
+        &self.0
+    }
+
+    /// Whether the body must still be fed to [`Sound::body_check`].
+    #[must_use]
+    pub const fn awaits_body(&self) -> bool {
+        matches!(self.0.digest, DigestDuty::Stream { .. })
+    }
+
+    /// Holds the body against the digest that was sent, if one was. A body that was given to the tag's step was hashed
+    /// there; `body` is read where it was still pending.
+    ///
+    /// # Errors
+    /// [`Reason::BodyDigestMismatch`].
+    pub fn check_body(self, body: &[u8]) -> Result<Intact, Refusal> {
+        let mut check = self.body_check();
+        check.update(body);
+        check.finish()
+    }
+
+    /// A check that is fed the body piece by piece.
+    #[must_use]
+    pub fn body_check(self) -> BodyCheck {
+        let algorithms: &[DigestAlgorithm] = match &self.0.digest {
+            DigestDuty::Stream { algorithm, .. } => &[*algorithm],
+            _ => &[],
+        };
+        BodyCheck { hasher: BodyHasher::new(algorithms), verified: self.0 }
+    }
+}
+
+/// A sound request whose body is going by.
+#[derive(Debug)]
+pub struct BodyCheck {
+    verified: Verified,
+    hasher: BodyHasher,
+}
+
+impl BodyCheck {
+    /// Takes the next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.hasher.update(piece);
+    }
+
+    /// The body is complete.
+    ///
+    /// # Errors
+    /// [`Reason::BodyDigestMismatch`].
+    pub fn finish(self) -> Result<Intact, Refusal> {
+        let holds = match &self.verified.digest {
+            DigestDuty::Nothing => true,
+            DigestDuty::Done(holds) => *holds,
+            DigestDuty::Stream { algorithm, filters, expected } => {
+                let digests = self.hasher.finish();
+                Tag::new(filters::apply_all(filters, digests.get(*algorithm).unwrap_or_default())?) == *expected
+            }
+        };
+        if holds { Ok(Intact(self.verified)) } else { Err(Refusal::new(Reason::BodyDigestMismatch, "the body's digest is not the one that was sent")) }
+    }
+}
+
+impl Intact {
+    /// What was verified.
+    #[must_use]
+    pub const fn verified(&self) -> &Verified {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Claim<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claim").field("dialect", &self.dialect.id()).field("key_id", &self.key_id()).field("time", &self.time).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Fresh<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Fresh").field(&self.0).finish()
+    }
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verified").field("dialect", &self.dialect.id()).field("key_id", &self.key_id).field("covers", &self.covers).finish_non_exhaustive()
+    }
+}
