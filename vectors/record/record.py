@@ -1,0 +1,103 @@
+"""Records every vector file from its witnesses.
+
+    python record.py --out DIR     write the files
+    python record.py --check       record again and compare with the files beside this folder
+"""
+import argparse
+import difflib
+import pathlib
+import sys
+
+sys.dont_write_bytecode = True
+
+import aliyun_xca
+import aws4auth_sigv4
+import awscrt_sigv4
+import botocore_sigv4
+import common
+import kong
+import minio_s3
+import oauth1
+import published
+import sigv4_faults
+import tencent_tc3
+import transcripts
+import user_faults
+import webhooks
+
+HERE = pathlib.Path(__file__).parent
+
+
+def dialects():
+    """Dialect, its recorders in order, and the faults made of what they recorded."""
+    return {
+        "api-key": ([transcripts.api_key_vectors], user_faults.api_key),
+        "aws-sigv1": ([published.aws_sigv1_vectors, transcripts.aws_sigv1_vectors], user_faults.aws_sigv1),
+        "x-ca-labelled": ([transcripts.x_ca_labelled_vectors], user_faults.x_ca_labelled),
+        "x-ca-labelled-2": ([transcripts.x_ca_labelled_2_vectors], user_faults.x_ca_labelled_2),
+        "qlm-open": ([lambda: transcripts.qlm_open_vectors("timestamp")], user_faults.qlm_open),
+        "qlm-open-md5": ([lambda: transcripts.qlm_open_vectors("md5")], user_faults.qlm_open_md5),
+        "hmac-sha256": ([transcripts.hmac_sha256_vectors], user_faults.hmac_sha256),
+        "hmac-sha256-body": ([transcripts.hmac_sha256_body_vectors], user_faults.hmac_sha256_body),
+        "aws-sigv4": ([published.aws_sigv4_vectors, botocore_sigv4.header_vectors, botocore_sigv4.client_vectors, awscrt_sigv4.header_vectors, aws4auth_sigv4.header_vectors,
+                       sigv4_faults.header_witness], sigv4_faults.header),
+        "aws-sigv4-presigned": ([published.aws_sigv4_presigned_vectors, botocore_sigv4.presigned_vectors, awscrt_sigv4.presigned_vectors, sigv4_faults.presigned_witness],
+                                sigv4_faults.presigned),
+        "aws-sigv4-s3": ([published.aws_sigv4_s3_vectors, botocore_sigv4.s3_vectors, botocore_sigv4.s3_client_vectors, awscrt_sigv4.s3_vectors, aws4auth_sigv4.s3_vectors,
+                          minio_s3.s3_vectors, sigv4_faults.s3_witness], sigv4_faults.s3),
+        "aws-sigv4-s3-presigned": ([published.aws_sigv4_s3_presigned_vectors, botocore_sigv4.s3_presigned_vectors, awscrt_sigv4.s3_presigned_vectors,
+                                    minio_s3.s3_presigned_vectors, sigv4_faults.s3_presigned_witness], sigv4_faults.s3_presigned),
+        "x-ca": ([published.x_ca_vectors, lambda: (aliyun_xca.client_vectors(), aliyun_xca.CLIENT_GAPS), lambda: (aliyun_xca.util_vectors(), aliyun_xca.UTIL_GAPS),
+                  aliyun_xca.rule_vectors], aliyun_xca.xca_faults),
+        "kong-hmac": ([published.kong_vectors, lambda: (kong.httpie_vectors(), kong.HTTPIE_GAPS), lambda: (kong.package_vectors(), kong.PACKAGE_GAPS), kong.rule_vectors], kong.kong_faults),
+        "tencent-tc3": ([published.tencent_tc3_vectors, lambda: (tencent_tc3.sdk_vectors(), tencent_tc3.SDK_GAPS), tencent_tc3.rule_vectors], tencent_tc3.tc3_faults),
+        "oauth1": ([published.oauth1_vectors, lambda: (oauth1.library_vectors(), oauth1.LIBRARY_GAPS), lambda: (oauth1.session_vectors(), oauth1.SESSION_GAPS), oauth1.rule_vectors], oauth1.oauth1_faults),
+        "standard-webhooks": ([published.standard_webhooks_vectors, lambda: (webhooks.standardwebhooks_vectors(), webhooks.GAPS), webhooks.svix_vectors, webhooks.rule_vectors],
+                              webhooks.webhook_faults),
+    }
+
+
+def record(dialect, recorders, faults):
+    """The text of one file; names must be unique and every fault must have its origin.
+
+    A recorder gives vectors, or a pair: vectors and what its witness cannot do.
+    """
+    vectors, gaps = [], list(transcripts.GAPS.get(dialect, []))
+    for recorder in recorders:
+        made = recorder()
+        made, missing = made if isinstance(made, tuple) else (made, [])
+        vectors += made
+        gaps += missing
+    by_name = {made["name"]: made for made in vectors}
+    vectors += faults(by_name)
+    names = [made["name"] for made in vectors]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    lost = [made["name"] for made in vectors if made.get("from", names[0]) not in names]
+    if twice or lost:
+        raise ValueError(f"{dialect}: named twice {twice}, without origin {lost}")
+    return common.dump(dialect, vectors, gaps)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    action = parser.add_mutually_exclusive_group(required=True)
+    action.add_argument("--out", type=pathlib.Path, help="folder to write to")
+    action.add_argument("--check", action="store_true", help="compare with the files that are there")
+    args = parser.parse_args()
+    common.offline()
+    different = False
+    for dialect, plan in dialects().items():
+        text = record(dialect, *plan)
+        if args.check:
+            stored = HERE.parent / f"{dialect}.yaml"
+            old = stored.read_text(encoding="utf-8") if stored.exists() else ""
+            lines = list(difflib.unified_diff(old.splitlines(), text.splitlines(), str(stored), "recorded now", lineterm=""))
+            print(*lines, sep="\n", end="\n" if lines else "")
+            different |= bool(lines)
+        else:
+            (args.out / f"{dialect}.yaml").write_text(text, encoding="utf-8")
+    return 1 if different else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

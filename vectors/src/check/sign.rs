@@ -1,0 +1,155 @@
+//! Signs a vector's request and compares every stage, the signature and the placed request with the known ones.
+
+use countersign_protocol::{Credential, Dialect, DigestAlgorithm, KeyMaterial, Message, Request, Signed, Stages};
+
+use super::{Kind, Outcome, difference, shown};
+use crate::case::{Case, Signing, StageBytes};
+
+/// Signs; nothing for a vector that is only verified.
+#[must_use]
+pub fn sign(dialect: &Dialect, case: &Case) -> Vec<Outcome> {
+    let Some(signing) = case.signing.as_ref().filter(|signing| signing.skip.is_none()) else {
+        return Vec::new();
+    };
+    match dialect.sign(signing.request.clone(), &signing.credential, &signing.options) {
+        Ok(signed) => compare(&signed, signing, &case.placed),
+        Err(error) => vec![Outcome::new(Kind::Sign, "sign", Err(error.to_string()))],
+    }
+}
+
+fn compare(signed: &Signed, signing: &Signing, placed: &Request) -> Vec<Outcome> {
+    let mut outcomes = stages("sign", signed.stages(), signing);
+    if let Some(signature) = &signing.signature {
+        let got = signed.signature().as_bytes();
+        let result = if got == signature.as_bytes() { Ok(()) } else { Err(difference(signature.as_bytes(), got)) };
+        outcomes.push(Outcome::new(Kind::Sign, "sign: signature", result));
+    }
+    let result = match signed.message() {
+        Message::Request(got) => same_request(placed, got),
+        Message::Response(_) => Err("a response where a request was signed".to_owned()),
+    };
+    outcomes.push(Outcome::new(Kind::Sign, "sign: placed", result));
+    outcomes
+}
+
+/// Compares the known stages with those that came out.
+pub(super) fn stages(side: &str, got: &Stages, signing: &Signing) -> Vec<Outcome> {
+    let compare = |(name, expected): &(String, StageBytes)| {
+        let result = match got.get(name) {
+            Some(bytes) => same_stage(expected, &unmasked(bytes, &signing.credential)),
+            None => Err(format!("no stage of this name; there are {:?}", got.iter().map(|(n, _)| n).collect::<Vec<_>>())),
+        };
+        Outcome::new(Kind::Stage, format!("{side}: {name}"), result)
+    };
+    signing.stages.iter().map(compare).collect()
+}
+
+/// A stage with the credential's secret in the place of its mask; vectors hold secrets that are none.
+fn unmasked(stage: &[u8], credential: &Credential) -> Vec<u8> {
+    let secret = match credential.material() {
+        KeyMaterial::Hmac(secret) => secret.expose(),
+        _ => b"",
+    };
+    let mut out = Vec::with_capacity(stage.len());
+    let mut rest = stage;
+    while let Some(at) = rest.windows(MASK.len()).position(|w| w == MASK) {
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(secret);
+        rest = &rest[at + MASK.len()..];
+    }
+    [&out, rest].concat()
+}
+
+/// What stands for a secret in a stage.
+const MASK: &[u8] = b"***";
+
+fn same_stage(expected: &StageBytes, got: &[u8]) -> Result<(), String> {
+    match expected {
+        StageBytes::Whole(bytes) if bytes == got => Ok(()),
+        StageBytes::Whole(bytes) => Err(difference(bytes, got)),
+        StageBytes::Sha256(expected) => {
+            let digest = hex(&DigestAlgorithm::Sha256.digest(got));
+            if digest == *expected { Ok(()) } else { Err(format!("SHA-256 {expected} expected, got {digest} of {}", shown(got))) }
+        }
+    }
+}
+
+/// Whether two requests are one on the wire. The order of headers of different names, the case of names, and blanks
+/// behind a comma and a comma behind the last name of a list are free.
+fn same_request(expected: &Request, got: &Request) -> Result<(), String> {
+    same("method", expected.method.as_bytes(), got.method.as_bytes())?;
+    same("target", &expected.target, &got.target)?;
+    same("body", &expected.body, &got.body)?;
+    same("headers", &header_text(expected), &header_text(got))
+}
+
+fn same(what: &str, expected: &[u8], got: &[u8]) -> Result<(), String> {
+    if expected == got { Ok(()) } else { Err(format!("{what} {}", difference(expected, got))) }
+}
+
+fn header_text(request: &Request) -> Vec<u8> {
+    let mut lines: Vec<(String, Vec<u8>)> =
+        request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), without_blanks_behind_commas(value))).collect();
+    lines.sort_by(|a, b| a.0.cmp(&b.0));
+    lines.iter().flat_map(|(name, value)| [name.as_bytes(), b": ", value, b"\n"].concat()).collect()
+}
+
+fn without_blanks_behind_commas(value: &[u8]) -> Vec<u8> {
+    let mut out: Vec<u8> = Vec::with_capacity(value.len());
+    for byte in value {
+        if *byte != b' ' || out.last() != Some(&b',') {
+            out.push(*byte);
+        }
+    }
+    // Readers of a list of names tolerate a comma behind the last one, and one client of this field writes it.
+    out.truncate(out.trim_ascii_end().len());
+    out.strip_suffix(b",").map(<[u8]>::to_vec).unwrap_or(out)
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> Request {
+        Request::new("GET", "/").with_header("B", "1").with_header("A", "x, y").with_header("b", "2")
+    }
+
+    #[test]
+    fn order_among_lines_of_one_name_matters() {
+        let other_names_moved = Request::new("GET", "/").with_header("a", "x,y").with_header("b", "1").with_header("B", "2");
+        assert_eq!(same_request(&request(), &other_names_moved), Ok(()));
+        let same_name_moved = Request::new("GET", "/").with_header("A", "x, y").with_header("b", "2").with_header("B", "1");
+        assert!(same_request(&request(), &same_name_moved).is_err());
+    }
+
+    #[test]
+    fn every_difference_is_seen() {
+        assert!(same_request(&request(), &request().with_header("C", "")).is_err());
+        assert!(same_request(&request(), &request().with_body("x")).is_err());
+        assert!(same_request(&request(), &Request { target: b"/a".to_vec(), ..request() }).is_err());
+        assert!(same_request(&request(), &Request { method: "get".to_owned(), ..request() }).is_err());
+    }
+
+    #[test]
+    fn a_mask_stands_for_the_secret() {
+        let key = Credential::hmac("k", "s3");
+        assert_eq!(unmasked(b"a:***\nb:***", &key), b"a:s3\nb:s3");
+        assert_eq!(unmasked(b"a:**", &key), b"a:**");
+    }
+
+    #[test]
+    fn a_stage_is_compared_whole_or_by_digest() {
+        assert!(same_stage(&StageBytes::Whole(b"abc".to_vec()), b"abd").is_err());
+        let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_owned();
+        assert_eq!(same_stage(&StageBytes::Sha256(digest.clone()), b"abc"), Ok(()));
+        assert!(same_stage(&StageBytes::Sha256(digest), b"abd").is_err());
+    }
+}
