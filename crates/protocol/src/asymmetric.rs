@@ -25,7 +25,10 @@ pub struct KeyPair {
 enum Private {
     Rsa(RsaPair),
     /// One signer for each encoding of the signature.
-    Ec { raw: EcdsaKeyPair, der: EcdsaKeyPair },
+    Ec {
+        raw: EcdsaKeyPair,
+        der: EcdsaKeyPair,
+    },
     Ed25519(Ed25519KeyPair),
 }
 
@@ -47,7 +50,9 @@ pub enum KeyError {
 impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotPem => f.write_str("the key is no PEM text; expected -----BEGIN PUBLIC KEY----- or -----BEGIN PRIVATE KEY----- (PKCS#8)"),
+            Self::NotPem => {
+                f.write_str("the key is no PEM text; expected -----BEGIN PUBLIC KEY----- or -----BEGIN PRIVATE KEY----- (PKCS#8)")
+            }
             Self::Unsupported => f.write_str("the key is none of RSA, EC on P-256, Ed25519"),
             Self::TooShort { bits } => write!(f, "an RSA key of {bits} bits is too short; use {RSA_BITS} bits or more"),
         }
@@ -268,6 +273,8 @@ mod tests {
         assert_eq!(KeyPair::from_public_pem(SHORT).unwrap_err(), KeyError::TooShort { bits: 1024 });
         assert_eq!(KeyPair::from_public_pem("secret").unwrap_err(), KeyError::NotPem);
         assert_eq!(KeyPair::from_public_der(b"0123456789").unwrap_err(), KeyError::Unsupported);
-        assert!(!format!("{:?}", KeyPair::from_private_pem("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----")).contains("AAAA"));
+        assert!(
+            !format!("{:?}", KeyPair::from_private_pem("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----")).contains("AAAA")
+        );
     }
 }

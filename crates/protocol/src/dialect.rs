@@ -152,7 +152,12 @@ impl Dialect {
             AlgorithmRule::Named(words) => words.iter().flat_map(|(_, list)| list.clone()).collect(),
         };
         let mut seen = Vec::new();
-        all.retain(|a| !seen.contains(a) && { seen.push(*a); true });
+        all.retain(|a| {
+            !seen.contains(a) && {
+                seen.push(*a);
+                true
+            }
+        });
         all
     }
 
@@ -264,7 +269,8 @@ impl Dialect {
     #[must_use]
     pub fn body_digests(&self) -> Vec<DigestAlgorithm> {
         let plan = &self.0;
-        let programs = plan.text.iter().chain(plan.lets.iter().map(|l| &l.program)).chain(plan.digest.iter().map(|d| &d.is)).chain(&plan.event);
+        let programs =
+            plan.text.iter().chain(plan.lets.iter().map(|l| &l.program)).chain(plan.digest.iter().map(|d| &d.is)).chain(&plan.event);
         let mut found: Vec<DigestAlgorithm> = programs.flat_map(|p| &p.ops).filter_map(digest_of_body).collect();
         found.sort_unstable();
         found.dedup();
@@ -336,4 +342,3 @@ impl PartialEq for Dialect {
 }
 
 impl Eq for Dialect {}
-

@@ -23,12 +23,30 @@ pub enum DigestAlgorithm {
 macro_rules! with_digest {
     ($algorithm:expr, $d:ident => $body:expr) => {
         match $algorithm {
-            DigestAlgorithm::Md5 => { type $d = md5::Md5; $body }
-            DigestAlgorithm::Sha1 => { type $d = sha1::Sha1; $body }
-            DigestAlgorithm::Sha256 => { type $d = sha2::Sha256; $body }
-            DigestAlgorithm::Sha384 => { type $d = sha2::Sha384; $body }
-            DigestAlgorithm::Sha512 => { type $d = sha2::Sha512; $body }
-            DigestAlgorithm::Sm3 => { type $d = sm3::Sm3; $body }
+            DigestAlgorithm::Md5 => {
+                type $d = md5::Md5;
+                $body
+            }
+            DigestAlgorithm::Sha1 => {
+                type $d = sha1::Sha1;
+                $body
+            }
+            DigestAlgorithm::Sha256 => {
+                type $d = sha2::Sha256;
+                $body
+            }
+            DigestAlgorithm::Sha384 => {
+                type $d = sha2::Sha384;
+                $body
+            }
+            DigestAlgorithm::Sha512 => {
+                type $d = sha2::Sha512;
+                $body
+            }
+            DigestAlgorithm::Sm3 => {
+                type $d = sm3::Sm3;
+                $body
+            }
         }
     };
 }

@@ -105,9 +105,10 @@ pub(crate) fn decode(text: &[u8], how: Decoding) -> Vec<u8> {
 
 /// Whether every `%` begins a triplet of hexadecimal digits.
 pub(crate) fn is_well_encoded(text: &[u8]) -> bool {
-    text.iter().enumerate().filter(|(_, b)| **b == b'%').all(|(i, _)| {
-        matches!(text.get(i + 1..i + 3), Some([high, low]) if nibble(*high).is_some() && nibble(*low).is_some())
-    })
+    text.iter()
+        .enumerate()
+        .filter(|(_, b)| **b == b'%')
+        .all(|(i, _)| matches!(text.get(i + 1..i + 3), Some([high, low]) if nibble(*high).is_some() && nibble(*low).is_some()))
 }
 
 /// Removes dot segments and doubled slashes; a closing slash stays.
@@ -170,7 +171,16 @@ mod tests {
     #[test]
     fn paths_are_normalised_as_aws_does() {
         let shown = |p: &str| String::from_utf8(normalize_path(p.as_bytes())).unwrap();
-        for (raw, want) in [("/", "/"), ("//", "/"), ("/a/./b/../c", "/a/c"), ("/a//b/", "/a/b/"), ("/..", "/"), ("/a/..", "/"), ("/a/b/..", "/a/"), ("", "/")] {
+        for (raw, want) in [
+            ("/", "/"),
+            ("//", "/"),
+            ("/a/./b/../c", "/a/c"),
+            ("/a//b/", "/a/b/"),
+            ("/..", "/"),
+            ("/a/..", "/"),
+            ("/a/b/..", "/a/"),
+            ("", "/"),
+        ] {
             assert_eq!(shown(raw), want, "{raw}");
         }
     }

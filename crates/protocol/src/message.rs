@@ -37,8 +37,8 @@ impl Scheme {
     }
 }
 
-/// One header line: the name in any case, and the value's bytes.
-#[derive(Debug, Clone, Copy)]
+/// One header line: the name in any case, and the value's bytes. `Debug` shows no value: it may be a credential.
+#[derive(Clone, Copy)]
 pub struct HeaderLine<'a> {
     /// The field name.
     pub name: &'a str,
@@ -46,8 +46,8 @@ pub struct HeaderLine<'a> {
     pub value: &'a [u8],
 }
 
-/// A body, as far as it is known.
-#[derive(Debug, Clone, Copy)]
+/// A body, as far as it is known. `Debug` shows its length only.
+#[derive(Clone, Copy)]
 pub enum Body<'a> {
     /// The bytes.
     Bytes(&'a [u8]),
@@ -77,8 +77,8 @@ pub trait MessageView: fmt::Debug + sealed::Sealed {
     fn body(&self) -> Body<'_>;
 }
 
-/// The first line of a request, and the scheme that is not on the wire.
-#[derive(Debug, Clone, Copy)]
+/// The first line of a request, and the scheme that is not on the wire. `Debug` leaves the query out.
+#[derive(Clone, Copy)]
 pub struct RequestLine<'a> {
     /// The method, case-sensitive.
     pub method: &'a str,
@@ -108,8 +108,8 @@ impl<'a> RequestLine<'a> {
     }
 }
 
-/// A borrowed request.
-#[derive(Debug, Clone, Copy)]
+/// A borrowed request. `Debug` leaves out what may be a credential: the query, header values and the body.
+#[derive(Clone, Copy)]
 pub struct RequestView<'a> {
     /// The method.
     pub method: &'a str,
@@ -143,8 +143,8 @@ impl MessageView for RequestView<'_> {
     }
 }
 
-/// A borrowed response.
-#[derive(Debug, Clone, Copy)]
+/// A borrowed response. `Debug` leaves out header values and the body.
+#[derive(Clone, Copy)]
 pub struct ResponseView<'a> {
     /// The status code.
     pub status: u16,
@@ -172,8 +172,8 @@ impl MessageView for ResponseView<'_> {
     }
 }
 
-/// An owned request: what a signer takes and gives.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An owned request: what a signer takes and gives. `Debug` leaves out the query, header values and the body.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// The method.
     pub method: String,
@@ -256,8 +256,8 @@ impl MessageView for Request {
     }
 }
 
-/// An owned response: what a signer of responses takes and gives.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An owned response: what a signer of responses takes and gives. `Debug` leaves out header values and the body.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Response {
     /// The status code.
     pub status: u16,
@@ -403,6 +403,53 @@ fn lines(headers: &[(String, Vec<u8>)]) -> Vec<HeaderLine<'_>> {
     headers.iter().map(|(name, value)| HeaderLine { name, value }).collect()
 }
 
+impl fmt::Debug for HeaderLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ({} bytes)", self.name, self.value.len())
+    }
+}
+
+impl fmt::Debug for Body<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
+            Self::Digests(digests) => write!(f, "Digests(of {} bytes)", digests.length()),
+            Self::Pending => f.write_str("Pending"),
+        }
+    }
+}
+
+impl fmt::Debug for RequestLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let query = if self.query().is_some() { "?..." } else { "" };
+        write!(f, "{} {}{query} over {}", self.method, self.path().escape_ascii(), self.scheme.as_str())
+    }
+}
+
+/// What `Debug` may show of a message: no value that could be a credential.
+fn show(name: &str, message: &dyn MessageView, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut out = f.debug_struct(name);
+    if let Some(line) = message.request_line() {
+        out.field("line", &line);
+    }
+    if let Some(status) = message.status() {
+        out.field("status", &status);
+    }
+    out.field("headers", &message.lines().collect::<Vec<_>>()).field("body", &message.body()).finish()
+}
+
+macro_rules! show_redacted {
+    ($($kind:ty = $name:literal),*) => {$(
+        impl fmt::Debug for $kind {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                show($name, self, f)
+            }
+        }
+    )*};
+}
+
+show_redacted!(RequestView<'_> = "RequestView", ResponseView<'_> = "ResponseView", Request = "Request", Response = "Response");
+
 mod sealed {
     pub trait Sealed {}
     impl Sealed for super::RequestView<'_> {}
@@ -417,7 +464,8 @@ mod tests {
 
     #[test]
     fn the_target_is_split_at_its_first_question_mark() {
-        let line = |target: &'static str| RequestLine { method: "GET", scheme: Scheme::Https, target: target.as_bytes(), version: "HTTP/1.1" };
+        let line =
+            |target: &'static str| RequestLine { method: "GET", scheme: Scheme::Https, target: target.as_bytes(), version: "HTTP/1.1" };
         assert_eq!((line("/a?b?c").path(), line("/a?b?c").query()), (&b"/a"[..], Some(&b"b?c"[..])));
         assert_eq!((line("").path(), line("").query()), (&b"/"[..], None));
         assert_eq!((line("?x").path(), line("?x").query()), (&b"/"[..], Some(&b"x"[..])));

@@ -146,7 +146,8 @@ impl Prepared {
         let signature = String::from_utf8(encoded).map_err(|_| SignError::AlgorithmMismatch)?;
         self.texts.set(Claimed::Signature, signature.clone());
         let entries: Vec<&Entry> = plan.carry.iter().filter(|e| e.holds(Claimed::Signature)).collect();
-        let mut desk = Desk { plan, credential: None, algorithm: self.algorithm, at: self.at, texts: self.texts, names: self.names, omit: &self.omit };
+        let mut desk =
+            Desk { plan, credential: None, algorithm: self.algorithm, at: self.at, texts: self.texts, names: self.names, omit: &self.omit };
         for entry in entries {
             desk.write(&mut self.message, entry)?;
         }
@@ -379,7 +380,8 @@ impl Desk<'_> {
         let scene = self.scene(message);
         let there = write::is_present(message.view(), entry);
         let asked = rule.when != When::Always || !entry.optional;
-        if self.omit.iter().any(|o| o == "body_digest") || !there && !(asked && applies(&rule.when, &scene)) {
+        let sent = there || asked && applies(&rule.when, &scene);
+        if !sent || self.omit.iter().any(|o| o == "body_digest") {
             return Ok(());
         }
         let mut renderer = Renderer::new(&scene);

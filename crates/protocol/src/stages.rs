@@ -1,7 +1,7 @@
 //! The named intermediates of signing, for people to look at.
 
-/// Named intermediates in the order in which they were made. Secrets are masked.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Named intermediates in the order in which they were made. Secrets are masked; `Debug` shows the names only.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Stages(Vec<(String, Vec<u8>)>);
 
 impl Stages {
@@ -18,5 +18,11 @@ impl Stages {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.iter().find(|(n, _)| *n == name).map(|(_, bytes)| bytes)
+    }
+}
+
+impl std::fmt::Debug for Stages {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Stages").field(&self.iter().map(|(name, _)| name).collect::<Vec<_>>()).finish()
     }
 }

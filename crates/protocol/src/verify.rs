@@ -126,7 +126,14 @@ impl Dialect {
     ///
     /// # Errors
     /// The first refusal.
-    pub fn verify(&self, message: &dyn MessageView, inputs: &Inputs, keys: &[&Credential], now: Timestamp, policy: &Policy) -> Result<Intact, Refusal> {
+    pub fn verify(
+        &self,
+        message: &dyn MessageView,
+        inputs: &Inputs,
+        keys: &[&Credential],
+        now: Timestamp,
+        policy: &Policy,
+    ) -> Result<Intact, Refusal> {
         let claim = self.claim(message, inputs)?;
         let keys = if keys.is_empty() { Keys::Unknown } else { Keys::Known(keys) };
         let sound = claim.check_clock(now, policy)?.verify(keys)?.require(policy)?;
@@ -152,7 +159,11 @@ fn claimed_expiry(plan: &Plan, reading: &Reading<'_>, time: Option<Timestamp>) -
         ExpiresForm::At(format) => format.read(text, crate::time::Zone::UTC).ok_or_else(malformed)?,
         ExpiresForm::Seconds | ExpiresForm::Millis => {
             let count = count().filter(|c| *c > 0).ok_or_else(malformed)?;
-            let span = if matches!(rule.form, ExpiresForm::Seconds) { std::time::Duration::from_secs(count) } else { std::time::Duration::from_millis(count) };
+            let span = if matches!(rule.form, ExpiresForm::Seconds) {
+                std::time::Duration::from_secs(count)
+            } else {
+                std::time::Duration::from_millis(count)
+            };
             if span > rule.max {
                 return Err(malformed());
             }
@@ -369,7 +380,13 @@ impl<'t, 'm> Trial<'t, 'm> {
         let KeyMaterial::Hmac(own) = credential.material() else { return None };
         let holds = shown.is_some_and(|(_, secret)| !secret.is_empty() && secret == own);
         let nothing = || (Secret::default(), Stages::default(), BTreeSet::new());
-        (holds & self.secrets_equal(credential)).then(nothing).map(|(text, stages, covers)| Proof { algorithm: None, registered: true, text, stages, covers })
+        (holds & self.secrets_equal(credential)).then(nothing).map(|(text, stages, covers)| Proof {
+            algorithm: None,
+            registered: true,
+            text,
+            stages,
+            covers,
+        })
     }
 
     /// Further secrets that were sent are the credential's own.
@@ -410,7 +427,8 @@ impl<'t, 'm> Trial<'t, 'm> {
 
     fn inputs(&self) -> Inputs {
         let plan = self.claim.dialect.plan();
-        let found = plan.inputs.iter().filter_map(|input| self.claim.input(&input.name).map(|value| (input.name.clone(), value.to_owned())));
+        let found =
+            plan.inputs.iter().filter_map(|input| self.claim.input(&input.name).map(|value| (input.name.clone(), value.to_owned())));
         found.fold(Inputs::new(), |inputs, (name, value)| inputs.with(name, value))
     }
 
@@ -425,7 +443,9 @@ impl<'t, 'm> Trial<'t, 'm> {
         };
         let expected = Tag::new(sent.as_bytes());
         match (scene.body, &rule.streamed) {
-            (Body::Pending, Some((algorithm, filters))) => Ok(DigestDuty::Stream { algorithm: *algorithm, filters: filters.clone(), expected }),
+            (Body::Pending, Some((algorithm, filters))) => {
+                Ok(DigestDuty::Stream { algorithm: *algorithm, filters: filters.clone(), expected })
+            }
             _ => render_bytes(scene, &rule.is).map(|own| DigestDuty::Done(Tag::new(own) == expected)),
         }
     }
@@ -451,7 +471,8 @@ fn choose(plan: &Plan, word: Option<&str>, credential: &Credential) -> (Algorith
     };
     let fits = |a: &&Algorithm| a.family() == credential.material().family();
     let default = all.iter().find(fits).copied();
-    let registered: Vec<Algorithm> = if credential.algorithms().is_empty() { default.into_iter().collect() } else { credential.algorithms().to_vec() };
+    let registered: Vec<Algorithm> =
+        if credential.algorithms().is_empty() { default.into_iter().collect() } else { credential.algorithms().to_vec() };
     let chosen = offered.iter().find(|a| registered.contains(a)).or_else(|| offered.iter().find(fits)).or(offered.first()).copied();
     let chosen = chosen.unwrap_or(Algorithm::Hmac(DigestAlgorithm::Sha256));
     (chosen, registered.contains(&chosen))
@@ -541,7 +562,10 @@ impl Verified {
     /// [`Reason::AmbiguousRequest`] or [`Reason::RequiredPartUnsigned`].
     pub fn require(self, policy: &Policy) -> Result<Sound, Refusal> {
         if self.dialect.is_unsafe() && !policy.allow_unsafe {
-            return Err(Refusal::new(Reason::DialectNotAllowed, format!("{} is unsafe by construction: say so to verify it", self.dialect.id())));
+            return Err(Refusal::new(
+                Reason::DialectNotAllowed,
+                format!("{} is unsafe by construction: say so to verify it", self.dialect.id()),
+            ));
         }
         if !self.algorithm_registered {
             return Err(Refusal::new(Reason::AlgorithmNotAllowed, "the signature holds, but its algorithm is not registered"));
@@ -615,7 +639,11 @@ impl BodyCheck {
                 Tag::new(filters::apply_all(filters, digests.get(*algorithm).unwrap_or_default())?) == *expected
             }
         };
-        if holds { Ok(Intact(self.verified)) } else { Err(Refusal::new(Reason::BodyDigestMismatch, "the body's digest is not the one that was sent")) }
+        if holds {
+            Ok(Intact(self.verified))
+        } else {
+            Err(Refusal::new(Reason::BodyDigestMismatch, "the body's digest is not the one that was sent"))
+        }
     }
 }
 
@@ -629,7 +657,11 @@ impl Intact {
 
 impl fmt::Debug for Claim<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Claim").field("dialect", &self.dialect.id()).field("key_id", &self.key_id()).field("time", &self.time).finish_non_exhaustive()
+        f.debug_struct("Claim")
+            .field("dialect", &self.dialect.id())
+            .field("key_id", &self.key_id())
+            .field("time", &self.time)
+            .finish_non_exhaustive()
     }
 }
 
@@ -641,6 +673,10 @@ impl fmt::Debug for Fresh<'_> {
 
 impl fmt::Debug for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verified").field("dialect", &self.dialect.id()).field("key_id", &self.key_id).field("covers", &self.covers).finish_non_exhaustive()
+        f.debug_struct("Verified")
+            .field("dialect", &self.dialect.id())
+            .field("key_id", &self.key_id)
+            .field("covers", &self.covers)
+            .finish_non_exhaustive()
     }
 }

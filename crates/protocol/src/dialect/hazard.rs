@@ -35,7 +35,9 @@ impl Hazard {
 impl fmt::Display for Hazard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoSeparators(list) => write!(f, "nothing stands between names and values of {{{list}}}: different parameters give one string to sign"),
+            Self::NoSeparators(list) => {
+                write!(f, "nothing stands between names and values of {{{list}}}: different parameters give one string to sign")
+            }
             Self::RunTogether(pieces) => write!(f, "{pieces} run together: different requests give one string to sign"),
             Self::UnkeyedDigest => f.write_str("the signature is an unkeyed digest: whoever sees one can extend the message"),
             Self::ShowsSecret => f.write_str("the secret itself is sent: only over TLS"),

@@ -1,7 +1,7 @@
 //! The values that a caller supplies besides key id and secret.
 
-/// Named values of a dialect's inputs, such as a region.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Named values of a dialect's inputs, such as a region. `Debug` shows the names only: a session token is an input too.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Inputs(Vec<(String, String)>);
 
 impl Inputs {
@@ -41,5 +41,11 @@ impl Inputs {
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Inputs {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
         pairs.into_iter().fold(Self::new(), |inputs, (name, value)| inputs.with(name, value))
+    }
+}
+
+impl std::fmt::Debug for Inputs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Inputs").field(&self.iter().map(|(name, _)| name).collect::<Vec<_>>()).finish()
     }
 }

@@ -43,16 +43,25 @@ mod yaml {
         /// Reads YAML text.
         pub(crate) fn from_yaml(text: &str) -> Result<Self, LoadError> {
             if text.len() > MOST_BYTES {
-                return Err(LoadError::new("", format!("the file has more than {MOST_BYTES} bytes"), "a dialect is a page, not a book: shorten it"));
+                return Err(LoadError::new(
+                    "",
+                    format!("the file has more than {MOST_BYTES} bytes"),
+                    "a dialect is a page, not a book: shorten it",
+                ));
             }
-            let value: Value = serde_yaml::from_str(text).map_err(|e| LoadError::new("", format!("no YAML: {e}"), "mend the YAML at that place"))?;
+            let value: Value =
+                serde_yaml::from_str(text).map_err(|e| LoadError::new("", format!("no YAML: {e}"), "mend the YAML at that place"))?;
             convert(&value, "", 0)
         }
     }
 
     fn convert(value: &Value, path: &str, depth: usize) -> Result<Node, LoadError> {
         if depth > MOST_DEPTH {
-            return Err(LoadError::new(path, format!("nested more than {MOST_DEPTH} levels deep"), "no key of a dialect is that deep: check the indentation"));
+            return Err(LoadError::new(
+                path,
+                format!("nested more than {MOST_DEPTH} levels deep"),
+                "no key of a dialect is that deep: check the indentation",
+            ));
         }
         Ok(match value {
             Value::Null => Node::Null,

@@ -117,7 +117,21 @@ mod tests {
 
     #[test]
     fn names_are_read_back() {
-        for name in ["method", "scheme", "host", "path", "query", "body", "time", "nonce", "expires", "header.x-a", "query.A", "form.b", "input.region"] {
+        for name in [
+            "method",
+            "scheme",
+            "host",
+            "path",
+            "query",
+            "body",
+            "time",
+            "nonce",
+            "expires",
+            "header.x-a",
+            "query.A",
+            "form.b",
+            "input.region",
+        ] {
             assert_eq!(Part::parse(name).map(|p| p.to_string()).as_deref(), Some(name));
         }
         assert_eq!(Part::parse("header.X-A"), Some(Part::Header("x-a".to_owned())));

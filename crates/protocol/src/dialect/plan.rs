@@ -76,7 +76,10 @@ pub(crate) struct Program {
 #[derive(Debug, Clone)]
 pub(crate) enum Op {
     Literal(Vec<u8>),
-    Put { source: Source, filters: Vec<Filter> },
+    Put {
+        source: Source,
+        filters: Vec<Filter>,
+    },
     /// What follows, up to the matching end, is left out when nothing in it has a value.
     Begin,
     End,
@@ -378,7 +381,10 @@ pub(crate) struct Pattern(pub(crate) Vec<Slot>);
 pub(crate) enum Slot {
     Literal(Vec<u8>),
     /// A claim; percent-encoded on the wire if so said.
-    Claim { what: Claimed, percent: bool },
+    Claim {
+        what: Claimed,
+        percent: bool,
+    },
     /// Computed, and compared with what was read.
     Computed(Program),
 }

@@ -29,7 +29,8 @@ impl Dialects {
     pub fn builtin() -> Result<Self, LoadError> {
         let mut all = BTreeMap::new();
         for (id, node) in BUILTIN {
-            let dialect = Dialect::from_node(node).map_err(|e| LoadError::new(format!("{id}: {}", e.path()), e.fault().to_owned(), e.mend().to_owned()))?;
+            let dialect = Dialect::from_node(node)
+                .map_err(|e| LoadError::new(format!("{id}: {}", e.path()), e.fault().to_owned(), e.mend().to_owned()))?;
             all.insert((*id).to_owned(), dialect);
         }
         Ok(Self { all })
@@ -61,7 +62,11 @@ impl Dialects {
     pub fn add(&mut self, dialect: Dialect) -> Result<(), LoadError> {
         let replaces = dialect.replaces();
         if let Some(replaced) = replaces.filter(|r| *r != dialect.id()) {
-            return Err(LoadError::new("replaces", format!("'{replaced}' is not this dialect's own id"), "it names the id that this file takes over"));
+            return Err(LoadError::new(
+                "replaces",
+                format!("'{replaced}' is not this dialect's own id"),
+                "it names the id that this file takes over",
+            ));
         }
         if self.all.contains_key(dialect.id()) && replaces.is_none() {
             let mend = format!("choose another id, or say replaces: {}", dialect.id());

@@ -24,7 +24,9 @@ pub(crate) fn parse(text: &str, path: &str) -> Result<Vec<Piece>, LoadError> {
         }
         match first {
             '{' => {
-                let end = rest.find('}').ok_or_else(|| LoadError::new(path, "a { without its }", "close it, or write {{ for the character itself"))?;
+                let end = rest
+                    .find('}')
+                    .ok_or_else(|| LoadError::new(path, "a { without its }", "close it, or write {{ for the character itself"))?;
                 push(&mut stack, name(&rest[1..end], path)?);
                 rest = &rest[end + 1..];
             }
@@ -35,7 +37,8 @@ pub(crate) fn parse(text: &str, path: &str) -> Result<Vec<Piece>, LoadError> {
             }
             ']' => {
                 let inner = stack.pop().filter(|_| !stack.is_empty());
-                let inner = inner.ok_or_else(|| LoadError::new(path, "a ] without its [", "open it, or write ]] for the character itself"))?;
+                let inner =
+                    inner.ok_or_else(|| LoadError::new(path, "a ] without its [", "open it, or write ]] for the character itself"))?;
                 push(&mut stack, Piece::Optional(inner));
                 rest = &rest[1..];
             }
@@ -161,7 +164,13 @@ mod tests {
 
     #[test]
     fn unbalanced_brackets_are_named() {
-        for (text, fault) in [("[{a}", "a [ without its ]"), ("{a}]", "a ] without its ["), ("{a", "a { without its }"), ("a}", "a } without its {"), ("{}", "a {} without a name")] {
+        for (text, fault) in [
+            ("[{a}", "a [ without its ]"),
+            ("{a}]", "a ] without its ["),
+            ("{a", "a { without its }"),
+            ("a}", "a } without its {"),
+            ("{}", "a {} without a name"),
+        ] {
             assert_eq!(parse(text, "x").unwrap_err().fault(), fault, "{text}");
         }
     }

@@ -238,9 +238,34 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 const KEYS: [&str; 28] = [
-    "countersign", "dialect", "family", "title", "source", "replaces", "message", "inputs", "secrets", "let", "string_to_sign", "headers",
-    "query", "form", "params", "body_digest", "key", "algorithm", "signature", "carry", "time", "expires", "nonce", "replay", "event",
-    "require", "waive", "diagnostics",
+    "countersign",
+    "dialect",
+    "family",
+    "title",
+    "source",
+    "replaces",
+    "message",
+    "inputs",
+    "secrets",
+    "let",
+    "string_to_sign",
+    "headers",
+    "query",
+    "form",
+    "params",
+    "body_digest",
+    "key",
+    "algorithm",
+    "signature",
+    "carry",
+    "time",
+    "expires",
+    "nonce",
+    "replay",
+    "event",
+    "require",
+    "waive",
+    "diagnostics",
 ];
 
 impl Written {
@@ -267,7 +292,9 @@ impl Written {
             body_digest: file.get("body_digest").map(|at| BodyDigest::read(&at)).transpose()?,
             key: file.get("key").map(|at| Key::read(&at)).transpose()?,
             algorithm: file.get("algorithm").map(|at| AlgorithmChoice::read(&at)).transpose()?,
-            signature: file.get("signature").map_or_else(|| Ok(Signature { encoding: "hex".to_owned(), several: None }), |at| Signature::read(&at))?,
+            signature: file
+                .get("signature")
+                .map_or_else(|| Ok(Signature { encoding: "hex".to_owned(), several: None }), |at| Signature::read(&at))?,
             carry: file.get("carry").map(|at| carry(&at)).transpose()?.unwrap_or_default(),
             time: file.get("time").map(|at| Time::read(&at)).transpose()?,
             expires: file.get("expires").map(|at| Expires::read(&at)).transpose()?,
@@ -284,7 +311,9 @@ impl Written {
 fn version(file: &Fields<'_>) -> Result<(), LoadError> {
     match file.get("countersign").map(|at| at.node.clone()) {
         Some(Node::Number(n)) if n == VERSION => Ok(()),
-        Some(Node::Number(n)) => Err(LoadError::new("countersign", format!("version {n} of the language is not known"), "this release reads version 1")),
+        Some(Node::Number(n)) => {
+            Err(LoadError::new("countersign", format!("version {n} of the language is not known"), "this release reads version 1"))
+        }
         _ => Err(LoadError::new("countersign", "the language's version is missing", "begin the file with countersign: 1")),
     }
 }
@@ -309,7 +338,8 @@ fn carry(at: &At<'_>) -> Result<Vec<(String, String, String)>, LoadError> {
 
 impl Headers {
     fn read(at: &At<'_>) -> Result<Self, LoadError> {
-        let f = at.fields(&["each", "join", "order", "repeated", "empty", "except", "sign", "always", "pseudo", "missing", "names", "default"])?;
+        let f = at
+            .fields(&["each", "join", "order", "repeated", "empty", "except", "sign", "always", "pseudo", "missing", "names", "default"])?;
         Ok(Self {
             each: f.text("each")?,
             join: f.text("join")?,
@@ -361,7 +391,11 @@ impl BodyDigest {
             return Ok(Self { is: at.text()?, when: Vec::new(), unsigned: Vec::new() });
         }
         let f = at.fields(&["is", "when", "unsigned"])?;
-        Ok(Self { is: f.need("is", "say what the digest is, such as \"{body | sha256 | hex}\"")?, when: f.texts("when")?, unsigned: f.texts("unsigned")? })
+        Ok(Self {
+            is: f.need("is", "say what the digest is, such as \"{body | sha256 | hex}\"")?,
+            when: f.texts("when")?,
+            unsigned: f.texts("unsigned")?,
+        })
     }
 }
 
@@ -400,7 +434,11 @@ impl Time {
         let f = at.fields(&["format", "window", "zone"])?;
         let format = f.texts("format")?;
         if format.is_empty() {
-            return Err(LoadError::new(join(&at.path, "format"), "missing", "one of unix, unix-ms, http-date, or a pattern such as YYYYMMDDThhmmssZ"));
+            return Err(LoadError::new(
+                join(&at.path, "format"),
+                "missing",
+                "one of unix, unix-ms, http-date, or a pattern such as YYYYMMDDThhmmssZ",
+            ));
         }
         let (past, future) = match f.get("window") {
             None => (None, None),
@@ -417,7 +455,12 @@ impl Time {
 impl Expires {
     fn read(at: &At<'_>) -> Result<Self, LoadError> {
         let f = at.fields(&["unit", "format", "default", "max"])?;
-        Ok(Self { unit: f.text("unit")?, format: f.text("format")?, default: f.text("default")?, max: f.need("max", "say the longest validity, such as 7d")? })
+        Ok(Self {
+            unit: f.text("unit")?,
+            format: f.text("format")?,
+            default: f.text("default")?,
+            max: f.need("max", "say the longest validity, such as 7d")?,
+        })
     }
 }
 
@@ -429,6 +472,11 @@ impl Diagnostics {
             Some((Node::Bool(true), _)) => true,
             Some((_, at)) => return Err(at.wants("true or false", "write body: true")),
         };
-        Ok(Self { header: f.text("header")?, body, text: f.need("text", "say what is shown, with {string_to_sign} in it")?, newline: f.text("newline")? })
+        Ok(Self {
+            header: f.text("header")?,
+            body,
+            text: f.need("text", "say what is shown, with {string_to_sign} in it")?,
+            newline: f.text("newline")?,
+        })
     }
 }

@@ -40,7 +40,9 @@ pub(crate) fn find(message: &dyn MessageView, body: Body<'_>, entry: &Entry) -> 
 fn bytes(body: Body<'_>) -> Result<&[u8], Refusal> {
     match body {
         Body::Bytes(bytes) => Ok(bytes),
-        Body::Digests(_) | Body::Pending => Err(Refusal::new(Reason::Internal, "this dialect's claims ride in the body, which is not there")),
+        Body::Digests(_) | Body::Pending => {
+            Err(Refusal::new(Reason::Internal, "this dialect's claims ride in the body, which is not there"))
+        }
     }
 }
 
@@ -57,7 +59,8 @@ fn form(message: &dyn MessageView, body: Body<'_>, name: &str) -> Result<Found, 
 fn guarded_form(message: &dyn MessageView, body: Body<'_>, name: &str) -> Result<Found, Refusal> {
     let all = form(message, body, name)?;
     let plain: Vec<_> = split(bytes(body)?).filter(|(n, _)| *n == name.as_bytes()).map(|(_, v)| decode(v, Decoding::Form)).collect();
-    let ambiguous = (all.values.len() != plain.len() || plain.len() > 1).then(|| format!("the field {name} is there more than once, or escaped"));
+    let ambiguous =
+        (all.values.len() != plain.len() || plain.len() > 1).then(|| format!("the field {name} is there more than once, or escaped"));
     Ok(Found { values: plain, ambiguous })
 }
 
@@ -65,7 +68,8 @@ fn json(body: Body<'_>, name: &str) -> Result<Found, Refusal> {
     let body = bytes(body)?;
     let members = members(body, name);
     let top: Vec<_> = members.iter().filter(|m| m.is_plain()).collect();
-    let ambiguous = (members.len() > top.len() || top.len() > 1).then(|| format!("the member {name} is there more than once, escaped or nested"));
+    let ambiguous =
+        (members.len() > top.len() || top.len() > 1).then(|| format!("the member {name} is there more than once, escaped or nested"));
     let mut values = Vec::new();
     for member in top {
         let text = &body[member.value.clone()];
@@ -260,9 +264,14 @@ pub(crate) fn end_of_object(body: &[u8]) -> Option<(usize, bool)> {
     }
     let (mut depth, mut empty) = (1_usize, true);
     loop {
-        let before = { scanner.skip_blanks(); scanner.at };
+        let before = {
+            scanner.skip_blanks();
+            scanner.at
+        };
         match scanner.next_token()? {
-            b'"' => drop(scanner.text()?),
+            b'"' => {
+                scanner.text()?;
+            }
             b'{' | b'[' => depth += 1,
             b'}' | b']' => depth -= 1,
             _ => {}
@@ -285,7 +294,10 @@ mod tests {
     #[test]
     fn members_are_found_at_every_depth_and_spelling() {
         assert_eq!(spans(r#"{"a":"sig","sig":"x"}"#), [(1, false, true, "x")]);
-        assert_eq!(spans(r#"{ "sig" : "x" , "s\u0069g":"y","b":[{"sig":"z"}]}"#), [(1, false, true, "x"), (1, true, true, "y"), (3, false, true, "z")]);
+        assert_eq!(
+            spans(r#"{ "sig" : "x" , "s\u0069g":"y","b":[{"sig":"z"}]}"#),
+            [(1, false, true, "x"), (1, true, true, "y"), (3, false, true, "z")]
+        );
         assert_eq!(spans(r#"{"a":{"sig":1}}"#), [(2, false, false, "")]);
         assert_eq!(spans(r#"{"sig":"a\"b"}"#), [(1, false, true, r#"a\"b"#)]);
     }

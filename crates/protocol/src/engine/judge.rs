@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::lists::{self, Pair};
 use super::read::Reading;
 use super::scene::Scene;
-use crate::dialect::compile::part_of;
 use crate::dialect::Part;
+use crate::dialect::compile::part_of;
 use crate::dialect::plan::*;
 use crate::encoding::{Decoding, is_well_encoded};
 use crate::message::MessageView;
@@ -25,7 +25,9 @@ pub(crate) fn ambiguity(scene: &Scene<'_>, reading: &Reading<'_>) -> Result<Opti
             Source::Header(name) => repeated_header(scene, name),
             Source::Query(name) => repeated_parameter(scene.message.query(), Decoding::Percent, name),
             Source::Form(name) if scene.message.is_form() => repeated_parameter(scene.body_bytes()?, Decoding::Form, name),
-            Source::Headers if !matches!(scene.plan.headers.repeated, Repeated::Join(_)) => scene.names.iter().find_map(|n| repeated_header(scene, n)),
+            Source::Headers if !matches!(scene.plan.headers.repeated, Repeated::Join(_)) => {
+                scene.names.iter().find_map(|n| repeated_header(scene, n))
+            }
             Source::QueryList => {
                 lists.push(&scene.plan.query);
                 None
@@ -104,7 +106,8 @@ fn ambiguous_list(scene: &Scene<'_>, list: &PairList) -> Result<Option<String>, 
             if before.iter().any(|(n, _)| same(n)) {
                 return Ok(Some(format!("the parameter {} is there in two places", shown(name))));
             }
-            let once = matches!(list.repeated, Repeated::First | Repeated::Refuse | Repeated::Join(_)) || list.order == Order::NameIgnoreCase;
+            let once =
+                matches!(list.repeated, Repeated::First | Repeated::Refuse | Repeated::Join(_)) || list.order == Order::NameIgnoreCase;
             if once && own[..i].iter().any(|(n, _)| same(n)) {
                 return Ok(Some(format!("the parameter {} is there more than once", shown(name))));
             }

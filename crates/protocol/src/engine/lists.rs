@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use super::filters::apply_all;
 use super::scene::Scene;
 use crate::dialect::Part;
-use crate::dialect::plan::{Claimed, Filter, HeaderList, Missing, Order, PairList, PairSource, Parameters, Place, Program, Repeated, Shape};
+use crate::dialect::plan::{
+    Claimed, Filter, HeaderList, Missing, Order, PairList, PairSource, Parameters, Place, Program, Repeated, Shape,
+};
 use crate::encoding::{Decoding, decode};
 use crate::reason::{Reason, Refusal};
 
@@ -14,9 +16,15 @@ pub(crate) type Pair = (Vec<u8>, Vec<u8>);
 
 /// One line of the header list, not rendered yet.
 pub(crate) enum Row<'a> {
-    Header { name: String, value: Vec<u8> },
+    Header {
+        name: String,
+        value: Vec<u8>,
+    },
     /// Stands in while no header of that name is there.
-    Pseudo { name: String, line: &'a Program },
+    Pseudo {
+        name: String,
+        line: &'a Program,
+    },
 }
 
 /// The rows of `{headers}`: those always signed, then those listed.
@@ -63,7 +71,10 @@ pub(crate) fn sort_rows(list: &HeaderList, rows: &mut [(String, Vec<u8>)]) -> Re
         Order::Line => rows.sort_by(|a, b| a.1.cmp(&b.1)),
         Order::NameIgnoreCase => rows.sort_by_key(|row| row.0.to_ascii_lowercase()),
         Order::Name | Order::NameValue => {
-            let mut keyed = rows.iter().map(|row| Ok((apply_all(&list.name_filters, row.0.as_bytes())?, row.clone()))).collect::<Result<Vec<_>, Refusal>>()?;
+            let mut keyed = rows
+                .iter()
+                .map(|row| Ok((apply_all(&list.name_filters, row.0.as_bytes())?, row.clone())))
+                .collect::<Result<Vec<_>, Refusal>>()?;
             keyed.sort_by(|a, b| a.0.cmp(&b.0));
             for (slot, (_, row)) in rows.iter_mut().zip(keyed) {
                 *slot = row;
@@ -149,7 +160,11 @@ fn authorization(scene: &Scene<'_>) -> Result<Vec<Pair>, Refusal> {
             Some(value) => super::read::split_parameters(parameters, value, &entry.name)?.unwrap_or_default(),
             None => super::write::parameter_texts(scene, parameters)?,
         };
-        all.extend(texts.into_iter().map(|(name, value)| (decode(name.as_bytes(), Decoding::Percent), decode(value.as_bytes(), Decoding::Percent))));
+        all.extend(
+            texts
+                .into_iter()
+                .map(|(name, value)| (decode(name.as_bytes(), Decoding::Percent), decode(value.as_bytes(), Decoding::Percent))),
+        );
     }
     Ok(all)
 }

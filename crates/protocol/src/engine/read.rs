@@ -80,7 +80,8 @@ fn check_parameters(message: &dyn MessageView, body: Body<'_>) -> Result<(), Ref
 
 /// Whether the carrier of the signature is there in the dialect's own form.
 fn presence(plan: &Plan, message: &dyn MessageView, body: Body<'_>, entry: &Entry) -> Result<(), Refusal> {
-    let missing = || Refusal::new(Reason::MissingSignature, format!("{} {} carries no signature of {}", entry.place.as_str(), entry.name, plan.id));
+    let missing =
+        || Refusal::new(Reason::MissingSignature, format!("{} {} carries no signature of {}", entry.place.as_str(), entry.name, plan.id));
     let found = fields::find(message, body, entry)?;
     let Some(value) = found.values.first() else { return Err(missing()) };
     let fits = match &entry.shape {
@@ -114,7 +115,14 @@ fn split_text<'t>(text: &'t [u8], separator: &'t [u8]) -> impl Iterator<Item = &
     })
 }
 
-fn read_entry<'p>(plan: &'p Plan, message: &dyn MessageView, body: Body<'_>, index: usize, entry: &'p Entry, reading: &mut Reading<'p>) -> Result<(), Refusal> {
+fn read_entry<'p>(
+    plan: &'p Plan,
+    message: &dyn MessageView,
+    body: Body<'_>,
+    index: usize,
+    entry: &'p Entry,
+    reading: &mut Reading<'p>,
+) -> Result<(), Refusal> {
     let found = fields::find(message, body, entry)?;
     if reading.ambiguous.is_none() {
         reading.ambiguous = found.ambiguous;
@@ -145,7 +153,14 @@ fn absent(entry: &Entry, reading: &Reading<'_>) -> Result<(), Refusal> {
     Err(Refusal::new(reason, format!("{} {} is missing", entry.place.as_str(), entry.name)))
 }
 
-fn read_pattern<'p>(plan: &'p Plan, index: usize, entry: &Entry, pattern: &'p Pattern, text: &str, reading: &mut Reading<'p>) -> Result<(), Refusal> {
+fn read_pattern<'p>(
+    plan: &'p Plan,
+    index: usize,
+    entry: &Entry,
+    pattern: &'p Pattern,
+    text: &str,
+    reading: &mut Reading<'p>,
+) -> Result<(), Refusal> {
     let misshapen = || malformed(format!("{} has another shape than the dialect says", entry.name));
     let Some(separator) = plan.signature.several.as_deref().filter(|_| entry.holds(Claimed::Signature)) else {
         let slots = match_pattern(pattern, text).ok_or_else(misshapen)?;
@@ -162,7 +177,14 @@ fn read_pattern<'p>(plan: &'p Plan, index: usize, entry: &Entry, pattern: &'p Pa
     if matched { Ok(()) } else { Err(misshapen()) }
 }
 
-fn read_parameters<'p>(plan: &'p Plan, index: usize, entry: &Entry, parameters: &'p Parameters, value: &[u8], reading: &mut Reading<'p>) -> Result<(), Refusal> {
+fn read_parameters<'p>(
+    plan: &'p Plan,
+    index: usize,
+    entry: &Entry,
+    parameters: &'p Parameters,
+    value: &[u8],
+    reading: &mut Reading<'p>,
+) -> Result<(), Refusal> {
     let another = || Refusal::new(Reason::MissingSignature, format!("{} has another scheme", entry.name));
     let pairs = split_parameters(parameters, value, &entry.name)?.ok_or_else(another)?;
     for parameter in &parameters.list {
@@ -176,7 +198,8 @@ fn read_parameters<'p>(plan: &'p Plan, index: usize, entry: &Entry, parameters: 
             _ => return Err(malformed(format!("{} has {} more than once", entry.name, parameter.name))),
         }
         for value in values.iter().filter(|v| !(v.is_empty() && parameter.optional)) {
-            let slots = match_pattern(&parameter.value, value).ok_or_else(|| malformed(format!("{} of {} has another shape", parameter.name, entry.name)))?;
+            let slots = match_pattern(&parameter.value, value)
+                .ok_or_else(|| malformed(format!("{} of {} has another shape", parameter.name, entry.name)))?;
             take_all(index, &parameter.value, slots, reading, plan)?;
         }
     }
@@ -253,7 +276,13 @@ fn match_pattern<'t>(pattern: &Pattern, text: &'t str) -> Option<Vec<(usize, &'t
     rest.is_empty().then_some(found)
 }
 
-fn take_all<'p>(index: usize, pattern: &'p Pattern, slots: Vec<(usize, &str)>, reading: &mut Reading<'p>, plan: &'p Plan) -> Result<(), Refusal> {
+fn take_all<'p>(
+    index: usize,
+    pattern: &'p Pattern,
+    slots: Vec<(usize, &str)>,
+    reading: &mut Reading<'p>,
+    plan: &'p Plan,
+) -> Result<(), Refusal> {
     for (i, text) in slots {
         match &pattern.0[i] {
             Slot::Literal(_) => {}
@@ -405,4 +434,3 @@ fn is_there(plan: &Plan, message: &dyn MessageView, body: Body<'_>, entry: &Entr
         Shape::Pattern(pattern) => begins(pattern, value, plan.signature.several.as_deref().filter(|_| entry.holds(Claimed::Signature))),
     })
 }
-

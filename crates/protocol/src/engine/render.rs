@@ -10,8 +10,8 @@ use super::filters;
 use super::lists::{self, Row};
 use super::scene::{Scene, split_port};
 use crate::credential::{KeyMaterial, SigningKey};
-use crate::dialect::compile::{leading_digest, part_of};
 use crate::dialect::Part;
+use crate::dialect::compile::{leading_digest, part_of};
 use crate::dialect::plan::{Claimed, Condition, Filter, Op, Program, Repeated, Source, When};
 use crate::encoding::{self, Decoding};
 use crate::message::Body;
@@ -129,7 +129,9 @@ impl<'s, 'a> Renderer<'s, 'a> {
             }
             rest = &filters[1..];
         } else if let (Source::Body, Some(algorithm), Body::Digests(digests)) = (source, leading_digest(filters), self.scene.body) {
-            let digest = digests.get(algorithm).ok_or_else(|| Refusal::new(Reason::Internal, format!("the {} of the body was not computed", algorithm.as_str())))?;
+            let digest = digests
+                .get(algorithm)
+                .ok_or_else(|| Refusal::new(Reason::Internal, format!("the {} of the body was not computed", algorithm.as_str())))?;
             self.out.extend_from_slice(digest);
             self.covers.insert(Part::Body);
             rest = &filters[1..];
@@ -173,7 +175,8 @@ impl<'s, 'a> Renderer<'s, 'a> {
             Source::Let(index) if self.scene.plan.lets[*index].program.tainted => {
                 let Some(Some(used)) = self.lets.get(*index) else { return };
                 if filters.is_empty() {
-                    let inner: Vec<_> = self.secrets.iter().filter(|s| s.start >= used.range.start && s.end <= used.range.end).cloned().collect();
+                    let inner: Vec<_> =
+                        self.secrets.iter().filter(|s| s.start >= used.range.start && s.end <= used.range.end).cloned().collect();
                     let from = used.range.start;
                     self.secrets.extend(inner.into_iter().map(|s| start + s.start - from..start + s.end - from));
                 } else {
@@ -408,4 +411,3 @@ impl Drop for Renderer<'_, '_> {
         }
     }
 }
-

@@ -26,7 +26,11 @@ pub(crate) fn entry_text(scene: &Scene<'_>, entry: &Entry) -> Result<String, Ref
                     continue;
                 }
                 if !std::mem::take(&mut first) {
-                    out.push_str(&utf8(if parameter.before.is_empty() { vec![parameters.separator, b' '] } else { parameter.before.clone() })?);
+                    out.push_str(&utf8(if parameter.before.is_empty() {
+                        vec![parameters.separator, b' ']
+                    } else {
+                        parameter.before.clone()
+                    })?);
                 }
                 let quote = if parameter.quoted { "\"" } else { "" };
                 out.push_str(&format!("{}={quote}{value}{quote}", parameter.name));
@@ -187,8 +191,9 @@ fn put_member(message: &mut Message, entry: &Entry, value: &str) -> Result<(), R
         message.body_mut().splice(span, value.bytes());
         return Ok(());
     }
-    let (end, empty) = end_of_object(message.body_bytes())
-        .ok_or_else(|| Refusal::new(Reason::MalformedRequest, "the signature rides in the body, and the body is neither a form nor a JSON object"))?;
+    let (end, empty) = end_of_object(message.body_bytes()).ok_or_else(|| {
+        Refusal::new(Reason::MalformedRequest, "the signature rides in the body, and the body is neither a form nor a JSON object")
+    })?;
     let member = format!("{}\"{}\":\"{value}\"", if empty { "" } else { "," }, entry.name);
     message.body_mut().splice(end..end, member.into_bytes());
     Ok(())

@@ -63,7 +63,9 @@ fn open(compiler: &Compiler<'_>, text: &str, depth: usize) -> String {
         out.push_str(&rest[..start]);
         let name = rest[start + 1..end].trim();
         match compiler.written.lets.iter().find(|(n, _)| n == name) {
-            Some((_, inner)) if depth < compiler.written.lets.len() && !inner.contains(['|', '\n']) => out.push_str(&open(compiler, inner, depth + 1)),
+            Some((_, inner)) if depth < compiler.written.lets.len() && !inner.contains(['|', '\n']) => {
+                out.push_str(&open(compiler, inner, depth + 1))
+            }
             _ => out.push_str(&rest[start..=end]),
         }
         rest = &rest[end + 1..];
@@ -94,11 +96,19 @@ fn pattern(compiler: &Compiler<'_>, pieces: &[Piece], path: &str) -> Result<Patt
                 after_name = None;
             }
             Piece::Optional(_) => {
-                return Err(LoadError::new(path, "a bracket inside an entry", "brackets go around the whole entry or around one parameter of a list"));
+                return Err(LoadError::new(
+                    path,
+                    "a bracket inside an entry",
+                    "brackets go around the whole entry or around one parameter of a list",
+                ));
             }
             Piece::Name { name, filters } => {
                 if let Some(before) = after_name {
-                    return Err(LoadError::new(path, format!("{{{before}}}{{{name}}} cannot be read back, nothing parts them"), "put a literal between them"));
+                    return Err(LoadError::new(
+                        path,
+                        format!("{{{before}}}{{{name}}} cannot be read back, nothing parts them"),
+                        "put a literal between them",
+                    ));
                 }
                 after_name = Some(name);
                 slots.push(slot(compiler, name, filters, path)?);
@@ -114,13 +124,21 @@ fn slot(compiler: &Compiler<'_>, name: &str, filters: &[String], path: &str) -> 
         Source::Claim(what) => match &filters_here()?[..] {
             [] => Ok(Slot::Claim { what, percent: false }),
             [Filter::Percent] => Ok(Slot::Claim { what, percent: true }),
-            _ => Err(LoadError::new(path, format!("the filters of {{{name}}} cannot be undone on reading"), "percent only; or name the text in let and carry that")),
+            _ => Err(LoadError::new(
+                path,
+                format!("the filters of {{{name}}} cannot be undone on reading"),
+                "percent only; or name the text in let and carry that",
+            )),
         },
-        source @ Source::Let(_) => {
+        Source::Let(_) => {
             let pieces = [Piece::Name { name: name.to_owned(), filters: filters.to_vec() }];
             let program = compiler.program(&pieces, path, Scope::Text)?;
             if program.tainted {
-                return Err(LoadError::new(path, format!("{{{name}}} holds the secret ({source:?} would be sent)"), "a secret goes into key and string_to_sign only"));
+                return Err(LoadError::new(
+                    path,
+                    format!("{{{name}}} holds the secret, which would be sent"),
+                    "a secret goes into key and string_to_sign only",
+                ));
             }
             Ok(Slot::Computed(program))
         }
@@ -145,7 +163,11 @@ fn parameters(compiler: &Compiler<'_>, text: &str, path: &str) -> Result<Option<
         return Ok(None);
     }
     if let Some(odd) = pairs.iter().position(Option::is_none) {
-        return Err(LoadError::new(path, format!("'{}' stands between name=value pairs", items[odd].text), "write every piece as name=value, or part the entry in two"));
+        return Err(LoadError::new(
+            path,
+            format!("'{}' stands between name=value pairs", items[odd].text),
+            "write every piece as name=value, or part the entry in two",
+        ));
     }
     let separators: Vec<_> = items.iter().skip(1).map(|i| i.before.trim().as_bytes().first().copied()).collect();
     let separator = separators[0].unwrap_or(b',');

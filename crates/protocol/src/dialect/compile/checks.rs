@@ -22,11 +22,16 @@ pub(super) fn check_signed(written: &Written, plan: &Plan) -> Result<(), LoadErr
     if plan.text.is_none() {
         return Ok(());
     }
-    let claims = [(Claimed::Time, Part::Time, "time"), (Claimed::Nonce, Part::Nonce, "nonce"), (Claimed::Expires, Part::Expires, "expires")];
+    let claims =
+        [(Claimed::Time, Part::Time, "time"), (Claimed::Nonce, Part::Nonce, "nonce"), (Claimed::Expires, Part::Expires, "expires")];
     for (what, part, name) in claims {
         let waived = written.waive.iter().any(|w| w == name);
         if carried(plan, what) && !plan.able.contains(&part) && !waived {
-            return Err(LoadError::new(name, "carried, but nothing signs it", format!("put {{{name}}} into string_to_sign, or sign the header that carries it")));
+            return Err(LoadError::new(
+                name,
+                "carried, but nothing signs it",
+                format!("put {{{name}}} into string_to_sign, or sign the header that carries it"),
+            ));
         }
     }
     let waived = written.waive.iter().any(|w| w == "body");
@@ -59,7 +64,11 @@ fn check_used(written: &Written) -> Result<(), LoadError> {
     for (section, name) in lets.chain(inputs).chain(secrets).chain(sections) {
         if !used.contains(name) {
             let path = if section == "let" { format!("let.{name}") } else { section.to_owned() };
-            return Err(LoadError::new(path, format!("{name} is described, but nothing uses it"), format!("put {{{name}}} where it belongs, or remove it")));
+            return Err(LoadError::new(
+                path,
+                format!("{name} is described, but nothing uses it"),
+                format!("put {{{name}}} where it belongs, or remove it"),
+            ));
         }
     }
     Ok(())
@@ -84,7 +93,11 @@ fn used_names(written: &Written) -> Result<BTreeSet<String>, LoadError> {
 fn check_carried(written: &Written, plan: &Plan) -> Result<(), LoadError> {
     let Some(text) = &plan.text else {
         if !carried(plan, Claimed::Secret) {
-            return Err(LoadError::new("string_to_sign", "missing", "say what is signed; only a dialect that carries {secret} itself has none"));
+            return Err(LoadError::new(
+                "string_to_sign",
+                "missing",
+                "say what is signed; only a dialect that carries {secret} itself has none",
+            ));
         }
         return Ok(());
     };
@@ -116,7 +129,11 @@ fn check_carried(written: &Written, plan: &Plan) -> Result<(), LoadError> {
 fn check_whole_body(plan: &Plan, text: &Program) -> Result<(), LoadError> {
     let bare = |e: &Entry| matches!(&e.shape, Shape::Pattern(p) if p.0.len() == 1) && e.holds(Claimed::Signature) && e.place.in_body();
     if reads(plan, text, &Source::BodyWithoutSignature) && !plan.carry.iter().any(bare) {
-        return Err(LoadError::new("string_to_sign", "{body_without_signature}, but no signature rides in the body", "carry: { body: { signature: \"{signature}\" } }"));
+        return Err(LoadError::new(
+            "string_to_sign",
+            "{body_without_signature}, but no signature rides in the body",
+            "carry: { body: { signature: \"{signature}\" } }",
+        ));
     }
     Ok(())
 }
@@ -157,11 +174,18 @@ fn check_secret(plan: &Plan) -> Result<(), LoadError> {
     }
     let mut places: Vec<(String, &Program)> = vec![("headers.each".to_owned(), &plan.headers.each)];
     places.extend(plan.headers.pseudo.iter().map(|(name, p)| (format!("headers.pseudo.{name}"), p)));
-    places.extend([("query.each", &plan.query), ("form.each", &plan.form), ("params.each", &plan.params)].map(|(path, list)| (path.to_owned(), &list.each)));
+    places.extend(
+        [("query.each", &plan.query), ("form.each", &plan.form), ("params.each", &plan.params)]
+            .map(|(path, list)| (path.to_owned(), &list.each)),
+    );
     places.extend(plan.digest.iter().map(|d| ("body_digest.is".to_owned(), &d.is)));
     places.extend(plan.event.iter().map(|p| ("event".to_owned(), p)));
     if let Some((path, _)) = places.into_iter().find(|(_, program)| program.tainted) {
-        return Err(LoadError::new(path, "the secret in a text that is shown or sent", "{secret} may stand in key and string_to_sign only"));
+        return Err(LoadError::new(
+            path,
+            "the secret in a text that is shown or sent",
+            "{secret} may stand in key and string_to_sign only",
+        ));
     }
     if plan.diagnostics.is_some() && plan.text.as_ref().is_some_and(|t| t.tainted) {
         return Err(LoadError::new("diagnostics", "the string to sign holds the secret", "remove diagnostics: the text must not be shown"));
@@ -183,7 +207,11 @@ fn check_algorithms(plan: &Plan) -> Result<(), LoadError> {
         return Err(LoadError::new("algorithm", fault, format!("use hmac-{plain}, or put {{secret}} into string_to_sign")));
     }
     if carried(plan, Claimed::Algorithm) && matches!(plan.algorithm, AlgorithmRule::OneOf(_)) {
-        return Err(LoadError::new("algorithm", "carried, but its words on the wire are not said", "write a map: { word-on-the-wire: hmac-sha256 }"));
+        return Err(LoadError::new(
+            "algorithm",
+            "carried, but its words on the wire are not said",
+            "write a map: { word-on-the-wire: hmac-sha256 }",
+        ));
     }
     Ok(())
 }

@@ -17,7 +17,9 @@ pub(super) fn guard(plan: &mut Plan) {
     for named in plan.lets.iter().filter(|l| is_condensed(plan, &l.name)) {
         judge(&flatten(plan, &named.program), &mut found);
     }
-    for (list, name, source) in [(&plan.query, "query", Source::QueryList), (&plan.form, "form", Source::FormList), (&plan.params, "params", Source::ParamsList)] {
+    for (list, name, source) in
+        [(&plan.query, "query", Source::QueryList), (&plan.form, "form", Source::FormList), (&plan.params, "params", Source::ParamsList)]
+    {
         if is_used(plan, &source) {
             found.hazards.extend(lists::hazard(list, name));
         }
@@ -41,7 +43,9 @@ fn is_used(plan: &Plan, wanted: &Source) -> bool {
 fn is_condensed(plan: &Plan, name: &str) -> bool {
     let index = plan.lets.iter().position(|l| l.name == name);
     let programs = plan.text.iter().chain(plan.lets.iter().map(|l| &l.program)).chain(plan.digest.iter().map(|d| &d.is));
-    programs.flat_map(|p| &p.ops).any(|op| matches!(op, Op::Put { source: Source::Let(i), filters } if Some(*i) == index && !filters.is_empty()))
+    programs
+        .flat_map(|p| &p.ops)
+        .any(|op| matches!(op, Op::Put { source: Source::Let(i), filters } if Some(*i) == index && !filters.is_empty()))
 }
 
 enum Item {
@@ -63,9 +67,13 @@ enum Class {
     Token,
     Letters,
     /// Letters, digits, `-._~%` and the separators of an encoded list.
-    Encoded { separators: bool },
+    Encoded {
+        separators: bool,
+    },
     /// Everything but controls, blanks, `#`; with or without `?`; begins with `/`.
-    Target { query: bool },
+    Target {
+        query: bool,
+    },
     Authority,
     /// Everything but controls: a header's value or a claim.
     Line,
@@ -99,7 +107,9 @@ fn flatten(plan: &Plan, program: &Program) -> Vec<Item> {
                 Some(Item::Literal(before)) => before.extend_from_slice(text),
                 _ => items.push(Item::Literal(text.clone())),
             },
-            Op::Put { source: Source::Let(index), filters } if filters.is_empty() => items.extend(flatten(plan, &plan.lets[*index].program)),
+            Op::Put { source: Source::Let(index), filters } if filters.is_empty() => {
+                items.extend(flatten(plan, &plan.lets[*index].program))
+            }
             Op::Put { source, filters } => items.push(Item::Piece(Piece { source: source.clone(), class: class(plan, source, filters) })),
             Op::Begin | Op::End => {}
         }

@@ -77,7 +77,9 @@ impl Walk<'_> {
         for pattern in always.chain(list.sign.iter().cloned()) {
             if pattern.prefix {
                 // What carries the signature or the list of names is never an item.
-                self.riders(|e| e.place == Place::Header && pattern.matches(&e.name) && !e.holds(Claimed::SignedHeaders) && !e.holds(Claimed::Signature));
+                self.riders(|e| {
+                    e.place == Place::Header && pattern.matches(&e.name) && !e.holds(Claimed::SignedHeaders) && !e.holds(Claimed::Signature)
+                });
             } else {
                 self.header(&pattern.name.to_ascii_lowercase());
             }

@@ -3,7 +3,7 @@
 use super::super::error::LoadError;
 use super::super::hazard::Hazard;
 use super::super::plan::*;
-use super::super::template::{self, Piece};
+use super::super::template;
 use super::super::written::{Pairs, Repeated as WrittenRepeated};
 use super::{Compiler, Scope};
 use crate::encoding::Decoding;
@@ -15,7 +15,11 @@ pub(super) fn headers(compiler: &Compiler<'_>) -> Result<HeaderList, LoadError> 
     let pseudo = w.pseudo.iter().map(|(name, line)| {
         let path = format!("headers.pseudo.{name}");
         let program = compiler.program(&template::parse(line, &path)?, &path, Scope::Text)?;
-        if program.needs.is_empty() { Ok((name.to_ascii_lowercase(), program)) } else { Err(LoadError::new(path, "a let in a list", "write out what it says")) }
+        if program.needs.is_empty() {
+            Ok((name.to_ascii_lowercase(), program))
+        } else {
+            Err(LoadError::new(path, "a let in a list", "write out what it says"))
+        }
     });
     let names = w.names.clone().unwrap_or_else(|| ";".to_owned());
     if names.trim().is_empty() && names != " " {
@@ -74,17 +78,11 @@ pub(super) fn pairs(compiler: &Compiler<'_>, name: &'static str, written: Option
     })
 }
 
-/// An item template: it must hold {name} and {value}, or the list could not tell its items apart.
+/// An item template: one without {value} would sign nothing of it.
 fn item(compiler: &Compiler<'_>, text: &str, path: &str) -> Result<Program, LoadError> {
-    let pieces = template::parse(text, path)?;
-    let program = compiler.program(&pieces, path, Scope::Item)?;
-    for wanted in [Source::ItemName, Source::ItemValue] {
-        if !program.ops.iter().any(|op| matches!(op, Op::Put { source, .. } if *source == wanted)) && pieces != [Piece::Literal(String::new())] {
-            let word = if wanted == Source::ItemName { "{name}" } else { "{value}" };
-            return Err(LoadError::new(path, format!("an item without {word}"), "write both {name} and {value}"));
-        }
-    }
-    Ok(program)
+    let program = compiler.program(&template::parse(text, path)?, path, Scope::Item)?;
+    let has_value = program.ops.iter().any(|op| matches!(op, Op::Put { source: Source::ItemValue, .. }));
+    if has_value { Ok(program) } else { Err(LoadError::new(path, "an item without {value}", "write {value} where the value stands")) }
 }
 
 fn filters_of(program: &Program, wanted: &Source) -> Vec<Filter> {

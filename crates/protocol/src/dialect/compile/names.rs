@@ -107,9 +107,13 @@ pub(super) fn resolve(compiler: &Compiler<'_>, name: &str, path: &str, scope: Sc
         return Ok(if scope == Scope::Carry { Source::Claim(Claimed::SecretPart(index)) } else { Source::SecretPart(index) });
     }
     match compiler.let_index(name) {
-        Some(_) if scope == Scope::Item => refuse(format!("{{{name}}} is a let"), "an item of a list is made of {name}, {value} and parts of the request"),
+        Some(_) if scope == Scope::Item => {
+            refuse(format!("{{{name}}} is a let"), "an item of a list is made of {name}, {value} and parts of the request")
+        }
         Some(index) => Ok(Source::Let(index)),
-        None => refuse(format!("nothing is called {name}"), "use a part of the request, a claim, or something listed in inputs, secrets or let"),
+        None => {
+            refuse(format!("nothing is called {name}"), "use a part of the request, a claim, or something listed in inputs, secrets or let")
+        }
     }
 }
 
@@ -121,8 +125,12 @@ pub(super) fn filters(source: &Source, words: &[String], path: &str) -> Result<V
         if matches!(f, Filter::Time(_)) && (!is_time || i > 0) {
             return Err(LoadError::new(path, "a time format on something that is no time", "it may stand first after {time} only"));
         }
-        if *f == Filter::Hmac && matches!(source, Source::Secret | Source::SecretPart(_)) {
-            return Err(LoadError::new(path, "the secret under its own key", "hmac goes with parts of the request"));
+        if *f == Filter::Hmac && *source == Source::Secret {
+            return Err(LoadError::new(
+                path,
+                "the secret under its own key",
+                "hmac goes with parts of the request and with further secrets",
+            ));
         }
     }
     Ok(all)

@@ -1,0 +1,164 @@
+//! Dialect files that make no sense: each is refused with the place, the fault and the mend.
+
+use countersign_protocol::{Dialect, Dialects, LoadError};
+
+const HEAD: &str = "countersign: 1\ndialect: a\ntitle: t\n";
+const SIGNED: &str = "string_to_sign: \"{time}{method}\"\n";
+const OK: &str = "algorithm: hmac-sha256\ncarry: { header: { S: \"{signature}\", T: \"{time}\" } }\ntime: { format: unix, window: 5m }\n";
+
+fn fault(body: &str) -> (String, String) {
+    let error = Dialect::from_yaml(&format!("{HEAD}{body}")).expect_err(body);
+    assert!(!error.mend().is_empty(), "{error}");
+    (error.path().to_owned(), error.fault().to_owned())
+}
+
+#[track_caller]
+fn refused(body: &str, path: &str, wanted: &str) {
+    let (at, fault) = fault(body);
+    assert_eq!((at.as_str(), fault.as_str()), (path, wanted), "{body}");
+}
+
+#[test]
+fn the_plain_file_is_accepted() {
+    Dialect::from_yaml(&format!("{HEAD}{SIGNED}{OK}")).expect("the base of every other case");
+}
+
+#[test]
+fn keys_and_kinds() {
+    refused(&format!("{SIGNED}{OK}cary: 1\n"), "cary", "no such key");
+    refused(&format!("{SIGNED}{OK}headers: {{ joni: x }}\n"), "headers.joni", "no such key");
+    refused(&format!("string_to_sign: 7\n{OK}"), "string_to_sign", "a number where a text belongs");
+    refused(&format!("string_to_sign: [a]\n{OK}"), "string_to_sign", "a list where a text belongs");
+    let error = Dialect::from_yaml("dialect: a\ntitle: t\n").unwrap_err();
+    assert_eq!((error.path(), error.mend()), ("countersign", "begin the file with countersign: 1"));
+    let error = Dialect::from_yaml("countersign: 2\ndialect: a\ntitle: t\n").unwrap_err();
+    assert_eq!(error.fault(), "version 2 of the language is not known");
+    let error = Dialect::from_yaml(&format!("{HEAD}{SIGNED}{OK}cary: 1\n")).unwrap_err();
+    assert_eq!(error.to_string(), "cary: no such key; did you mean carry?");
+    assert!(Dialect::from_yaml("a: [").unwrap_err().fault().starts_with("no YAML"));
+    assert!(Dialect::from_yaml(&format!("{HEAD}dialect: b\n")).is_err(), "a key twice");
+    assert!(Dialect::from_yaml(&format!("{HEAD}note: \"{}\"", "x".repeat(70_000))).unwrap_err().fault().contains("bytes"));
+}
+
+#[test]
+fn names_and_filters() {
+    refused(&format!("string_to_sign: \"{{bodi}}{{time}}\"\n{OK}"), "string_to_sign", "nothing is called bodi");
+    refused(&format!("string_to_sign: \"{{body | sha3}}{{time}}\"\n{OK}"), "string_to_sign", "no filter 'sha3'");
+    refused(&format!("string_to_sign: \"{{body | unix}}{{time}}\"\n{OK}"), "string_to_sign", "a time format on something that is no time");
+    refused(&format!("string_to_sign: \"[{{body}}{{time}}\"\n{OK}"), "string_to_sign", "a [ without its ]");
+    refused(&format!("inputs: [method]\n{SIGNED}{OK}"), "inputs", "the name method is taken");
+    refused(&format!("inputs: [a-b]\n{SIGNED}{OK}"), "inputs", "'a-b' is no name");
+    refused(&format!("string_to_sign: \"{{signature}}{{time}}\"\n{OK}"), "string_to_sign", "a signature cannot sign itself");
+}
+
+#[test]
+fn lets() {
+    refused(
+        &format!("let: {{ a: \"{{b}}\", b: \"{{a}}\" }}\nstring_to_sign: \"{{a}}{{time}}\"\n{OK}"),
+        "let.a",
+        "refers to itself through a -> b -> a",
+    );
+    refused(&format!("let: {{ a: \"{{body}}\" }}\n{SIGNED}{OK}"), "let.a", "a is described, but nothing uses it");
+    refused(&format!("inputs: [region]\n{SIGNED}{OK}"), "inputs", "region is described, but nothing uses it");
+    refused(&format!("{SIGNED}{OK}headers: {{ sign: [host] }}\n"), "headers", "headers is described, but nothing uses it");
+}
+
+#[test]
+fn what_is_carried() {
+    let carry = |carry: &str| format!("{SIGNED}algorithm: hmac-sha256\ncarry: {carry}\ntime: {{ format: unix }}\n");
+    refused(&carry("{ header: { T: \"{time}\" } }"), "carry", "nothing carries {signature}");
+    refused(
+        &carry("{ header: { S: \"{time}{signature}\" } }"),
+        "carry.header.S",
+        "{time}{signature} cannot be read back, nothing parts them",
+    );
+    refused(&carry("{ cookie: { S: \"{signature}\" } }"), "carry.cookie", "'cookie' is no place");
+    refused(
+        &carry("{ header: { S: \"{signature | lower}\", T: \"{time}\" } }"),
+        "carry.header.S",
+        "the filters of {signature} cannot be undone on reading",
+    );
+    refused(&carry("{ header: { S: \"X a={signature}, b, c={time}\" } }"), "carry.header.S", "'b' stands between name=value pairs");
+    refused(
+        &carry("{ header: { S: \"X a={signature}, b={time}; c={nonce}\" } }"),
+        "carry.header.S",
+        "more than one kind of separator between pairs",
+    );
+    refused(&carry("{ header: { S: \"{signature}\", T: \"{time}\", s: \"x\" } }"), "carry.header.s", "described twice");
+    refused(
+        &carry("{ header: { S: \"{signature}\", T: \"{time}\", K: \"{secret}\" } }"),
+        "carry.header.K",
+        "the secret would be sent beside a signature",
+    );
+    refused(&carry("{ header: { S: \"{signature}\", T: \"{time}\", N: \"{nonce}\" } }"), "nonce", "carried, but nothing signs it");
+}
+
+#[test]
+fn what_is_signed() {
+    let signs = |text: &str, rest: &str| format!("string_to_sign: \"{text}\"\n{rest}");
+    refused(&signs("{body}", OK), "time", "carried, but nothing signs it");
+    refused(
+        &signs("{body}", "algorithm: md5\ncarry: { header: { S: \"{signature}\" } }\n"),
+        "algorithm",
+        "the plain digest md5 signs nothing without {secret} in the string to sign",
+    );
+    refused(
+        &signs("{body}", "algorithm: hmac-sha256\ncarry: { params: { S: \"{signature}\" } }\n"),
+        "carry.params.S",
+        "a signature inside the body cannot sign {body}",
+    );
+    refused(
+        &signs("{time}", "algorithm: hmac-sha256\ncarry: { header: { S: \"{signature}\", T: \"{time}\" } }\n"),
+        "time",
+        "carried, but its format is not said",
+    );
+    refused(
+        &signs("{time}", "algorithm: hmac-sha257\ncarry: { header: { S: \"{signature}\", T: \"{time}\" } }\ntime: { format: unix }\n"),
+        "algorithm",
+        "'hmac-sha257' is no algorithm",
+    );
+    refused(&signs("{time}", &format!("{OK}key: \"fixed\"\n")), "key", "a key without {secret}");
+    let digest = "body_digest: \"{body | md5 | hex}\"\nalgorithm: hmac-sha256\ncarry: { header: { S: \"{signature}\", T: \"{time}\", M: \"{body_digest}\" } }\ntime: { format: unix }\n";
+    refused(&signs("{time}", digest), "body_digest", "carried, but nothing signs it: whoever changes the body changes it too");
+    refused(
+        &signs("{time}{headers}", &format!("{OK}headers: {{ each: \"{{name}}{{value}}{{secret}}\" }}\n")),
+        "headers.each",
+        "the secret in a text that is shown or sent",
+    );
+    refused(
+        &signs("{time}{secret}", &format!("{OK}diagnostics: {{ header: D, text: \"{{string_to_sign}}\" }}\n")),
+        "diagnostics",
+        "the string to sign holds the secret",
+    );
+}
+
+#[test]
+fn numbers_and_words() {
+    let time = |time: &str| {
+        format!("{SIGNED}algorithm: hmac-sha256\ncarry: {{ header: {{ S: \"{{signature}}\", T: \"{{time}}\" }} }}\ntime: {time}\n")
+    };
+    refused(
+        &time("{ format: rfc1123 }"),
+        "time.format",
+        "'rfc1123' is no time format: unix, unix-ms, http-date, or a pattern with YYYY, MM and DD",
+    );
+    refused(&time("{ format: YYYY-MM-DD }"), "time.format", "'YYYY-MM-DD' does not reach to the second");
+    refused(&time("{ format: unix, window: 5 }"), "time.window", "a number where a map belongs");
+    refused(&time("{ format: unix, window: 5x }"), "time.window.past", "'5x' is no span of time");
+    refused(&format!("{SIGNED}{OK}replay: sometimes\n"), "replay", "'sometimes' is no replay rule");
+    refused(&format!("{SIGNED}{OK}replay: nonce\n"), "replay", "nonce needs a nonce that is carried");
+    refused(&format!("{SIGNED}{OK}require: [cookie]\n"), "require", "'cookie' is no part");
+    refused(&format!("{SIGNED}{OK}signature: base32\n"), "signature", "'base32' is no encoding");
+}
+
+#[test]
+fn ids_are_not_shadowed_unasked() {
+    let mut dialects = Dialects::builtin().expect("built-in dialects make sense");
+    let file = |extra: &str| format!("countersign: 1\ndialect: aws-sigv4\ntitle: t\n{extra}{SIGNED}{OK}");
+    let taken: LoadError = dialects.add_yaml("aws-sigv4", &file("")).unwrap_err();
+    assert_eq!((taken.fault(), taken.mend()), ("the id aws-sigv4 is taken", "choose another id, or say replaces: aws-sigv4"));
+    assert!(dialects.add_yaml("aws-sigv4", &file("replaces: x-ca\n")).is_err());
+    assert!(dialects.add_yaml("another-name", &file("replaces: aws-sigv4\n")).is_err(), "stem and id differ");
+    dialects.add_yaml("aws-sigv4", &file("replaces: aws-sigv4\n")).expect("asked for");
+    assert_eq!(dialects.get("aws-sigv4").map(Dialect::title), Some("t"));
+}

@@ -1,0 +1,291 @@
+//! The stages of verifying, one promise each, on built-in dialects and on small ones written here.
+
+use countersign_protocol::{
+    Body, BodyHasher, BodyNeed, Credential, Dialect, Dialects, DigestAlgorithm, Inputs, KeyLookup, Keys, Part, Policy, Reason, Request,
+    RequestView, Response, Scheme, Secret, SignError, SignOptions, Tag, Timestamp, Verified,
+};
+
+fn builtin(id: &str) -> Dialect {
+    Dialects::builtin().expect("built-in dialects make sense").get(id).expect("built in").clone()
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_seconds(1_767_323_045).expect("a time")
+}
+
+fn key() -> Credential {
+    Credential::hmac("key-1", "canary-secret")
+}
+
+fn request() -> Request {
+    Request::new("POST", "/v1/items?a=1")
+        .with_header("Host", "api.example.com")
+        .with_header("Content-Type", "application/json")
+        .with_body("{}")
+}
+
+fn sign(dialect: &Dialect, request: Request, options: &SignOptions) -> Request {
+    dialect.sign(request, &key(), options).expect("signable").into_message().into_request().expect("a request")
+}
+
+fn verify(dialect: &Dialect, request: &Request) -> Result<(), Reason> {
+    dialect.verify(request, &Inputs::new(), &[&key()], now(), &Policy::default()).map(drop).map_err(|r| r.reason())
+}
+
+fn verified(dialect: &Dialect, request: &Request) -> Verified {
+    let claim = dialect.claim(request, &Inputs::new()).expect("a claim");
+    claim.check_clock(now(), &Policy::default()).expect("in time").verify(Keys::Known(&[&key()])).expect("verified")
+}
+
+#[test]
+fn the_key_may_be_elsewhere() {
+    let dialect = builtin("qlm-open");
+    let prepared = dialect.prepare(request(), &Credential::hmac("key-1", ""), &SignOptions::new(now())).expect("prepared");
+    let text = prepared.string_to_sign().to_vec();
+    assert!(text.starts_with(b"POST\n*/*\n1767323045000\n"));
+    // What a key-management service would do with the text.
+    let tag = {
+        use hmac::{Hmac, KeyInit, Mac};
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(b"canary-secret").expect("any length");
+        mac.update(&text);
+        mac.finalize().into_bytes().to_vec()
+    };
+    let signed = prepared.finish(&Tag::new(tag)).expect("placed");
+    let request = signed.into_message().into_request().expect("a request");
+    assert_eq!(verify(&dialect, &request), Ok(()));
+}
+
+#[test]
+fn a_body_may_come_last_and_in_pieces() {
+    let dialect = builtin("qlm-open-md5");
+    assert_eq!(dialect.body_need(), BodyNeed::Digest);
+    let signed = sign(&dialect, request(), &SignOptions::new(now()));
+    let lines = signed.header_lines();
+    let head = RequestView { body: Body::Pending, ..signed.view(&lines) };
+    for (pieces, expected) in [([&b"{"[..], b"}"], None), ([b"{", b"]"], Some(Reason::BodyDigestMismatch))] {
+        let fresh = dialect.claim(&head, &Inputs::new()).and_then(|c| c.check_clock(now(), &Policy::default())).expect("in time");
+        let sound = fresh.verify(Keys::Known(&[&key()])).and_then(|v| v.require(&Policy::default())).expect("sound");
+        assert!(sound.awaits_body());
+        let mut check = sound.body_check();
+        pieces.iter().for_each(|piece| check.update(piece));
+        assert_eq!(check.finish().err().map(|r| r.reason()), expected);
+    }
+    let refusal = dialect.verify(&head, &Inputs::new(), &[&key()], now(), &Policy::default()).unwrap_err();
+    assert_eq!(refusal.reason(), Reason::Internal, "a pending body is never taken for a good one");
+}
+
+#[test]
+fn digests_stand_in_for_a_body_that_went_by() {
+    let dialect = builtin("aws-sigv4");
+    assert_eq!((dialect.body_need(), dialect.body_digests()), (BodyNeed::Tag, vec![DigestAlgorithm::Sha256]));
+    let options = SignOptions::new(now()).with_input("region", "r").with_input("service", "s");
+    let signed = sign(&dialect, request(), &options);
+    let lines = signed.header_lines();
+    for (body, expected) in [("{}", None), ("{]", Some(Reason::SignatureMismatch))] {
+        let mut hasher = BodyHasher::new(&dialect.body_digests());
+        hasher.update(body.as_bytes());
+        let digests = hasher.finish();
+        let view = RequestView { body: Body::Digests(&digests), ..signed.view(&lines) };
+        let verdict = dialect.verify(&view, &Inputs::new(), &[&key()], now(), &Policy::default());
+        assert_eq!(verdict.err().map(|r| r.reason()), expected);
+    }
+}
+
+#[test]
+fn an_unknown_key_costs_what_a_known_one_does_and_looks_alike() {
+    let dialect = builtin("qlm-open");
+    let signed = sign(&dialect, request(), &SignOptions::new(now()));
+    let fresh = || dialect.claim(&signed, &Inputs::new()).and_then(|c| c.check_clock(now(), &Policy::default())).expect("in time");
+    let unknown = fresh().verify(Keys::Unknown).unwrap_err();
+    assert_eq!((unknown.reason(), unknown.reason().public()), (Reason::UnknownKey, Reason::SignatureMismatch));
+    assert_eq!(fresh().verify(Keys::Known(&[])).unwrap_err().reason(), Reason::UnknownKey);
+    let other = Credential::hmac("key-1", "another");
+    assert_eq!(fresh().verify(Keys::Known(&[&other])).unwrap_err().reason(), Reason::SignatureMismatch);
+    let found = fresh().verify(Keys::Known(&[&other, &key()])).expect("the second key");
+    assert_eq!(found.credential_index(), 1);
+    let many = vec![&other; 17];
+    assert_eq!(fresh().verify(Keys::Known(&many)).unwrap_err().reason(), Reason::MalformedClaim);
+}
+
+#[test]
+fn keys_are_found_by_id_by_route_or_by_secret() {
+    let signed = sign(&builtin("qlm-open"), request(), &SignOptions::new(now()));
+    let qlm = builtin("qlm-open");
+    assert_eq!(qlm.claim(&signed, &Inputs::new()).expect("a claim").key_lookup(), KeyLookup::ById("key-1"));
+    let webhook = builtin("standard-webhooks");
+    let hook =
+        webhook.sign(request(), &Credential::hmac("", "whsec_c2VjcmV0"), &SignOptions::new(now()).with_nonce("msg_1")).expect("signable");
+    let hook = hook.into_message().into_request().expect("a request");
+    assert_eq!(webhook.claim(&hook, &Inputs::new()).expect("a claim").key_lookup(), KeyLookup::ByRoute);
+    let api_key = builtin("api-key");
+    let shown = sign(&api_key, request(), &SignOptions::new(now()));
+    assert_eq!(api_key.claim(&shown, &Inputs::new()).expect("a claim").key_lookup(), KeyLookup::BySecret(&Secret::from("canary-secret")));
+}
+
+#[test]
+fn fingerprints_tell_requests_and_keys_apart() {
+    let dialect = builtin("qlm-open");
+    let one = sign(&dialect, request(), &SignOptions::new(now()));
+    let other = sign(&dialect, Request { target: b"/v1/items?a=2".to_vec(), ..request() }, &SignOptions::new(now()));
+    let print = |r: &Request, key: &[u8]| verified(&dialect, r).fingerprint(key);
+    assert_eq!(print(&one, b"pepper"), print(&one.clone(), b"pepper"));
+    assert_ne!(print(&one, b"pepper"), print(&other, b"pepper"));
+    assert_ne!(print(&one, b"pepper"), print(&one, b"salt"), "without its key a fingerprint is no offline oracle");
+}
+
+#[test]
+fn nothing_that_is_debugged_shows_a_secret() {
+    let api_key = builtin("api-key");
+    let signed = api_key.sign(request(), &key(), &SignOptions::new(now())).expect("signable");
+    let shown = signed.message().clone().into_request().expect("a request");
+    let in_query = Request { target: b"/?api_key=canary-secret".to_vec(), ..request() };
+    let labelled = builtin("x-ca-labelled");
+    let options = SignOptions::new(now()).with_nonce("n").with_input("encrypted", "canary-secret");
+    let prepared = labelled.prepare(request(), &key(), &options).expect("prepared");
+    assert!(prepared.string_to_sign().windows(13).any(|w| w == b"canary-secret"), "the canary is there to be found");
+    let placed = sign(&labelled, request(), &options);
+    let proof = dialect_proof(&labelled, &placed);
+    let claim = api_key.claim(&shown, &Inputs::new()).expect("a claim");
+    let all = format!("{signed:?} {shown:?} {in_query:?} {options:?} {prepared:?} {:?} {claim:?} {proof:?} {:?}", key(), proof.stages());
+    assert!(!all.contains("canary") && all.contains("key-1") && all.contains("Host"), "{all}");
+    let text = proof.stages().get("string_to_sign").expect("a stage");
+    assert!(text.ends_with(b"\nsecret:***"), "masked where the secret stands");
+}
+
+fn dialect_proof(dialect: &Dialect, request: &Request) -> Verified {
+    let inputs = Inputs::new().with("encrypted", "canary-secret");
+    let claim = dialect.claim(request, &inputs).expect("a claim");
+    claim.check_clock(now(), &Policy::default()).expect("in time").verify(Keys::Known(&[&key()])).expect("verified")
+}
+
+#[test]
+fn a_secret_is_shown_over_tls_only() {
+    let dialect = builtin("api-key");
+    let plain = Request { scheme: Scheme::Http, ..sign(&dialect, request(), &SignOptions::new(now())) };
+    assert_eq!(verify(&dialect, &plain), Err(Reason::InsecureTransport));
+    let loopback = Policy { allow_cleartext: true, ..Policy::default() };
+    assert!(dialect.verify(&plain, &Inputs::new(), &[&key()], now(), &loopback).is_ok());
+    let empty = Request { scheme: Scheme::Https, ..plain };
+    assert_eq!(
+        dialect.verify(&empty, &Inputs::new(), &[&Credential::hmac("", "")], now(), &Policy::default()).unwrap_err().reason(),
+        Reason::SignatureMismatch
+    );
+}
+
+#[test]
+fn an_unsafe_dialect_is_verified_only_where_it_is_called_unsafe() {
+    let dialect = builtin("aws-sigv1");
+    assert!(dialect.is_unsafe());
+    let get = Request { body: Vec::new(), method: "GET".to_owned(), ..request() };
+    let signed = sign(&dialect, get, &SignOptions::new(now()));
+    assert_eq!(verify(&dialect, &signed), Err(Reason::DialectNotAllowed));
+}
+
+const RESPONSE: &str = r#"
+countersign: 1
+dialect: answer
+title: A signed answer
+message: response
+string_to_sign: "{time}\n{nonce}\n{status}\n{body}\n"
+algorithm: hmac-sha256
+signature: base64
+carry:
+  header:
+    X-Time: "{time}"
+    X-Nonce: "{nonce}"
+    X-Signature: "{signature}"
+time: { format: unix, window: 5m }
+"#;
+
+#[test]
+fn responses_are_signed_and_verified_too() {
+    let dialect = Dialect::from_yaml(RESPONSE).expect("a dialect");
+    let answer = Response { status: 200, headers: vec![], body: b"ok".to_vec() };
+    let options = SignOptions::new(now()).with_nonce("n-1");
+    let signed = dialect.sign(answer, &key(), &options).expect("signable");
+    let countersign_protocol::Message::Response(mut answer) = signed.into_message() else { panic!("a response") };
+    let check =
+        |answer: &Response| dialect.verify(answer, &Inputs::new(), &[&key()], now(), &Policy::default()).map(drop).map_err(|r| r.reason());
+    assert_eq!(check(&answer), Ok(()));
+    answer.status = 500;
+    assert_eq!(check(&answer), Err(Reason::SignatureMismatch));
+    assert_eq!(dialect.sign(request(), &key(), &options).unwrap_err(), SignError::WrongMessage);
+    assert_eq!(verify(&dialect, &request()), Err(Reason::MalformedRequest));
+    let refused = Dialect::from_yaml(&RESPONSE.replace("{status}", "{path}")).unwrap_err();
+    assert_eq!(refused.fault(), "a response has no path");
+}
+
+#[test]
+fn what_the_signer_lacks_is_named() {
+    let sigv4 = builtin("aws-sigv4");
+    let missing = sigv4.sign(request(), &key(), &SignOptions::new(now())).unwrap_err();
+    assert_eq!(missing, SignError::MissingInput("region".to_owned()));
+    let nonce = builtin("hmac-sha256").sign(request(), &key(), &SignOptions::new(now())).unwrap_err();
+    assert_eq!(nonce, SignError::MissingNonce);
+    let listed = SignOptions { headers: Some(vec!["x-absent".to_owned()]), ..SignOptions::new(now()).with_nonce("n") };
+    assert!(builtin("hmac-sha256").sign(request(), &key(), &listed).unwrap_err().to_string().contains("x-absent is missing"));
+    let body = builtin("hmac-sha256-body").sign(request().with_body("text"), &key(), &SignOptions::new(now()).with_nonce("n")).unwrap_err();
+    assert!(body.to_string().contains("neither a form nor a JSON object"));
+}
+
+#[test]
+fn an_input_that_is_pinned_must_be_the_one_read() {
+    let dialect = builtin("aws-sigv4");
+    let signed = sign(&dialect, request(), &SignOptions::new(now()).with_input("region", "eu").with_input("service", "s"));
+    let with =
+        |inputs: &Inputs| dialect.verify(&signed, inputs, &[&key()], now(), &Policy::default()).map(|i| i.verified().inputs().clone());
+    assert_eq!(with(&Inputs::new().with("region", "us")).unwrap_err().reason(), Reason::MalformedClaim);
+    assert_eq!(with(&Inputs::new()).expect("read").get("region"), Some("eu"));
+}
+
+#[test]
+fn a_policy_may_ask_for_more_or_less() {
+    let dialect = builtin("qlm-open");
+    let signed = sign(&dialect, request(), &SignOptions::new(now()));
+    let with = |policy: Policy| dialect.verify(&signed, &Inputs::new(), &[&key()], now(), &policy).map(drop).map_err(|r| r.reason());
+    assert_eq!(with(Policy::default()), Ok(()));
+    assert_eq!(with(Policy { require: vec![Part::Body], ..Policy::default() }), Err(Reason::RequiredPartUnsigned));
+    assert_eq!(with(Policy { require: vec![Part::Host], ..Policy::default() }), Err(Reason::RequiredPartUnsigned));
+}
+
+#[cfg(feature = "asymmetric")]
+mod asymmetric {
+    use countersign_protocol::{Algorithm, KeyMaterial, KeyPair};
+
+    use super::*;
+
+    const PUBLIC: &str = include_str!("../../../vectors/record/rsa2048-test.pem");
+
+    /// The private key of the vectors.
+    fn pair() -> KeyPair {
+        KeyPair::from_private_pem(PUBLIC).expect("a key of 2048 bits")
+    }
+
+    #[test]
+    fn a_public_key_is_never_a_shared_secret() {
+        let dialect = builtin("x-ca-labelled");
+        let registered = Credential::new("key-1", KeyMaterial::Pair(pair())).with_algorithm(Algorithm::RsaSha256);
+        let der = pair().public_der().to_vec();
+        for stolen in [Secret::new(der), Secret::from(PUBLIC)] {
+            let forger = Credential::hmac("key-1", "").with_algorithm(Algorithm::from_name("hmac-sha256").expect("named"));
+            let forger = Credential::new(forger.key_id(), KeyMaterial::Hmac(stolen));
+            let forged = dialect.sign(request(), &forger, &SignOptions::new(now()).with_nonce("n")).expect("signable");
+            let forged = forged.into_message().into_request().expect("a request");
+            let verdict = dialect.verify(&forged, &Inputs::new(), &[&registered], now(), &Policy::default());
+            assert_eq!(verdict.unwrap_err().reason(), Reason::SignatureMismatch);
+        }
+    }
+
+    #[test]
+    fn the_message_never_chooses_the_algorithm() {
+        let dialect = builtin("x-ca");
+        let weak = key().with_algorithm(Algorithm::Hmac(DigestAlgorithm::Sha1));
+        let options = SignOptions::new(now()).with_nonce("n");
+        let signed = dialect.sign(request(), &weak, &options).expect("signable").into_message().into_request().expect("a request");
+        let verdict = |credential: &Credential| {
+            dialect.verify(&signed, &Inputs::new(), &[credential], now(), &Policy::default()).map(drop).map_err(|r| r.reason())
+        };
+        assert_eq!(verdict(&weak), Ok(()));
+        assert_eq!(verdict(&key()), Err(Reason::AlgorithmNotAllowed), "SHA-1 is off unless it is registered");
+    }
+}
