@@ -31,8 +31,8 @@ fn main() {
 fn node(value: &Value, file: &Path) -> String {
     match value {
         Value::Null => "Node::Null".to_owned(),
-        Value::Bool(b) => format!("Node::Bool({b})"),
-        Value::Number(n) => format!("Node::Number(Cow::Borrowed({:?}))", n.to_string()),
+        Value::Bool(b) => format!("Node::Plain(Cow::Borrowed({:?}))", b.to_string()),
+        Value::Number(n) => format!("Node::Plain(Cow::Borrowed({:?}))", n.to_string()),
         Value::String(s) => format!("Node::Text(Cow::Borrowed({s:?}))"),
         Value::Sequence(items) => {
             let items: Vec<_> = items.iter().map(|item| node(item, file)).collect();

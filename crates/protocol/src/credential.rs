@@ -27,13 +27,18 @@ impl KeyMaterial {
         }
     }
 
+    /// The shared secret, if it is one.
+    pub(crate) const fn shared(&self) -> Option<&Secret> {
+        match self {
+            Self::Hmac(secret) => Some(secret),
+            #[cfg(feature = "asymmetric")]
+            Self::Pair(_) => None,
+        }
+    }
+
     /// The text that `{secret}` stands for: empty for a key pair, whose secret is never a text.
     pub(crate) fn secret(&self) -> &[u8] {
-        match self {
-            Self::Hmac(secret) => secret.expose(),
-            #[cfg(feature = "asymmetric")]
-            Self::Pair(_) => b"",
-        }
+        self.shared().map_or(b"", Secret::expose)
     }
 }
 
@@ -98,15 +103,13 @@ impl Credential {
 }
 
 /// A key for one request, derived as the dialect says.
-pub(crate) enum SigningKey<'a> {
+pub(crate) enum SigningKey {
     Shared(Secret),
     #[cfg(feature = "asymmetric")]
-    Pair(&'a KeyPair),
-    #[cfg(not(feature = "asymmetric"))]
-    Never(std::convert::Infallible, std::marker::PhantomData<&'a ()>),
+    Pair(KeyPair),
 }
 
-impl SigningKey<'_> {
+impl SigningKey {
     /// Signs the text; `None` when the algorithm does not fit the key or the private half is missing.
     pub(crate) fn sign(&self, algorithm: Algorithm, text: &[u8]) -> Option<Tag> {
         match (self, algorithm) {

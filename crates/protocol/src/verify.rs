@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::algorithm::Algorithm;
-use crate::credential::{Credential, KeyMaterial};
+use crate::credential::Credential;
 use crate::dialect::plan::{AlgorithmRule, Claimed, ExpiresForm, Filter, Plan, Program};
 use crate::dialect::{Dialect, Inputs, Part};
 use crate::digest::{BodyHasher, DigestAlgorithm};
@@ -377,7 +377,7 @@ impl<'t, 'm> Trial<'t, 'm> {
     /// A dialect that shows the secret: it is compared as a tag is.
     fn shown_secret(&self, credential: &Credential) -> Option<Proof> {
         let shown = self.claim.reading.secrets.iter().find(|(what, _)| *what == Claimed::Secret);
-        let KeyMaterial::Hmac(own) = credential.material() else { return None };
+        let own = credential.material().shared()?;
         let holds = shown.is_some_and(|(_, secret)| !secret.is_empty() && secret == own);
         let nothing = || (Secret::default(), Stages::default(), BTreeSet::new());
         (holds & self.secrets_equal(credential)).then(nothing).map(|(text, stages, covers)| Proof {

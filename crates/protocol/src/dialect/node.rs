@@ -6,8 +6,8 @@ use std::borrow::Cow;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Node {
     Null,
-    Bool(bool),
-    Number(Cow<'static, str>),
+    /// An unquoted number or truth value.
+    Plain(Cow<'static, str>),
     Text(Cow<'static, str>),
     List(Cow<'static, [Self]>),
     Map(Cow<'static, [(Cow<'static, str>, Self)]>),
@@ -15,16 +15,20 @@ pub(crate) enum Node {
 
 impl Node {
     /// What kind of value this is, for error messages.
-    pub(crate) const fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "nothing",
-            Self::Bool(_) => "a truth value",
-            Self::Number(_) => "a number",
+            Self::Plain(text) if is_truth_value(text) => "a truth value",
+            Self::Plain(_) => "a number",
             Self::Text(_) => "a text",
             Self::List(_) => "a list",
             Self::Map(_) => "a map",
         }
     }
+}
+
+fn is_truth_value(text: &str) -> bool {
+    matches!(text, "true" | "false")
 }
 
 #[cfg(feature = "yaml")]
@@ -65,8 +69,8 @@ mod yaml {
         }
         Ok(match value {
             Value::Null => Node::Null,
-            Value::Bool(b) => Node::Bool(*b),
-            Value::Number(n) => Node::Number(n.to_string().into()),
+            Value::Bool(b) => Node::Plain(b.to_string().into()),
+            Value::Number(n) => Node::Plain(n.to_string().into()),
             Value::String(s) => Node::Text(s.clone().into()),
             Value::Sequence(items) => {
                 let items = items.iter().enumerate().map(|(i, item)| convert(item, &format!("{path}[{i}]"), depth + 1));

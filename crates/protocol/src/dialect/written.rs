@@ -146,7 +146,7 @@ impl<'n> At<'n> {
     fn text(&self) -> Result<String, LoadError> {
         match self.node {
             Node::Text(text) => Ok(text.to_string()),
-            Node::Number(_) | Node::Bool(_) => Err(self.wants("a text", "put it in quotes")),
+            Node::Plain(_) => Err(self.wants("a text", "put it in quotes")),
             _ => Err(self.wants("a text", "write one text")),
         }
     }
@@ -310,8 +310,8 @@ impl Written {
 
 fn version(file: &Fields<'_>) -> Result<(), LoadError> {
     match file.get("countersign").map(|at| at.node.clone()) {
-        Some(Node::Number(n)) if n == VERSION => Ok(()),
-        Some(Node::Number(n)) => {
+        Some(Node::Plain(n)) if n == VERSION => Ok(()),
+        Some(Node::Plain(n)) => {
             Err(LoadError::new("countersign", format!("version {n} of the language is not known"), "this release reads version 1"))
         }
         _ => Err(LoadError::new("countersign", "the language's version is missing", "begin the file with countersign: 1")),
@@ -468,8 +468,8 @@ impl Diagnostics {
     fn read(at: &At<'_>) -> Result<Self, LoadError> {
         let f = at.fields(&["header", "body", "text", "newline"])?;
         let body = match f.get("body").map(|at| (at.node.clone(), at)) {
-            None | Some((Node::Bool(false), _)) => false,
-            Some((Node::Bool(true), _)) => true,
+            None => false,
+            Some((Node::Plain(word), _)) if word == "true" || word == "false" => word == "true",
             Some((_, at)) => return Err(at.wants("true or false", "write body: true")),
         };
         Ok(Self {

@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::filters;
 use super::lists::{self, Row};
 use super::scene::{Scene, split_port};
-use crate::credential::{KeyMaterial, SigningKey};
+use crate::credential::SigningKey;
 use crate::dialect::Part;
 use crate::dialect::compile::{leading_digest, part_of};
 use crate::dialect::plan::{Claimed, Condition, Filter, Op, Program, Repeated, Source, When};
@@ -371,13 +371,12 @@ pub(crate) fn applies(when: &When, scene: &Scene<'_>) -> bool {
 }
 
 /// Derives the key for one request as the dialect says, and tells what reached it.
-pub(crate) fn derive_key<'c>(scene: &Scene<'c>) -> Result<(SigningKey<'c>, BTreeSet<Part>), Refusal> {
+pub(crate) fn derive_key(scene: &Scene<'_>) -> Result<(SigningKey, BTreeSet<Part>), Refusal> {
     let rule = &scene.plan.key;
     #[cfg(feature = "asymmetric")]
-    if let Some(KeyMaterial::Pair(pair)) = scene.credential.map(crate::credential::Credential::material) {
-        return Ok((SigningKey::Pair(pair), BTreeSet::new()));
+    if let Some(crate::credential::KeyMaterial::Pair(pair)) = scene.credential.map(crate::credential::Credential::material) {
+        return Ok((SigningKey::Pair(pair.clone()), BTreeSet::new()));
     }
-    debug_assert!(scene.credential.is_none_or(|c| matches!(c.material(), KeyMaterial::Hmac(_))));
     let mut renderer = Renderer::new(scene);
     let start = renderer.text(&rule.from)?;
     let mut covers = start.covers.clone();
