@@ -1,0 +1,432 @@
+//! The order of an admission: claim, clock, credential, tag, standing, body, replay, policy.
+//!
+//! ```text
+//! message -> Begun -> Authentic -> Admitted
+//!          2, 3     4, 5, 6      7, 8
+//! ```
+//! Limits of the head (step 1) are the server's, which has the bytes. Each type is made by the step before it, so that
+//! none can be left out; a body may be read between any two of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use countersign_protocol::{
+    Body, BodyNeed, Dialect, Dialects, Fresh, Inputs, KeyLookup, Keys, MessageView, Policy, Reason, Refusal, ReplayMode, Secret, Sound,
+    Timestamp, Verified,
+};
+
+use crate::app::{App, Registered, Status};
+use crate::clock::Clock;
+use crate::error::StoreError;
+use crate::replay::{Entry, ReplayGuard, Reserve};
+use crate::store::{CredentialStore, LookupKey};
+
+mod admitted;
+mod denial;
+mod once;
+
+pub use admitted::Admitted;
+use admitted::Reservation;
+use denial::About;
+pub use denial::{ClockNote, Denial};
+use once::{Acceptance, Once, ReplayKeys};
+
+/// The most credentials that a route without key ids may try.
+pub const MOST_KEYS: usize = 16;
+
+/// What a route accepts.
+#[derive(Debug, Clone)]
+pub struct RouteRules {
+    /// The dialects.
+    pub dialects: Vec<Dialect>,
+    /// Inputs of the dialects that the route pins.
+    pub inputs: Inputs,
+    /// What must be signed, and within which window.
+    pub policy: Policy,
+    /// The protection against replays; absent: the dialect's own.
+    pub replay: Option<ReplayMode>,
+    /// The most bytes of a body.
+    pub body_limit: usize,
+    /// Where credentials come from.
+    pub keys: RouteKeys,
+    /// The scopes that an app needs.
+    pub scopes: Vec<String>,
+}
+
+impl RouteRules {
+    /// The dialects' own rules, for these dialects, with bodies of at most 8 MiB.
+    #[must_use]
+    pub fn new(dialects: Vec<Dialect>) -> Self {
+        Self {
+            dialects,
+            inputs: Inputs::new(),
+            policy: Policy::default(),
+            replay: None,
+            body_limit: 8 << 20,
+            keys: RouteKeys::ByClaim,
+            scopes: Vec::new(),
+        }
+    }
+}
+
+/// Which credentials a route tries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RouteKeys {
+    /// The one that the message names, by key id or by the secret itself.
+    ByClaim,
+    /// These, by key id, at most [`MOST_KEYS`]: for webhooks, which name none.
+    Fixed(Vec<String>),
+}
+
+/// Runs admissions over one credential store and one replay guard.
+#[derive(Clone)]
+pub struct Admission {
+    store: Arc<dyn CredentialStore>,
+    guard: Arc<dyn ReplayGuard>,
+    clock: Arc<dyn Clock>,
+    keys: ReplayKeys,
+    /// The family of each dialect that a credential may be bound to.
+    families: BTreeMap<String, String>,
+}
+
+/// The first step's result.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "taken apart where it is made, once a request")]
+pub enum Step<'m> {
+    /// A claim of this route may ride in the body: read it, and begin again with it.
+    NeedsBody,
+    /// A claim within its window.
+    Begun(Begun<'m>),
+}
+
+/// A claim of exactly one dialect, within its window. Nothing of it is proved.
+#[derive(Debug)]
+pub struct Begun<'m> {
+    rules: &'m RouteRules,
+    message: &'m dyn MessageView,
+    dialect: &'m Dialect,
+    fresh: Fresh<'m>,
+    body: Option<&'m [u8]>,
+    now: Timestamp,
+    about: About,
+}
+
+/// A request whose caller has proved to hold the key, and that covers what it must. Its body and its novelty are open.
+#[derive(Debug)]
+pub struct Authentic<'m> {
+    rules: &'m RouteRules,
+    message: &'m dyn MessageView,
+    body: Option<&'m [u8]>,
+    sound: Sound,
+    holder: Arc<Registered>,
+    acceptance: Acceptance,
+    about: About,
+}
+
+impl Admission {
+    /// Admissions by this store, guard and clock. Replay entries are hashed under the key, which must be the same as long
+    /// as the guard remembers: that of the master key.
+    #[must_use]
+    pub fn new(store: Arc<dyn CredentialStore>, guard: Arc<dyn ReplayGuard>, clock: Arc<dyn Clock>, replay_key: &Secret) -> Self {
+        Self { store, guard, clock, keys: ReplayKeys::new(replay_key), families: BTreeMap::new() }
+    }
+
+    /// The same, knowing which dialects are versions of each other also where a route does not accept them.
+    #[must_use]
+    pub fn knowing(mut self, dialects: &Dialects) -> Self {
+        self.families = dialects.iter().map(|dialect| (dialect.id().to_owned(), dialect.family().to_owned())).collect();
+        self
+    }
+
+    /// The credential store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn CredentialStore> {
+        &self.store
+    }
+
+    /// Steps 2 and 3: the claim of exactly one of the route's dialects, held against the clock. The body may be pending.
+    /// A secret on an open wire is refused here too.
+    ///
+    /// # Errors
+    /// `missing_signature`, `malformed_claim`, `malformed_request`, `ambiguous_claim`, `insecure_transport`, `too_old` or
+    /// `from_the_future`.
+    pub fn begin<'m>(&self, rules: &'m RouteRules, message: &'m dyn MessageView) -> Result<Step<'m>, Denial> {
+        let pending = matches!(message.body(), Body::Pending);
+        // Two dialects must not both match, so even a match in the head waits for a body that could match too.
+        if pending && rules.dialects.iter().any(|dialect| dialect.body_need() == BodyNeed::Claim) {
+            return Ok(Step::NeedsBody);
+        }
+        let now = self.clock.now();
+        let dialect = one_dialect(rules, message).map_err(Denial::early)?;
+        let about = About::of(dialect);
+        let claim = dialect.claim(message, &rules.inputs).map_err(|refusal| Denial::new(refusal, &about))?;
+        let about = About { key_id: claim.key_id().map(str::to_owned), time: claim.time(), ..about };
+        let fresh = claim.check_clock(now, &rules.policy).map_err(|refusal| Denial::by_clock(refusal, &about, now))?;
+        let body = bytes_of(message);
+        Ok(Step::Begun(Begun { rules, message, dialect, fresh, body, now, about }))
+    }
+
+    /// Steps 4 to 6: the credential looked up, the tag compared, then the caller's standing and what is covered.
+    ///
+    /// An unknown key takes the same steps with a dummy.
+    ///
+    /// # Errors
+    /// `store_unavailable`, `signature_mismatch`, `unknown_key` (which a peer sees as `signature_mismatch`),
+    /// `key_disabled`, `key_expired`, `key_not_yet_valid`, `dialect_not_allowed`, `version_not_allowed`,
+    /// `algorithm_not_allowed`, `ambiguous_request` or `required_part_unsigned`.
+    pub async fn authenticate<'m>(&self, begun: Begun<'m>) -> Result<Authentic<'m>, Denial> {
+        let found = self.look_up(&begun).await.map_err(|error| Denial::new(unavailable(&error), &begun.about))?;
+        let Begun { rules, message, dialect, body, now, .. } = begun;
+        let acceptance = Acceptance::of(begun.fresh.claim(), rules, now);
+        let mut about = begun.about.clone();
+        let verified = prove(begun, &found).map_err(|refusal| Denial::new(refusal, &about))?;
+        let Some(holder) = found.get(verified.credential_index()).cloned() else {
+            return Err(Denial::new(Refusal::new(Reason::Internal, "no such candidate"), &about));
+        };
+        about.held_by(&holder, &verified);
+        self.standing(&holder, dialect, rules, now).map_err(|refusal| Denial::new(refusal, &about))?;
+        let sound = verified.require(&rules.policy).map_err(|refusal| Denial::new(refusal, &about))?;
+        Ok(Authentic { rules, message, body, sound, holder, acceptance, about })
+    }
+
+    /// Steps 7 and 8 for a request with its body: the digest, then the replay guard, then scopes.
+    ///
+    /// # Errors
+    /// `body_too_large`, `body_digest_mismatch`, `replayed`, `store_recovering`, `store_unavailable` or
+    /// `insufficient_scope`.
+    pub async fn admit(&self, authentic: Authentic<'_>) -> Result<Admitted, Denial> {
+        let Authentic { rules, message, body, sound, holder, acceptance, about } = authentic;
+        let denied = |refusal| Denial::new(refusal, &about);
+        let body = body.ok_or_else(|| denied(Refusal::new(Reason::Internal, "the body was not read")))?;
+        if body.len() > rules.body_limit {
+            return Err(denied(Refusal::new(Reason::BodyTooLarge, format!("{} bytes, at most {}", body.len(), rules.body_limit))));
+        }
+        let intact = sound.check_body(body).map_err(denied)?;
+        let method = message.request_line().map_or("", |line| line.method);
+        let mode = rules.replay.unwrap_or_else(|| intact.verified().dialect().replay());
+        let once = Once::of(intact.verified(), method, &holder, mode, &self.keys);
+        let now = self.clock.now();
+        let reservation = self.reserve(&once, &holder, &acceptance, now, &about).await?;
+        let admitted = Admitted::new(&intact, &holder, once.mode, reservation);
+        if let Some(scope) = rules.scopes.iter().find(|scope| !holder.app.scopes.contains(scope)) {
+            admitted.release().await;
+            return Err(denied(Refusal::new(Reason::InsufficientScope, format!("the app lacks {scope:?}"))));
+        }
+        if holder.due(now) {
+            self.store.touch(holder.stored.credential.key_id(), now);
+        }
+        Ok(admitted)
+    }
+
+    /// Every step, for a message whose body is at hand.
+    ///
+    /// # Errors
+    /// The first denial.
+    pub async fn run(&self, rules: &RouteRules, message: &dyn MessageView) -> Result<Admitted, Denial> {
+        let Step::Begun(begun) = self.begin(rules, message)? else {
+            return Err(Denial::early(Refusal::new(Reason::Internal, "the body was not read")));
+        };
+        let authentic = self.authenticate(begun).await?;
+        self.admit(authentic).await
+    }
+
+    /// Step 4. What is asked of the store does not depend on what it answers.
+    async fn look_up(&self, begun: &Begun<'_>) -> Result<Vec<Arc<Registered>>, StoreError> {
+        let mut found = Vec::new();
+        for key in self.wanted(begun) {
+            found.extend(self.store.find(&key).await?);
+        }
+        Ok(begun.usable(found))
+    }
+
+    fn wanted(&self, begun: &Begun<'_>) -> Vec<LookupKey> {
+        match (&begun.rules.keys, begun.fresh.claim().key_lookup()) {
+            (RouteKeys::Fixed(ids), _) => ids.iter().take(MOST_KEYS).cloned().map(LookupKey::KeyId).collect(),
+            (RouteKeys::ByClaim, KeyLookup::ById(id)) => vec![LookupKey::KeyId(id.to_owned())],
+            (RouteKeys::ByClaim, KeyLookup::BySecret(secret)) => vec![LookupKey::SecretIndex(self.store.secret_index(secret))],
+            (RouteKeys::ByClaim, _) => Vec::new(),
+        }
+    }
+
+    /// Step 6, first half: what may be said only to a caller who has proved to hold the key.
+    fn standing(&self, holder: &Registered, dialect: &Dialect, rules: &RouteRules, now: Timestamp) -> Result<(), Refusal> {
+        let (app, terms) = (&holder.app, &holder.stored.terms);
+        if app.status != Status::Active || terms.status != Status::Active {
+            return Err(Refusal::new(Reason::KeyDisabled, format!("the app is {}, the credential {}", app.status, terms.status)));
+        }
+        if let Some(begins) = terms.not_before.filter(|begins| now < *begins) {
+            return Err(Refusal::new(Reason::KeyNotYetValid, format!("valid from {begins}")));
+        }
+        if let Some(ends) = terms.not_after.filter(|ends| now > *ends) {
+            return Err(Refusal::new(Reason::KeyExpired, format!("valid until {ends}")));
+        }
+        if terms.dialects.iter().any(|bound| bound == dialect.id()) {
+            return Ok(());
+        }
+        let other_version = terms.dialects.iter().any(|bound| self.family(bound, rules) == Some(dialect.family()));
+        let reason = if other_version { Reason::VersionNotAllowed } else { Reason::DialectNotAllowed };
+        Err(Refusal::new(reason, format!("the credential is bound to {}", terms.dialects.join(", "))))
+    }
+
+    fn family<'a>(&'a self, id: &str, rules: &'a RouteRules) -> Option<&'a str> {
+        let of_route = rules.dialects.iter().find(|dialect| dialect.id() == id).map(Dialect::family);
+        of_route.or_else(|| self.families.get(id).map(String::as_str))
+    }
+
+    /// Step 7, second half. Whatever is in doubt is refused.
+    async fn reserve(
+        &self,
+        once: &Once,
+        holder: &Registered,
+        acceptance: &Acceptance,
+        now: Timestamp,
+        about: &About,
+    ) -> Result<Option<Reservation>, Denial> {
+        let Some(key) = once.key else { return Ok(None) };
+        let denied = |reason, detail: &'static str| Denial::new(Refusal::new(reason, detail), about);
+        if self.guard.epoch().doubts(once.signed, holder.stored.created, now, acceptance.span) {
+            return Err(denied(Reason::StoreRecovering, "it may have been accepted before the replay store lost its memory"));
+        }
+        let entry = Entry { key, app: &holder.app.name, expires_at: acceptance.until, now };
+        match self.guard.reserve(entry).await.map_err(|error| Denial::new(unavailable(&error), about))? {
+            Reserve::Reserved(owner) => Ok(Some(Reservation::new(Arc::clone(&self.guard), key, owner, once.mode))),
+            Reserve::Seen { committed: true } if once.mode == ReplayMode::Event => {
+                Err(denied(Reason::Replayed, "the event was delivered").duplicate())
+            }
+            Reserve::Seen { .. } => Err(denied(Reason::Replayed, "seen before")),
+            Reserve::Full => Err(denied(Reason::StoreUnavailable, "the replay guard is full")),
+            Reserve::SteppedBack => Err(denied(Reason::StoreUnavailable, "the clock was set back past what the replay guard remembers")),
+        }
+    }
+}
+
+impl<'m> Begun<'m> {
+    /// The dialect of the claim.
+    #[must_use]
+    pub const fn dialect(&self) -> &'m Dialect {
+        self.dialect
+    }
+
+    /// The key id that it names.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.fresh.claim().key_id()
+    }
+
+    /// Whether the tag cannot be computed before the body was given by [`Begun::with_body`].
+    #[must_use]
+    pub fn needs_body(&self) -> bool {
+        self.body.is_none() && matches!(self.dialect.body_need(), BodyNeed::Claim | BodyNeed::Tag)
+    }
+
+    /// The same with its body.
+    #[must_use]
+    pub fn with_body(mut self, body: &'m [u8]) -> Self {
+        self.body = Some(body);
+        self.fresh = self.fresh.with_body(Body::Bytes(body));
+        self
+    }
+
+    /// A claim that names a key is tried under that key only, and pins of several credentials must agree.
+    fn usable(&self, mut found: Vec<Arc<Registered>>) -> Vec<Arc<Registered>> {
+        if let KeyLookup::ById(id) = self.fresh.claim().key_lookup() {
+            found.retain(|registered| registered.stored.credential.key_id() == id);
+        }
+        let pins = found.first().map(|first| first.stored.terms.inputs.clone()).unwrap_or_default();
+        found.retain(|registered| registered.stored.terms.inputs == pins);
+        found
+    }
+
+    /// The claim, read once more with what the credential pins: a region for example, before a key is derived for it.
+    /// `None` when it pins nothing beyond the route.
+    fn pinned(&self, pins: &BTreeMap<String, String>) -> Result<Option<Fresh<'m>>, Refusal> {
+        if pins.iter().all(|(name, value)| self.rules.inputs.get(name) == Some(value)) {
+            return Ok(None);
+        }
+        let mut inputs = self.rules.inputs.clone();
+        for (name, value) in pins {
+            if inputs.get(name).is_some_and(|fixed| fixed != value) {
+                return Err(Refusal::new(Reason::SignatureMismatch, format!("route and credential pin {name} differently")));
+            }
+            inputs = inputs.with(name, value);
+        }
+        let fresh = self.dialect.claim(self.message, &inputs)?.check_clock(self.now, &self.rules.policy)?;
+        Ok(Some(match self.body {
+            Some(body) => fresh.with_body(Body::Bytes(body)),
+            None => fresh,
+        }))
+    }
+}
+
+impl<'m> Authentic<'m> {
+    /// The app that called.
+    #[must_use]
+    pub fn app(&self) -> &App {
+        &self.holder.app
+    }
+
+    /// Whether the body was not given yet: [`Authentic::with_body`].
+    #[must_use]
+    pub const fn needs_body(&self) -> bool {
+        self.body.is_none()
+    }
+
+    /// The same with its body, unless the tag was computed with one already.
+    #[must_use]
+    pub fn with_body(mut self, body: &'m [u8]) -> Self {
+        self.body = self.body.or(Some(body));
+        self
+    }
+}
+
+/// Step 2, first half: exactly one dialect's marks match.
+fn one_dialect<'m>(rules: &'m RouteRules, message: &'m dyn MessageView) -> Result<&'m Dialect, Refusal> {
+    let mut matching = rules.dialects.iter().filter(|dialect| dialect.marks(message));
+    match (matching.next(), matching.next()) {
+        (Some(dialect), None) => Ok(dialect),
+        (Some(one), Some(other)) => Err(Refusal::new(Reason::AmbiguousClaim, format!("{} and {} both match", one.id(), other.id()))),
+        (None, _) => Err(most_telling(rules, message)),
+    }
+}
+
+/// What is wrong with a message that matches no dialect: a half-made claim tells more than none at all.
+fn most_telling(rules: &RouteRules, message: &dyn MessageView) -> Refusal {
+    let refusals = rules.dialects.iter().filter_map(|dialect| dialect.claim(message, &rules.inputs).err());
+    let telling = refusals.into_iter().find(|refusal| refusal.reason() != Reason::MissingSignature);
+    telling.unwrap_or_else(|| Refusal::new(Reason::MissingSignature, "no accepted dialect's marks"))
+}
+
+/// Step 5. Whether the key is unknown, or pins something else, one tag is computed and compared.
+fn prove(begun: Begun<'_>, found: &[Arc<Registered>]) -> Result<Verified, Refusal> {
+    let candidates: Vec<_> = found.iter().map(|registered| &registered.stored.credential).collect();
+    let known = if candidates.is_empty() { Keys::Unknown } else { Keys::Known(&candidates) };
+    let pinned = found.first().map_or(Ok(None), |first| begun.pinned(&first.stored.terms.inputs));
+    match pinned {
+        Ok(fresh) => fresh.unwrap_or(begun.fresh).verify(known),
+        // What a credential pins is told to nobody who has not proved to hold it: this looks like a wrong signature.
+        Err(fault) => match begun.fresh.verify(Keys::Unknown) {
+            Err(refusal) if refusal.reason() != Reason::UnknownKey => Err(refusal),
+            _ => Err(Refusal::new(Reason::SignatureMismatch, format!("not as the credential pins it: {}", fault.detail()))),
+        },
+    }
+}
+
+fn bytes_of(message: &dyn MessageView) -> Option<&[u8]> {
+    match message.body() {
+        Body::Bytes(bytes) => Some(bytes),
+        Body::Digests(_) | Body::Pending => None,
+    }
+}
+
+fn unavailable(error: &StoreError) -> Refusal {
+    Refusal::new(Reason::StoreUnavailable, error.to_string())
+}
+
+impl std::fmt::Debug for Admission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Admission").field("store", &self.store).field("guard", &self.guard).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod suite;

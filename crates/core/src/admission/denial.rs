@@ -1,0 +1,134 @@
+//! Why a request was not admitted, for the peer and for the log.
+
+use std::sync::Arc;
+
+use countersign_protocol::{Dialect, Reason, Refusal, Stages, Timestamp, Verified};
+
+use crate::app::Registered;
+
+/// A request that is not admitted. The peer sees [`Reason::public`] of the reason, and what the rest of this type says it
+/// may see; everything else is for the log.
+#[derive(Debug, Clone)]
+pub struct Denial(Box<Inner>);
+
+#[derive(Debug, Clone)]
+struct Inner {
+    refusal: Refusal,
+    about: About,
+    clock: Option<ClockNote>,
+    duplicate: bool,
+}
+
+/// What a caller with a wrong clock is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockNote {
+    /// The verifier's time.
+    pub server_time: Timestamp,
+    /// The caller's time less the verifier's, in milliseconds, where the caller's is known.
+    pub offset_millis: Option<i64>,
+}
+
+/// Whom a denial is about, as far as is known.
+#[derive(Debug, Clone, Default)]
+pub(super) struct About {
+    pub(super) dialect: Option<String>,
+    pub(super) key_id: Option<String>,
+    pub(super) time: Option<Timestamp>,
+    pub(super) app: Option<String>,
+    pub(super) diagnostics: Option<Arc<Stages>>,
+}
+
+impl About {
+    pub(super) fn of(dialect: &Dialect) -> Self {
+        Self { dialect: Some(dialect.id().to_owned()), ..Self::default() }
+    }
+
+    /// The caller has proved to hold this credential's key.
+    pub(super) fn held_by(&mut self, holder: &Registered, verified: &Verified) {
+        self.key_id = Some(verified.key_id().to_owned());
+        self.app = Some(holder.app.name.clone());
+        self.diagnostics = holder.stored.terms.diagnostics.then(|| Arc::new(verified.stages().clone()));
+    }
+}
+
+impl Denial {
+    pub(super) fn new(refusal: Refusal, about: &About) -> Self {
+        Self(Box::new(Inner { refusal, about: about.clone(), clock: None, duplicate: false }))
+    }
+
+    /// Before it is known which dialect the message speaks.
+    pub(super) fn early(refusal: Refusal) -> Self {
+        Self::new(refusal, &About::default())
+    }
+
+    /// By the clock: the caller is told the verifier's time.
+    pub(super) fn by_clock(refusal: Refusal, about: &About, now: Timestamp) -> Self {
+        let clocked = matches!(refusal.reason(), Reason::TooOld | Reason::FromTheFuture);
+        let mut denial = Self::new(refusal, about);
+        let offset_millis = about.time.map(|time| time.millis() - now.millis());
+        denial.0.clock = clocked.then_some(ClockNote { server_time: now, offset_millis });
+        denial
+    }
+
+    /// Of an event that was delivered before.
+    pub(super) fn duplicate(mut self) -> Self {
+        self.0.duplicate = true;
+        self
+    }
+
+    /// The exact reason, for logs and metrics.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        self.0.refusal.reason()
+    }
+
+    /// What exactly was wrong, for logs: never a secret.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        self.0.refusal.detail()
+    }
+
+    /// The verifier's time and the caller's offset, for `too_old` and `from_the_future`.
+    #[must_use]
+    pub fn clock(&self) -> Option<ClockNote> {
+        self.0.clock
+    }
+
+    /// Whether this is an event that was delivered before: it is answered as a success and not delivered again.
+    #[must_use]
+    pub fn is_duplicate(&self) -> bool {
+        self.0.duplicate
+    }
+
+    /// The id of the dialect that the message speaks.
+    #[must_use]
+    pub fn dialect(&self) -> Option<&str> {
+        self.0.about.dialect.as_deref()
+    }
+
+    /// The key id: claimed, and proved if and only if [`Denial::app`] is known.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.0.about.key_id.as_deref()
+    }
+
+    /// The app whose key the caller has proved to hold.
+    #[must_use]
+    pub fn app(&self) -> Option<&str> {
+        self.0.about.app.as_deref()
+    }
+
+    /// The masked stages of the verifier, if and only if the credential opted into diagnostics.
+    #[must_use]
+    pub fn diagnostics(&self) -> Option<&Stages> {
+        self.0.about.diagnostics.as_deref()
+    }
+}
+
+impl std::fmt::Display for Denial {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.refusal.fmt(f)
+    }
+}
+
+impl std::error::Error for Denial {}

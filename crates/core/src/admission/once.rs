@@ -1,0 +1,104 @@
+//! What the replay guard is asked to hold for a request, and until when.
+
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use countersign_protocol::{Claim, Part, ReplayMode, Secret, Timestamp, Verified, Window};
+
+use super::RouteRules;
+use crate::app::Registered;
+use crate::replay::ReplayKey;
+
+/// The window where neither route nor dialect has one.
+const WINDOW: Window = Window::both(Duration::from_secs(300));
+/// Methods that change nothing (RFC 9110, section 9.2.1).
+const SAFE_METHODS: [&str; 4] = ["GET", "HEAD", "OPTIONS", "TRACE"];
+
+/// The keys under which entries are hashed, one for each kind, so that no entry of one kind is an entry of another.
+#[derive(Clone)]
+pub(super) struct ReplayKeys {
+    nonce: hmac::Key,
+    event: hmac::Key,
+    signature: Secret,
+}
+
+impl ReplayKeys {
+    pub(super) fn new(key: &Secret) -> Self {
+        let root = hmac::Key::new(hmac::HMAC_SHA256, key.expose());
+        let derived = |purpose: &str| hmac::sign(&root, purpose.as_bytes());
+        let keyed = |purpose: &str| hmac::Key::new(hmac::HMAC_SHA256, derived(purpose).as_ref());
+        Self { nonce: keyed("nonce"), event: keyed("event"), signature: Secret::new(derived("signature").as_ref()) }
+    }
+}
+
+/// How long a request could be accepted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Acceptance {
+    /// The last instant, from the same window and expiry by which the clock was checked.
+    pub(super) until: Timestamp,
+    /// How long any request of this kind could be accepted at most.
+    pub(super) span: Duration,
+}
+
+impl Acceptance {
+    pub(super) fn of(claim: &Claim<'_>, rules: &RouteRules, now: Timestamp) -> Self {
+        let dialect = claim.dialect();
+        let window = rules.policy.window.or_else(|| dialect.window()).unwrap_or(WINDOW);
+        let both = window.past.saturating_add(window.future);
+        let span = dialect.nonce_keep().map_or(both, |keep| keep.max(both));
+        let until = match (claim.expires_at(), claim.time()) {
+            (Some(end), _) => end,
+            (None, Some(time)) => time.plus(span),
+            // Only here does an entry live from arrival: the lint says so.
+            (None, None) => now.plus(span),
+        };
+        Self { until, span }
+    }
+}
+
+/// What must not come twice.
+pub(super) struct Once {
+    /// Which protection holds.
+    pub(super) mode: ReplayMode,
+    /// The entry to reserve; `None` when the mode needs none.
+    pub(super) key: Option<ReplayKey>,
+    /// The signed time.
+    pub(super) signed: Option<Timestamp>,
+}
+
+impl Once {
+    pub(super) fn of(verified: &Verified, method: &str, holder: &Registered, mode: ReplayMode, keys: &ReplayKeys) -> Self {
+        let app = holder.app.name.as_str();
+        let signature = || Some(verified.fingerprint(keys.signature.expose()));
+        // A nonce or event that a policy lets a caller leave out makes the whole signed text take its place.
+        let (mode, key) = match mode {
+            ReplayMode::None | ReplayMode::UntilExpiry => (mode, None),
+            ReplayMode::SafeMethodsExempt if is_safe(verified, method) => (mode, None),
+            ReplayMode::Nonce => match verified.nonce() {
+                Some(nonce) => (mode, Some(entry(&keys.nonce, app, nonce.as_bytes()))),
+                None => (ReplayMode::Signature, signature()),
+            },
+            ReplayMode::Event => match verified.event() {
+                Some(event) => (mode, Some(entry(&keys.event, app, event))),
+                None => (ReplayMode::Signature, signature()),
+            },
+            _ => (ReplayMode::Signature, signature()),
+        };
+        Self { mode, key, signed: verified.time() }
+    }
+}
+
+/// Only a method that is signed can be trusted to be safe.
+fn is_safe(verified: &Verified, method: &str) -> bool {
+    SAFE_METHODS.contains(&method) && verified.covers().contains(&Part::Method)
+}
+
+fn entry(key: &hmac::Key, app: &str, text: &[u8]) -> ReplayKey {
+    let mut context = hmac::Context::with_key(key);
+    context.update(&(app.len() as u64).to_be_bytes());
+    context.update(app.as_bytes());
+    context.update(text);
+    let mut out = [0; 32];
+    out.copy_from_slice(context.sign().as_ref());
+    out
+}

@@ -1,0 +1,124 @@
+//! The replay guard: each signed request, nonce or event is reserved once, until nothing could accept it any more.
+
+use std::fmt::{self, Debug};
+use std::time::Duration;
+
+use countersign_protocol::Timestamp;
+
+use crate::store::Answer;
+
+mod memory;
+mod sqlite;
+
+pub use memory::MemoryGuard;
+pub use sqlite::SqliteGuard;
+
+/// What is reserved: a keyed hash, so that a stolen store tells nothing about nonces or requests.
+pub type ReplayKey = [u8; 32];
+
+/// How much a guard holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplayLimits {
+    /// The most entries in all.
+    pub total: usize,
+    /// The most entries of one app, so that it cannot fill the guard for others.
+    pub per_app: usize,
+}
+
+impl Default for ReplayLimits {
+    fn default() -> Self {
+        Self { total: 10_000_000, per_app: 1_000_000 }
+    }
+}
+
+/// One thing to reserve.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// The hash of what must not come twice.
+    pub key: ReplayKey,
+    /// The app that it counts for.
+    pub app: &'a str,
+    /// The last instant at which the request could be accepted: absolute, from its signed time.
+    pub expires_at: Timestamp,
+    /// The current time.
+    pub now: Timestamp,
+}
+
+/// Whoever holds this made the reservation, and may take it back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Owner(pub(crate) u64);
+
+impl Debug for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Owner")
+    }
+}
+
+/// What came of a reservation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reserve {
+    /// It is new, and reserved now.
+    Reserved(Owner),
+    /// It is there already.
+    Seen {
+        /// Whether whoever reserved it has also committed it.
+        committed: bool,
+    },
+    /// There is no room, in all or for this app.
+    Full,
+    /// The clock stands before an instant at which entries like this one were already forgotten.
+    SteppedBack,
+}
+
+/// A store of reservations. When in doubt, an entry stays: a request is refused rather than accepted twice.
+pub trait ReplayGuard: Debug + Send + Sync {
+    /// Reserves the entry if and only if it is not there. A durable guard answers after it is on disk.
+    fn reserve<'a>(&'a self, entry: Entry<'a>) -> Answer<'a, Reserve>;
+
+    /// Notes that the owner has done with it what it was reserved for; from now on it cannot be released.
+    fn commit(&self, key: ReplayKey, owner: Owner) -> Answer<'_, ()>;
+
+    /// Forgets the entry if and only if this owner reserved it and did not commit it.
+    fn release(&self, key: ReplayKey, owner: Owner) -> Answer<'_, ()>;
+
+    /// Since when the guard remembers.
+    fn epoch(&self) -> Epoch;
+}
+
+/// The beginning of a guard's memory. What was signed before it may have been accepted by a memory that was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Epoch {
+    started: Timestamp,
+    first: bool,
+}
+
+impl Epoch {
+    /// A memory that begins now. It is the first one, and nothing was lost, if and only if the credential store holds no
+    /// credential yet.
+    #[must_use]
+    pub const fn begin(now: Timestamp, store_is_empty: bool) -> Self {
+        Self { started: now, first: store_is_empty }
+    }
+
+    /// When it began.
+    #[must_use]
+    pub const fn started(self) -> Timestamp {
+        self.started
+    }
+
+    /// Whether a request could have been accepted before this epoch: signed before it, or without time and within one
+    /// window after it, by a credential that is older than the epoch.
+    #[must_use]
+    pub fn doubts(self, signed: Option<Timestamp>, credential_created: Timestamp, now: Timestamp, window: Duration) -> bool {
+        if self.first || credential_created >= self.started {
+            return false;
+        }
+        match signed {
+            Some(signed) => signed < self.started,
+            None => now < self.started.plus(window),
+        }
+    }
+}
+
+#[cfg(test)]
+mod suite;
