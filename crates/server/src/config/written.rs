@@ -1,0 +1,147 @@
+//! The configuration as it is written: names and types, no logic.
+
+use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Written {
+    /// `["127.0.0.1:8080"]`
+    pub(super) listen: Vec<Spanned<String>>,
+    pub(super) admin: Option<Spanned<String>>,
+    pub(super) workers: Option<Spanned<usize>>,
+    pub(super) data: Option<PathBuf>,
+    pub(super) store: Option<PathBuf>,
+    pub(super) master_key: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) dialects: Vec<PathBuf>,
+    #[serde(default)]
+    pub(super) limits: WrittenLimits,
+    #[serde(default)]
+    pub(super) route: Vec<Spanned<WrittenRoute>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WrittenLimits {
+    pub(super) head_bytes: Option<NonZeroUsize>,
+    pub(super) header_lines: Option<NonZeroUsize>,
+    pub(super) target_bytes: Option<NonZeroUsize>,
+    pub(super) parameters: Option<NonZeroUsize>,
+    pub(super) head_time: Option<Span>,
+    pub(super) body_idle: Option<Span>,
+    pub(super) body_bytes: Option<NonZeroUsize>,
+    pub(super) address_rate: Option<WrittenRate>,
+    pub(super) requests: Option<NonZeroUsize>,
+    pub(super) connections: Option<NonZeroUsize>,
+    pub(super) upstream_connect: Option<Span>,
+    pub(super) upstream_head: Option<Span>,
+    pub(super) upstream_idle: Option<Span>,
+    pub(super) drain: Option<Span>,
+}
+
+/// `address_rate = { per_second = 100, burst = 200 }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenRate {
+    pub(super) per_second: NonZeroU32,
+    pub(super) burst: NonZeroU32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenRoute {
+    pub(super) host: Option<Spanned<String>>,
+    pub(super) prefix: Spanned<String>,
+    pub(super) methods: Option<Vec<Spanned<String>>>,
+    /// `http://host:port` or `echo`
+    pub(super) upstream: Spanned<String>,
+    pub(super) dialects: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) inputs: BTreeMap<Spanned<String>, String>,
+    pub(super) window: Option<WrittenWindow>,
+    pub(super) max_expires: Option<Span>,
+    #[serde(default)]
+    pub(super) require: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) waive: Vec<Spanned<String>>,
+    pub(super) replay: Option<Spanned<String>>,
+    #[serde(default, rename = "unsafe")]
+    pub(super) allow_unsafe: bool,
+    #[serde(default)]
+    pub(super) allow_ambiguous: bool,
+    pub(super) loopback_is_tls: Option<Spanned<bool>>,
+    pub(super) body_limit: Option<usize>,
+    #[serde(default)]
+    pub(super) keep_credentials: bool,
+    pub(super) authority: Option<Spanned<WrittenAuthority>>,
+    /// Key ids, for dialects whose requests name none.
+    #[serde(default)]
+    pub(super) keys: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) scopes: Vec<String>,
+}
+
+/// `window = "5m"` or `window = { past = "15m", future = "1m" }`
+#[derive(Debug, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub(super) enum WrittenWindow {
+    Both(Span),
+    Each { past: Span, future: Span },
+}
+
+/// `authority = "wire"` or `authority = { scheme = "https", host = "api.example.com" }`
+#[derive(Debug, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub(super) enum WrittenAuthority {
+    Word(String),
+    Fixed { scheme: String, host: Option<String> },
+}
+
+/// A length of time, more than none: `300s`, `5m`, `1h`, `7d` or `500ms`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span(pub(super) Duration);
+
+impl Span {
+    fn parse(text: &str) -> Option<Self> {
+        let unit = text.find(|c: char| !c.is_ascii_digit())?;
+        let number: u64 = text[..unit].parse().ok()?;
+        let millis = match &text[unit..] {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return None,
+        };
+        number.checked_mul(millis).filter(|millis| *millis > 0).map(|millis| Self(Duration::from_millis(millis)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| D::Error::custom(format!("`{text}` is no length of time, such as 300s, 5m or 1h")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time() {
+        for (text, seconds) in [("300s", 300), ("5m", 300), ("2h", 7200), ("7d", 604_800)] {
+            assert_eq!(Span::parse(text), Some(Span(Duration::from_secs(seconds))), "{text}");
+        }
+        for text in ["", "5", "0s", "0d", "s", "5 m", "-5s", "5w", "99999999999999999999s", "18446744073709551615d"] {
+            assert_eq!(Span::parse(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Accepting connections, and serving the requests of each, in HTTP/1.1, HTTP/1.0 or HTTP/2.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::task::JoinSet;
+
+use crate::body::AnswerBody;
+use crate::gateway::Shared;
+use crate::service::{Peer, Service};
+use crate::upstream::Upstreams;
+use crate::wire::{Desk, Wire};
+
+/// hyper's buffer for one HTTP/1 connection.
+const READ_BUFFER: usize = 64 * 1024;
+/// Requests at one time on one HTTP/2 connection.
+const STREAMS: u32 = 128;
+/// A pause after a failed accept, such as one for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Runs the streams of an HTTP/2 connection on the thread that accepted it.
+#[derive(Debug, Clone, Copy)]
+struct OnThisThread;
+
+impl<F: Future<Output: 'static> + 'static> Executor<F> for OnThisThread {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}
+
+/// Accepts connections until the stop, then waits for those that are open.
+pub(crate) async fn accept(listener: TcpListener, shared: Arc<Shared>, upstreams: Upstreams, mut stopped: watch::Receiver<bool>) {
+    let mut open = JoinSet::new();
+    let drain = shared.limits.drain;
+    while let Some((stream, peer, permit)) = next(&listener, &shared, &mut stopped).await {
+        // Finished connections leave the set here, so that it holds no more than are open.
+        while open.try_join_next().is_some() {}
+        let service = Service::new(Arc::clone(&shared), upstreams.clone());
+        let stopped = stopped.clone();
+        open.spawn_local(async move {
+            if let Err(error) = serve(stream, peer, service, stopped).await {
+                tracing::debug!(%peer, %error, "connection ended");
+            }
+            drop(permit);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(drain, async { while open.join_next().await.is_some() {} }).await.is_err() {
+        tracing::warn!(connections = open.len(), "cut off at the end of the drain time");
+    }
+}
+
+/// The next connection, when there is room for one; `None` when the gateway stops.
+async fn next(
+    listener: &TcpListener,
+    shared: &Shared,
+    stopped: &mut watch::Receiver<bool>,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let accepted = async {
+        let permit = Arc::clone(&shared.connections).acquire_owned().await.ok()?;
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => return Some((stream, peer, permit)),
+                Err(error) => {
+                    tracing::warn!(%error, "accept failed");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = stop(stopped) => None,
+        accepted = accepted => accepted,
+    }
+}
+
+/// Ready when the gateway stops.
+async fn stop(stopped: &mut watch::Receiver<bool>) {
+    drop(stopped.wait_for(|stop| *stop).await);
+}
+
+async fn serve(stream: TcpStream, peer: SocketAddr, service: Service, stopped: watch::Receiver<bool>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let limits = Arc::clone(service.limits());
+    let wire = tokio::time::timeout(limits.head_time, Wire::accept(stream, Arc::clone(&limits))).await??;
+    if wire.is_http2() {
+        return serve_http2(wire, Peer::new(peer), service, stopped).await.map_err(io::Error::other);
+    }
+    let desk = wire.desk();
+    let answer = service_fn(move |request| respond(service.clone(), Some(Arc::clone(&desk)), Peer::new(peer), request));
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.head_time).max_buf_size(READ_BUFFER);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(wire), answer));
+    drive(stopped, connection.as_mut(), |connection| connection.graceful_shutdown()).await.map_err(io::Error::other)
+}
+
+async fn serve_http2(wire: Wire<TcpStream>, peer: Peer, service: Service, stopped: watch::Receiver<bool>) -> hyper::Result<()> {
+    // Twice the limit, so that most heads beyond it reach the service and are answered in its words.
+    let heads = u32::try_from(service.limits().head_bytes.saturating_mul(2)).unwrap_or(u32::MAX);
+    let answer = service_fn(move |request| respond(service.clone(), None, peer, request));
+    let mut builder = http2::Builder::new(OnThisThread);
+    builder.timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(heads);
+    builder.keep_alive_interval(Duration::from_secs(30)).keep_alive_timeout(Duration::from_secs(10));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(wire), answer));
+    drive(stopped, connection.as_mut(), |connection| connection.graceful_shutdown()).await
+}
+
+/// Runs a connection; at the stop it is told to finish what it has begun.
+async fn drive<C: Future>(
+    mut stopped: watch::Receiver<bool>,
+    mut connection: std::pin::Pin<&mut C>,
+    finish: impl FnOnce(std::pin::Pin<&mut C>),
+) -> C::Output {
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        () = stop(&mut stopped) => {}
+    }
+    finish(connection.as_mut());
+    connection.await
+}
+
+/// The answer to one request. The head is taken before anything is awaited: heads and requests come in the same order.
+fn respond(
+    service: Service,
+    desk: Option<Arc<Desk>>,
+    peer: Peer,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<AnswerBody>, Infallible>> {
+    let head = desk.map(|desk| desk.take());
+    async move { Ok(service.answer(head, peer, request).await) }
+}

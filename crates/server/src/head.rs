@@ -1,0 +1,325 @@
+//! The head of one request: the raw target and the header lines as they were on the wire.
+//!
+//! A head exists only if it is the only way to read its bytes: whatever two readers could take for two different
+//! requests is refused here, before anything else looks at it.
+
+use bytes::Bytes;
+use countersign_protocol::{HeaderLine, Reason, Refusal};
+use http::uri::PathAndQuery;
+
+use crate::limits::Limits;
+
+/// A well-formed request head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) method: String,
+    pub(crate) target: Vec<u8>,
+    pub(crate) version: &'static str,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) framing: Framing,
+}
+
+/// How long the body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// So many bytes.
+    Length(u64),
+    /// Until the last chunk.
+    Chunked,
+    /// Until the stream ends (HTTP/2).
+    Stream,
+}
+
+impl Head {
+    /// Reads the head of an HTTP/1 request: everything before the empty line.
+    pub(crate) fn from_http1(block: &[u8], limits: &Limits) -> Result<Self, Refusal> {
+        let mut lines = split_lines(block)?.into_iter();
+        let (method, target, version) = request_line(lines.next().unwrap_or_default())?;
+        let headers = lines.map(header_line).collect::<Result<Vec<_>, _>>()?;
+        let mut head = Self { method, target, version, headers, framing: Framing::Length(0) };
+        head.framing = head.framing()?;
+        head.check(limits)?;
+        Ok(head)
+    }
+
+    /// Takes the head of an HTTP/2 request. `:authority` becomes the Host line; two that differ are refused.
+    pub(crate) fn from_http2(parts: &http::request::Parts, limits: &Limits) -> Result<Self, Refusal> {
+        let target = parts.uri.path_and_query().map_or(&b""[..], |target| target.as_str().as_bytes());
+        let mut headers: Vec<(String, Vec<u8>)> =
+            parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
+        if let Some(authority) = parts.uri.authority() {
+            let authority = authority.as_str().as_bytes();
+            if parts.headers.get_all(http::header::HOST).iter().any(|host| host.as_bytes() != authority) {
+                return Err(malformed("Host differs from :authority"));
+            }
+            headers.retain(|(name, _)| name != "host");
+            headers.insert(0, ("host".to_owned(), authority.to_vec()));
+        }
+        let method = parts.method.as_str().to_owned();
+        let head = Self { method, target: target.to_vec(), version: "HTTP/2.0", headers, framing: Framing::Stream };
+        let bytes: usize = head.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+        if bytes > limits.head_bytes {
+            return Err(too_large("head"));
+        }
+        head.check(limits)?;
+        Ok(head)
+    }
+
+    /// Every value under this name.
+    pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.headers.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_slice())
+    }
+
+    /// The Host header: every head has exactly one.
+    pub(crate) fn host(&self) -> &[u8] {
+        self.values("host").next().unwrap_or_default()
+    }
+
+    /// The raw path.
+    pub(crate) fn path(&self) -> &[u8] {
+        self.target.split(|b| *b == b'?').next().unwrap_or_default()
+    }
+
+    /// The header lines, borrowed, for a `RequestView`.
+    pub(crate) fn lines(&self) -> Vec<HeaderLine<'_>> {
+        self.headers.iter().map(|(name, value)| HeaderLine { name, value }).collect()
+    }
+
+    /// Puts another authority in the place of the Host line's: the one that the outer peer used.
+    pub(crate) fn set_host(&mut self, host: &str) {
+        for (name, value) in &mut self.headers {
+            if name.eq_ignore_ascii_case("host") {
+                *value = host.as_bytes().to_vec();
+            }
+        }
+    }
+
+    /// Whether a `Connection` line holds this token.
+    pub(crate) fn connection_says(&self, wanted: &str) -> bool {
+        self.values("connection").flat_map(tokens).any(|token| token.eq_ignore_ascii_case(wanted.as_bytes()))
+    }
+
+    /// Whether the peer waits for `100 Continue`.
+    pub(crate) fn expects_continue(&self) -> bool {
+        self.values("expect").next().is_some()
+    }
+
+    fn framing(&self) -> Result<Framing, Refusal> {
+        let lengths: Vec<_> = self.values("content-length").collect();
+        let codings: Vec<_> = self.values("transfer-encoding").collect();
+        match (&lengths[..], &codings[..]) {
+            ([], []) => Ok(Framing::Length(0)),
+            ([length], []) => decimal(length).map(Framing::Length).ok_or_else(|| malformed("Content-Length is no number")),
+            ([], [coding]) if coding.eq_ignore_ascii_case(b"chunked") && self.version == "HTTP/1.1" => Ok(Framing::Chunked),
+            ([], [_]) => Err(malformed("Transfer-Encoding other than chunked")),
+            ([], _) => Err(malformed("several Transfer-Encoding lines")),
+            (_, []) => Err(malformed("several Content-Length lines")),
+            // RFC 9112, section 6.1: a sender must not send both; it is how requests are smuggled.
+            _ => Err(malformed("Content-Length beside Transfer-Encoding")),
+        }
+    }
+
+    /// What holds for both versions of HTTP.
+    fn check(&self, limits: &Limits) -> Result<(), Refusal> {
+        if self.headers.len() > limits.header_lines {
+            return Err(too_large("header lines"));
+        }
+        self.check_target(limits)?;
+        if matches!(self.method.as_str(), "CONNECT" | "PRI") {
+            return Err(malformed("a method that is not proxied"));
+        }
+        let mut hosts = self.values("host");
+        match (hosts.next(), hosts.next()) {
+            (Some(host), None) if is_authority(host) => {}
+            (Some(_), None) => return Err(malformed("Host is no authority")),
+            (None, _) => return Err(malformed("no Host")),
+            (Some(_), Some(_)) => return Err(malformed("several Host lines")),
+        }
+        if self.values("expect").any(|value| !value.eq_ignore_ascii_case(b"100-continue")) {
+            return Err(malformed("Expect other than 100-continue"));
+        }
+        // A named header is removed on the way, so `Connection: X-App` could take away a signed or an identity header.
+        let known = ["close", "keep-alive", "te", "upgrade", "http2-settings"];
+        let strange = |token: &[u8]| !known.iter().any(|k| token.eq_ignore_ascii_case(k.as_bytes()));
+        if self.values("connection").flat_map(tokens).any(strange) {
+            return Err(malformed("Connection names a header"));
+        }
+        Ok(())
+    }
+
+    fn check_target(&self, limits: &Limits) -> Result<(), Refusal> {
+        if self.target.len() > limits.target_bytes {
+            return Err(too_large("target"));
+        }
+        if self.target.first() != Some(&b'/') {
+            return Err(malformed("the target is not in origin form"));
+        }
+        if let Some(byte) = self.target.iter().find(|b| !(0x21..=0x7e).contains(*b) || **b == b'#') {
+            return Err(malformed(format!("byte 0x{byte:02x} in the target")));
+        }
+        let query = self.target.split(|b| *b == b'?').nth(1).unwrap_or_default();
+        if query.split(|b| *b == b'&').count() > limits.parameters {
+            return Err(too_large("parameters"));
+        }
+        // What is forwarded is what was verified: a target that the upstream client could not write as it is ends here.
+        match PathAndQuery::from_maybe_shared(Bytes::copy_from_slice(&self.target)) {
+            Ok(target) if target.as_str().as_bytes() == self.target => Ok(()),
+            _ => Err(malformed("a character that no target may hold")),
+        }
+    }
+}
+
+/// The lines of a block. A CR or LF that is not part of a CRLF is refused.
+fn split_lines(block: &[u8]) -> Result<Vec<&[u8]>, Refusal> {
+    let lines: Vec<&[u8]> = block.split(|b| *b == b'\n').collect();
+    let last = lines.len() - 1;
+    let stripped = lines.into_iter().enumerate().map(|(i, line)| if i == last { Some(line) } else { line.strip_suffix(b"\r") });
+    let lines = stripped.collect::<Option<Vec<_>>>().ok_or_else(|| malformed("a line ends in a bare LF"))?;
+    match lines.iter().any(|line| line.contains(&b'\r')) {
+        true => Err(malformed("a bare CR")),
+        false => Ok(lines),
+    }
+}
+
+fn request_line(line: &[u8]) -> Result<(String, Vec<u8>, &'static str), Refusal> {
+    let words: Vec<&[u8]> = line.split(|b| *b == b' ').collect();
+    let [method, target, version] = words[..] else { return Err(malformed("the request line is not three words")) };
+    if !is_token(method) || method.len() > 32 {
+        return Err(malformed("the method is no token"));
+    }
+    let version = match version {
+        b"HTTP/1.1" => "HTTP/1.1",
+        b"HTTP/1.0" => "HTTP/1.0",
+        _ => return Err(malformed("a version other than HTTP/1.1, HTTP/1.0 or HTTP/2")),
+    };
+    Ok((String::from_utf8_lossy(method).into_owned(), target.to_vec(), version))
+}
+
+fn header_line(line: &[u8]) -> Result<(String, Vec<u8>), Refusal> {
+    if line.first().is_some_and(|b| matches!(b, b' ' | b'\t')) {
+        return Err(malformed("a folded header line"));
+    }
+    let colon = line.iter().position(|b| *b == b':').ok_or_else(|| malformed("a header line without a colon"))?;
+    let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+    if !is_token(name) {
+        return Err(malformed("a header name is no token"));
+    }
+    if value.iter().any(|b| (*b < 0x20 && *b != b'\t') || *b == 0x7f) {
+        return Err(malformed("a control character in a header value"));
+    }
+    Ok((String::from_utf8_lossy(name).into_owned(), value.to_vec()))
+}
+
+/// The elements of a comma-separated list, without blanks and empty ones.
+pub(crate) fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|b| *b == b',').map(<[u8]>::trim_ascii).filter(|token| !token.is_empty())
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
+}
+
+/// Host and optional port, without user information or anything that two readers could split differently.
+fn is_authority(text: &[u8]) -> bool {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._~[]:".contains(b);
+    !text.is_empty() && text.len() <= 255 && text.iter().all(plain) && http::uri::Authority::try_from(text).is_ok()
+}
+
+fn decimal(text: &[u8]) -> Option<u64> {
+    let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    if digits { std::str::from_utf8(text).ok()?.parse().ok() } else { None }
+}
+
+pub(crate) fn malformed(detail: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+    Refusal::new(Reason::MalformedRequest, detail)
+}
+
+fn too_large(what: &'static str) -> Refusal {
+    Refusal::new(Reason::HeadTooLarge, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Head, Refusal> {
+        Head::from_http1(text.as_bytes(), &Limits::default())
+    }
+
+    #[test]
+    fn the_bytes_stay_as_they_were() {
+        let head = read("PUT /a%2F../b?x=+%20&x= HTTP/1.1\r\nHoSt: h:80\r\nX-A:  1 \r\nX-A:\t2").unwrap();
+        assert_eq!(head.target, b"/a%2F../b?x=+%20&x=");
+        let names: Vec<_> = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+        assert_eq!(names, [("HoSt", &b"h:80"[..]), ("X-A", b"1"), ("X-A", b"2")]);
+    }
+
+    #[test]
+    fn what_can_be_read_in_two_ways_is_refused() {
+        let host = "Host: h";
+        let cases = [
+            "GET / HTTP/1.1".to_owned(),
+            format!("GET / HTTP/1.1\r\n{host}\r\n{host}"),
+            "GET / HTTP/1.1\r\nHost: a, b".to_owned(),
+            "GET / HTTP/1.1\r\nHost: user@h".to_owned(),
+            "GET / HTTP/1.1\r\nHost:".to_owned(),
+            format!("GET  / HTTP/1.1\r\n{host}"),
+            format!("GET / HTTP/1.1 \r\n{host}"),
+            format!("GET / HTTP/1.2\r\n{host}"),
+            format!("GET http://h/ HTTP/1.1\r\n{host}"),
+            format!("OPTIONS * HTTP/1.1\r\n{host}"),
+            format!("CONNECT h:80 HTTP/1.1\r\n{host}"),
+            format!("GET /a#b HTTP/1.1\r\n{host}"),
+            format!("GET /\u{e9} HTTP/1.1\r\n{host}"),
+            format!("GET /\t HTTP/1.1\r\n{host}"),
+            format!("GET /<a> HTTP/1.1\r\n{host}"),
+            format!("GET / HTTP/1.1\n{host}"),
+            format!("GET / HTTP/1.1\r\n{host}\rX: y"),
+            format!("GET / HTTP/1.1\r\n{host}\r\n folded"),
+            format!("GET / HTTP/1.1\r\n{host}\r\nX : y"),
+            format!("GET / HTTP/1.1\r\n{host}\r\nno colon"),
+            format!("GET / HTTP/1.1\r\n{host}\r\nX: a\0b"),
+            format!("GET / HTTP/1.1\r\n{host}\r\nContent-Length: 1\r\nTransfer-Encoding: chunked"),
+            format!("GET / HTTP/1.1\r\n{host}\r\nTransfer-Encoding: chunked\r\nContent-Length: 1"),
+            format!("GET / HTTP/1.1\r\n{host}\r\nContent-Length: 1\r\nContent-Length: 1"),
+            format!("GET / HTTP/1.1\r\n{host}\r\nContent-Length: 1, 1"),
+            format!("GET / HTTP/1.1\r\n{host}\r\nContent-Length: +1"),
+            format!("GET / HTTP/1.1\r\n{host}\r\nContent-Length: 99999999999999999999"),
+            format!("GET / HTTP/1.1\r\n{host}\r\nTransfer-Encoding: gzip, chunked"),
+            format!("GET / HTTP/1.1\r\n{host}\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked"),
+            format!("GET / HTTP/1.0\r\n{host}\r\nTransfer-Encoding: chunked"),
+            format!("GET / HTTP/1.1\r\n{host}\r\nConnection: close, X-Countersign-App"),
+            format!("GET / HTTP/1.1\r\n{host}\r\nExpect: something"),
+        ];
+        for case in &cases {
+            assert_eq!(read(case).unwrap_err().reason(), Reason::MalformedRequest, "{case:?}");
+        }
+    }
+
+    #[test]
+    fn each_count_has_its_limit() {
+        let lines = |n: usize| format!("GET / HTTP/1.1\r\nHost: h{}", "\r\nX: y".repeat(n - 1));
+        assert!(read(&lines(100)).is_ok());
+        assert_eq!(read(&lines(101)).unwrap_err().reason(), Reason::HeadTooLarge);
+        let target = |n: usize| format!("GET /{} HTTP/1.1\r\nHost: h", "a".repeat(n - 1));
+        assert!(read(&target(8192)).is_ok());
+        assert_eq!(read(&target(8193)).unwrap_err().reason(), Reason::HeadTooLarge);
+        let parameters = |n: usize| format!("GET /?a{} HTTP/1.1\r\nHost: h", "&a".repeat(n - 1));
+        assert!(read(&parameters(256)).is_ok());
+        assert_eq!(read(&parameters(257)).unwrap_err().reason(), Reason::HeadTooLarge);
+    }
+
+    #[test]
+    fn an_authority_that_differs_from_host_is_refused() {
+        let parts = |host: Option<&str>| {
+            let mut builder = http::Request::builder().method("GET").uri("http://h/a?b");
+            builder = host.into_iter().fold(builder, |b, host| b.header("host", host));
+            builder.body(()).unwrap().into_parts().0
+        };
+        let head = Head::from_http2(&parts(None), &Limits::default()).unwrap();
+        assert_eq!((head.host(), head.target.as_slice(), head.version), (&b"h"[..], &b"/a?b"[..], "HTTP/2.0"));
+        assert!(Head::from_http2(&parts(Some("h")), &Limits::default()).is_ok());
+        assert_eq!(Head::from_http2(&parts(Some("other")), &Limits::default()).unwrap_err().reason(), Reason::MalformedRequest);
+    }
+}

@@ -1,0 +1,59 @@
+//! Every number beyond which the gateway refuses, with its default.
+
+use std::time::Duration;
+
+pub use crate::rate::AddressRate;
+
+/// The limits of a gateway. Each has a default; nothing is unlimited.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes of request line and headers. Beyond: `head_too_large`.
+    pub head_bytes: usize,
+    /// Header lines. Beyond: `head_too_large`.
+    pub header_lines: usize,
+    /// Bytes of the request target. Beyond: `head_too_large`.
+    pub target_bytes: usize,
+    /// Query parameters. Beyond: `head_too_large`.
+    pub parameters: usize,
+    /// How long a head may take to arrive, and a kept connection may be idle. Beyond: the connection is closed.
+    pub head_time: Duration,
+    /// How long a body may pause. Beyond: `malformed_request`, and the connection is closed.
+    pub body_idle: Duration,
+    /// Bytes of a buffered body, where the route says nothing else. Beyond: `body_too_large`.
+    pub body_bytes: usize,
+    /// Requests from one address. Beyond: `rate_limited`. Off by default: behind another proxy, all callers share one.
+    pub address_rate: Option<AddressRate>,
+    /// Requests at one time. Beyond: `overloaded`.
+    pub requests: usize,
+    /// Connections at one time. Beyond: new ones wait in the kernel's queue.
+    pub connections: usize,
+    /// How long an upstream may take to accept a connection. Beyond: `upstream_unavailable`.
+    pub upstream_connect: Duration,
+    /// How long an upstream may take to answer with a head. Beyond: `upstream_timeout`.
+    pub upstream_head: Duration,
+    /// How long an unused upstream connection is kept.
+    pub upstream_idle: Duration,
+    /// How long a stop waits for requests in flight.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head_bytes: 32 * 1024,
+            header_lines: 100,
+            target_bytes: 8 * 1024,
+            parameters: 256,
+            head_time: Duration::from_secs(10),
+            body_idle: Duration::from_secs(30),
+            body_bytes: 8 * 1024 * 1024,
+            address_rate: None,
+            requests: 10_000,
+            connections: 20_000,
+            upstream_connect: Duration::from_secs(5),
+            upstream_head: Duration::from_secs(30),
+            upstream_idle: Duration::from_secs(90),
+            drain: Duration::from_secs(30),
+        }
+    }
+}

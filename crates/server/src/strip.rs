@@ -1,0 +1,214 @@
+//! What is taken off a request before it is forwarded, and the identity that is put on.
+//!
+//! An upstream may trust what it receives: no header of ours that a peer wrote, no credential, no leftover of a
+//! protocol that nobody verified, and nothing that would make it see another method or path than the verified one.
+
+use std::collections::BTreeSet;
+
+use countersign_core::admission::Admitted;
+use countersign_protocol::{Dialect, Part, Place};
+
+use crate::head::Head;
+use crate::route::decoded;
+
+/// The prefix of the headers that tell an upstream who called.
+pub(crate) const IDENTITY_PREFIX: &str = "x-countersign-";
+/// The header that carries the request's id.
+pub(crate) const REQUEST_ID: &str = "x-request-id";
+
+/// Headers that speak of one connection only (RFC 9110, section 7.6.1), and the framing, which is written anew.
+const HOP_BY_HOP: [&str; 12] = [
+    "connection",
+    "content-length",
+    "expect",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Headers with which a peer asks an upstream to see another request than the one on the wire.
+const OVERRIDES: [&str; 5] = ["x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url"];
+
+/// Headers that have a meaning of their own, even where a dialect reads them: they are always forwarded.
+const STANDARD: [&str; 12] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "content-digest",
+    "content-encoding",
+    "content-md5",
+    "content-type",
+    "date",
+    "digest",
+    "host",
+    "range",
+    "user-agent",
+];
+
+/// The places in which dialects carry their claims.
+#[derive(Debug, Default)]
+pub(crate) struct Carried {
+    headers: BTreeSet<String>,
+    parameters: BTreeSet<String>,
+}
+
+impl Carried {
+    pub(crate) fn by<'a>(dialects: impl IntoIterator<Item = &'a Dialect>) -> Self {
+        let mut carried = Self::default();
+        for carrier in dialects.into_iter().flat_map(Dialect::carriers) {
+            match carrier.place {
+                Place::Header => drop(carried.headers.insert(plain_name(carrier.name))),
+                Place::Query | Place::Params => drop(carried.parameters.insert(carrier.name.to_owned())),
+                _ => {}
+            }
+        }
+        carried.headers.retain(|name| !STANDARD.contains(&name.as_str()));
+        carried
+    }
+
+    fn has_parameter(&self, pair: &[u8]) -> bool {
+        std::str::from_utf8(&parameter_name(pair)).is_ok_and(|name| self.parameters.contains(name))
+    }
+
+    /// The target with the values of these parameters hidden, for logs.
+    pub(crate) fn redacted(&self, target: &[u8]) -> String {
+        let (path, query) = split_target(target);
+        let hide = |pair: &[u8]| match pair.iter().position(|b| *b == b'=') {
+            Some(equals) if self.has_parameter(pair) => [&pair[..=equals], b"***"].concat(),
+            _ => pair.to_vec(),
+        };
+        let query = query.map(|query| query.split(|b| *b == b'&').map(hide).collect::<Vec<_>>().join(&b'&'));
+        String::from_utf8_lossy(&join_target(path, query)).into_owned()
+    }
+}
+
+/// What one admitted request loses and gains on its way.
+pub(crate) struct Stripping<'a> {
+    pub(crate) admitted: &'a Admitted,
+    /// Where the admitted dialect carries its claim.
+    pub(crate) own: &'a Carried,
+    /// Whether that is forwarded.
+    pub(crate) keeps_own: bool,
+    /// Where any known dialect carries its claim.
+    pub(crate) known: &'a Carried,
+}
+
+impl Stripping<'_> {
+    /// The header lines that go upstream, in their order, with the identity at the end.
+    pub(crate) fn headers(&self, head: &Head, request_id: &str) -> Vec<(String, Vec<u8>)> {
+        let kept = head.headers.iter().filter(|(name, _)| self.keeps_header(name));
+        let mut lines: Vec<(String, Vec<u8>)> = kept.cloned().collect();
+        let covers = self.admitted.covers().iter().map(|part| visible(&part.to_string(), b",")).collect::<Vec<_>>();
+        let told = [
+            ("app", visible(&self.admitted.app().name, b"")),
+            ("key-id", visible(self.admitted.key_id(), b"")),
+            ("dialect", self.admitted.dialect().to_owned()),
+            ("covers", covers.join(",")),
+        ];
+        lines.extend(told.map(|(name, value)| (format!("{IDENTITY_PREFIX}{name}"), value.into_bytes())));
+        lines.push((REQUEST_ID.to_owned(), request_id.as_bytes().to_vec()));
+        lines
+    }
+
+    /// The target that goes upstream: the raw one, less the claim's own parameters.
+    pub(crate) fn target(&self, head: &Head) -> Vec<u8> {
+        let (path, query) = split_target(&head.target);
+        let Some(query) = query else { return head.target.clone() };
+        let kept: Vec<&[u8]> = query.split(|b| *b == b'&').filter(|pair| self.keeps_parameter(pair)).collect();
+        let kept = (!kept.is_empty()).then(|| kept.join(&b'&'));
+        join_target(path, kept)
+    }
+
+    fn keeps_header(&self, name: &str) -> bool {
+        let plain = plain_name(name);
+        if HOP_BY_HOP.contains(&plain.as_str()) || plain.starts_with(IDENTITY_PREFIX) || plain == REQUEST_ID {
+            return false;
+        }
+        if self.own.headers.contains(&plain) {
+            return self.keeps_own;
+        }
+        let signed = self.admitted.covers().contains(&Part::Header(name.to_ascii_lowercase()));
+        signed || !(OVERRIDES.contains(&plain.as_str()) || self.known.headers.contains(&plain))
+    }
+
+    fn keeps_parameter(&self, pair: &[u8]) -> bool {
+        if self.own.has_parameter(pair) {
+            return self.keeps_own;
+        }
+        let covers = self.admitted.covers();
+        let signed = || covers.contains(&Part::QueryParameter(String::from_utf8_lossy(&parameter_name(pair)).into_owned()));
+        covers.contains(&Part::Query) || !self.known.has_parameter(pair) || signed()
+    }
+}
+
+/// The decoded name of a query parameter.
+fn parameter_name(pair: &[u8]) -> Vec<u8> {
+    decoded(pair.split(|b| *b == b'=').next().unwrap_or_default())
+}
+
+/// A header name as a CGI-like upstream would see it: lower case, `_` and `-` alike.
+fn plain_name(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
+}
+
+fn split_target(target: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match target.iter().position(|b| *b == b'?') {
+        Some(mark) => (&target[..mark], Some(&target[mark + 1..])),
+        None => (target, None),
+    }
+}
+
+fn join_target(path: &[u8], query: Option<Vec<u8>>) -> Vec<u8> {
+    match query {
+        Some(query) => [path, b"?", &query].concat(),
+        None => path.to_vec(),
+    }
+}
+
+/// The text as visible ASCII: other bytes, `%` and these are percent-encoded.
+fn visible(text: &str, and: &[u8]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_graphic() && byte != b'%' && !and.contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_protocol::Dialects;
+
+    use super::*;
+
+    #[test]
+    fn what_dialects_carry_is_redacted_however_it_is_spelt() {
+        let known = Carried::by(Dialects::builtin().unwrap().iter());
+        assert_eq!(known.redacted(b"/a?api_key=s&b=c&X-Amz-Signature=t"), "/a?api_key=***&b=c&X-Amz-Signature=***");
+        assert_eq!(known.redacted(b"/a?api%5Fkey=s&%61pi_key=t=u"), "/a?api%5Fkey=***&%61pi_key=***");
+        assert_eq!(known.redacted(b"/a?api_key"), "/a?api_key");
+        assert_eq!(known.redacted(b"/api_key=s"), "/api_key=s");
+    }
+
+    #[test]
+    fn standard_headers_are_no_carriers() {
+        let known = Carried::by(Dialects::builtin().unwrap().iter());
+        assert!(STANDARD.iter().all(|name| !known.headers.contains(*name)));
+        assert!(known.headers.contains("authorization"));
+    }
+
+    #[test]
+    fn identities_are_visible_ascii() {
+        assert_eq!(visible("caf\u{e9} 100%\r\n", b""), "caf%C3%A9%20100%25%0D%0A");
+        assert_eq!(visible("query.a,b", b","), "query.a%2Cb");
+    }
+}
