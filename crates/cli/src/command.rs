@@ -1,0 +1,57 @@
+//! The commands, one file each.
+
+pub(crate) mod adapter;
+pub(crate) mod app;
+pub(crate) mod dialects;
+pub(crate) mod serve;
+pub(crate) mod sign;
+pub(crate) mod verify;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use countersign_protocol::{
+    Credential, Dialect, Inputs, Intact, KeyLookup, KeyMaterial, Keys, Message, MessageView, Policy, Refusal, Timestamp,
+};
+
+use crate::failure::Failure;
+
+/// The machine's clock.
+fn now() -> Result<Timestamp, Failure> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis())
+        .ok()
+        .and_then(Timestamp::from_millis)
+        .ok_or_else(|| Failure::usage("the machine's clock is past the year 9999"))
+}
+
+/// A random text of 128 bits, hexadecimal.
+fn random_hex() -> Result<String, Failure> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(|e| Failure::usage(format_args!("no randomness: {e}")))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Runs every stage of verifying over a message that is at hand whole. A credential without a key id stands for any.
+fn verify(
+    dialect: &Dialect,
+    message: &Message,
+    inputs: &Inputs,
+    credentials: &[Credential],
+    now: Timestamp,
+    policy: &Policy,
+) -> Result<Intact, Refusal> {
+    let view: &dyn MessageView = match message {
+        Message::Request(request) => request,
+        Message::Response(response) => response,
+    };
+    let fresh = dialect.claim(view, inputs)?.check_clock(now, policy)?;
+    let fits = |credential: &&Credential| match (fresh.claim().key_lookup(), credential.material()) {
+        (KeyLookup::ById(id), _) => credential.key_id().is_empty() || credential.key_id() == id,
+        (KeyLookup::BySecret(shown), KeyMaterial::Hmac(secret)) => secret == shown,
+        (KeyLookup::BySecret(_), _) => false,
+        _ => true,
+    };
+    let found: Vec<&Credential> = credentials.iter().filter(fits).collect();
+    let keys = if found.is_empty() { Keys::Unknown } else { Keys::Known(&found) };
+    fresh.verify(keys)?.require(policy)?.check_body(message.body_bytes())
+}

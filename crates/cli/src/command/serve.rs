@@ -1,0 +1,157 @@
+//! `countersign serve`: the gateway from a config, or the demo.
+
+use std::env;
+use std::future::Future;
+use std::io::IsTerminal;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use countersign_core::clock::{Clock, SystemClock};
+use countersign_server::Gateway;
+use countersign_server::config::Config;
+use countersign_server::demo::{Demo, Recipe};
+use countersign_server::store::StoreFiles;
+use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::args::ServeArgs;
+use crate::failure::Failure;
+use crate::registry::Registry;
+use crate::{console, store};
+
+/// Where the demo listens when nothing else is said.
+const DEMO_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// The environment variable that says what is logged, such as `debug` or `countersign_server=trace`.
+const LOG_VARIABLE: &str = "COUNTERSIGN_LOG";
+
+/// Runs the command, until SIGINT or SIGTERM.
+pub(crate) fn run(args: &ServeArgs, registry: Registry, json: bool) -> Result<(), Failure> {
+    start_log(json)?;
+    let data = store::folder(args.data.as_deref())?;
+    store::create(&data)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    // Installed before anything is announced, so that a stop is never missed.
+    let stop = runtime.block_on(async { stop_signal() })?;
+    runtime.block_on(async {
+        match &args.config {
+            Some(config) => serve(config, args.listen, &data, registry, stop).await,
+            None => demo(args.listen.unwrap_or(DEMO_ADDRESS), &data, &registry, json, stop).await,
+        }
+    })
+}
+
+/// The log goes to stderr: stdout is for data.
+fn start_log(json: bool) -> Result<(), Failure> {
+    let filter = match env::var(LOG_VARIABLE) {
+        Ok(text) => EnvFilter::try_new(text).map_err(|e| Failure::usage(format_args!("{LOG_VARIABLE}: {e}")))?,
+        Err(_) => EnvFilter::new("info"),
+    };
+    let colours = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
+    let started = if json { log.json().try_init() } else { log.try_init() };
+    started.map_err(Failure::usage)
+}
+
+fn stop_signal() -> Result<impl Future<Output = ()> + Send, Failure> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping");
+    })
+}
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+async fn serve(
+    path: &Path,
+    listen: Option<SocketAddr>,
+    data: &Path,
+    mut registry: Registry,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<(), Failure> {
+    let config = Config::read(path).map_err(Failure::usage)?;
+    config.dialect_folders().iter().try_for_each(|folder| registry.load(folder))?;
+    let mut settings = config.compile(&registry.dialects).map_err(Failure::usage)?;
+    if let Some(address) = listen {
+        settings.listen = vec![address];
+    }
+    let admission = StoreFiles::of(&config, data).open(&registry.dialects, clock()).await?;
+    let gateway = Gateway::bind(settings, &registry.dialects, admission).map_err(|e| cannot_listen(&e))?;
+    announce(&gateway);
+    gateway.run(stop).await.map_err(Failure::usage)
+}
+
+async fn demo(
+    listen: SocketAddr,
+    data: &Path,
+    registry: &Registry,
+    json: bool,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<(), Failure> {
+    let demo = Demo::prepare(data, listen, &registry.dialects, clock()).await.map_err(Failure::usage)?;
+    let gateway = Gateway::bind(demo.settings, &registry.dialects, demo.admission).map_err(|e| cannot_listen(&e))?;
+    let address = gateway.addresses().first().copied().unwrap_or(listen);
+    announce(&gateway);
+    for (dialect, why) in &demo.left_out {
+        console::say(&format!("{dialect} has no route: {why}"));
+    }
+    console::say("each line signs a request and sends it through the gateway to the built-in echo:");
+    let own = own_name();
+    let lines: Vec<(&Recipe, String)> =
+        demo.recipes.iter().map(|recipe| (recipe, line(recipe, address, &own, &registry.folders))).collect();
+    if json {
+        let list = lines.iter().map(|(recipe, line)| json!({ "dialect": recipe.dialect, "unsafe": recipe.is_unsafe, "command": line }));
+        console::line(&Value::Array(list.collect()).to_string())?;
+    } else {
+        lines.iter().try_for_each(|(_, line)| console::line(line))?;
+    }
+    gateway.run(stop).await.map_err(Failure::usage)
+}
+
+fn cannot_listen(error: &std::io::Error) -> Failure {
+    Failure::usage(format_args!("cannot listen: {error}; choose another address with --listen"))
+}
+
+fn announce(gateway: &Gateway) {
+    for address in gateway.addresses() {
+        console::say(&format!("listening on http://{address}"));
+    }
+    if let Some(address) = gateway.admin_address() {
+        console::say(&format!("admin on http://{address}"));
+    }
+}
+
+/// The recipe's line, as it works in the shell from which this was started.
+fn line(recipe: &Recipe, address: SocketAddr, own: &str, folders: &[PathBuf]) -> String {
+    let command = recipe.command(address);
+    let Some(rest) = command.strip_prefix("countersign ") else { return command };
+    let folders: String = folders.iter().map(|folder| format!(" --dialects {}", quoted(&absolute(folder)))).collect();
+    format!("{own}{folders} {rest}")
+}
+
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+}
+
+/// `countersign` where the shell finds this very binary under that name, else its full path.
+fn own_name() -> String {
+    let Ok(own) = env::current_exe() else { return "countersign".to_owned() };
+    let found =
+        env::var_os("PATH").and_then(|path| env::split_paths(&path).map(|folder| folder.join("countersign")).find(|file| file.is_file()));
+    let is_own = found.and_then(|file| file.canonicalize().ok()).is_some_and(|file| own.canonicalize().is_ok_and(|own| own == file));
+    if is_own { "countersign".to_owned() } else { quoted(&own.display().to_string()) }
+}
+
+/// The text as one word of a shell.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}

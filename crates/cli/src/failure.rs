@@ -1,0 +1,48 @@
+//! How a command ends when it does not end well, and the exit code of each way.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+/// Why a command did not succeed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Bad usage or bad input: what is wrong, and the mend. Exit code 2.
+    Usage(String),
+    /// The message was refused; the verdict was already printed. Exit code 1.
+    Rejected,
+    /// The reader of our output went away: nothing more to say.
+    OutputClosed,
+}
+
+impl Failure {
+    /// Bad input, said in one sentence.
+    pub(crate) fn usage(text: impl fmt::Display) -> Self {
+        Self::Usage(text.to_string())
+    }
+
+    /// A file that could not be read or written.
+    pub(crate) fn file(path: &Path, fault: impl fmt::Display) -> Self {
+        Self::Usage(format!("{}: {fault}", path.display()))
+    }
+
+    /// The exit code.
+    pub(crate) const fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Rejected => 1,
+            Self::OutputClosed => 0,
+        }
+    }
+}
+
+/// Writing data is the only I/O that is passed up as such.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::OutputClosed
+        } else {
+            Self::Usage(format!("cannot write the output: {error}"))
+        }
+    }
+}

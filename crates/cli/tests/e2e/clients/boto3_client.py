@@ -1,0 +1,33 @@
+"""One call of boto3 against an endpoint: boto3_client.py URL KEY_ID SECRET get-object|put-object|list-tables|presigned."""
+import sys
+import urllib.request
+
+import boto3
+from botocore.config import Config
+
+URL, KEY_ID, SECRET, CALL = sys.argv[1:]
+
+
+def client(service, **config):
+    """A client whose only settings are the endpoint, the keys and the region."""
+    return boto3.client(service, endpoint_url=URL, region_name="us-east-1", aws_access_key_id=KEY_ID, aws_secret_access_key=SECRET, config=Config(**config))
+
+
+def s3():
+    """S3 with the signature version that its manual names."""
+    return client("s3", signature_version="s3v4")
+
+
+if CALL == "get-object":
+    got = s3().get_object(Bucket="bucket", Key="folder/a b+c.txt", Range="bytes=0-99")
+    assert b"/bucket/folder/" in got["Body"].read()
+elif CALL == "put-object":
+    s3().put_object(Bucket="bucket", Key="greeting.txt", Body=b"hello world", ContentType="text/plain", Metadata={"colour": "green"})
+elif CALL == "list-tables":
+    client("dynamodb").list_tables(Limit=7)
+elif CALL == "presigned":
+    url = s3().generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "greeting.txt"}, ExpiresIn=60)
+    with urllib.request.urlopen(url) as answer:
+        assert answer.status == 200
+else:
+    sys.exit(f"no call {CALL}")

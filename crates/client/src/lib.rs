@@ -1,0 +1,29 @@
+//! Signing for reqwest: what is signed is what leaves.
+//!
+//! [`SigningClient`] builds each request itself, signs its raw target, its headers and its body, and sends exactly those.
+//! Each attempt is signed anew, with a new time and nonce. Redirects are never followed and nothing is tried again behind
+//! the caller's back, so a signed request goes to the one origin for which it was made.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use countersign_client::SigningClient;
+//! use countersign_protocol::{Credential, Dialects};
+//! use http::Method;
+//!
+//! let dialects = Dialects::builtin()?;
+//! let dialect = dialects.get("hmac-sha256").ok_or("no such dialect")?.clone();
+//! let client = SigningClient::new(reqwest::Client::builder(), dialect, Credential::hmac("key-1", "a secret"))?;
+//! let order = client.request(Method::POST, "https://api.example.com/orders?dry=1").header("Content-Type", "application/json").body("{}");
+//! let answer = order.send().await?;
+//! assert!(answer.status().is_success());
+//! # Ok(())
+//! # }
+//! ```
+
+mod client;
+mod error;
+mod outgoing;
+
+pub use client::SigningClient;
+pub use error::ClientError;
+pub use outgoing::OutgoingRequest;
