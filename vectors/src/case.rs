@@ -257,12 +257,13 @@ impl Credentials {
 impl PolicyChoices {
     fn read(&self) -> Result<Policy, Fault> {
         let parts = |list: &Option<Vec<String>>| list.iter().flatten().map(|text| part(text)).collect::<Result<Vec<_>, _>>();
-        let mut policy = Policy::default();
-        policy.allow_unsafe = self.r#unsafe;
-        policy.allow_ambiguous = self.allow_ambiguous;
-        policy.waive = parts(&self.waive)?;
-        policy.require = parts(&self.require)?;
-        Ok(policy)
+        Ok(Policy {
+            allow_unsafe: self.r#unsafe,
+            allow_ambiguous: self.allow_ambiguous,
+            waive: parts(&self.waive)?,
+            require: parts(&self.require)?,
+            ..Policy::default()
+        })
     }
 }
 

@@ -7,20 +7,28 @@ use countersign_vectors::{Case, check, files, parse};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
-    let dialects = match Dialects::builtin() {
-        Ok(dialects) => dialects,
-        Err(error) => return libtest_mimic::run(&Arguments::from_args(), vec![broken("dialects", error.to_string())]).exit_code(),
-    };
-    let mut trials = Vec::new();
-    for (stem, text) in files() {
-        let dialect = dialects.get(stem).cloned();
-        match (dialect, parse(stem, text)) {
-            (Some(dialect), Ok(cases)) => trials.extend(cases.into_iter().map(|case| trial(dialect.clone(), case))),
-            (None, _) => trials.push(broken(stem, format!("vectors/{stem}.yaml has no dialect of that name"))),
-            (_, Err(error)) => trials.push(broken(stem, error.to_string())),
+    let arguments = Arguments::from_args();
+    let trials = match Dialects::builtin() {
+        Ok(dialects) => {
+            files().filter(|(stem, _)| is_asked_for(&arguments, stem)).flat_map(|(stem, text)| trials(&dialects, stem, text)).collect()
         }
+        Err(error) => vec![broken("dialects", error.to_string())],
+    };
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// A runner that starts one process for each test asks for one exact name: the other files need not be read.
+fn is_asked_for(arguments: &Arguments, stem: &str) -> bool {
+    let only = arguments.filter.as_deref().filter(|_| arguments.exact).and_then(|name| name.split_once("::"));
+    only.is_none_or(|(asked, _)| asked == stem)
+}
+
+fn trials(dialects: &Dialects, stem: &str, text: &str) -> Vec<Trial> {
+    match (dialects.get(stem), parse(stem, text)) {
+        (Some(dialect), Ok(cases)) => cases.into_iter().map(|case| trial(dialect.clone(), case)).collect(),
+        (None, _) => vec![broken(stem, format!("vectors/{stem}.yaml has no dialect of that name"))],
+        (_, Err(error)) => vec![broken(stem, error.to_string())],
     }
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
 fn trial(dialect: Dialect, case: Case) -> Trial {

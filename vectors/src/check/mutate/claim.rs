@@ -14,14 +14,14 @@ pub(super) fn mutants(plan: &Plan<'_>) -> Vec<Mutant> {
     let mut all = Vec::new();
     let is_omitted = |name: &str| signing.options.omit.iter().any(|o| o == name);
     if plan.dialect.carries_time() && !is_omitted("time") {
-        all.extend(signed_with(plan, signing, Part::Time, another_time(plan, signing)));
+        all.extend(signed_with(plan, signing, Part::Time, &another_time(plan, signing)));
     }
     if let Some(nonce) = signing.options.nonce.as_ref().filter(|_| !is_omitted("nonce")) {
-        all.extend(signed_with(plan, signing, Part::Nonce, SignOptions { nonce: Some(format!("{nonce}0")), ..signing.options.clone() }));
+        all.extend(signed_with(plan, signing, Part::Nonce, &SignOptions { nonce: Some(format!("{nonce}0")), ..signing.options.clone() }));
     }
     if let Some(seconds) = signing.options.expires.as_ref().and_then(|text| text.parse::<u64>().ok()) {
         let expires = Some((seconds.saturating_sub(1)).to_string());
-        all.extend(signed_with(plan, signing, Part::Expires, SignOptions { expires, ..signing.options.clone() }));
+        all.extend(signed_with(plan, signing, Part::Expires, &SignOptions { expires, ..signing.options.clone() }));
     }
     all
 }
@@ -36,16 +36,16 @@ fn another_time(plan: &Plan<'_>, signing: &Signing) -> SignOptions {
 
 /// The request signed with these options, under the signature of the old ones. Nothing when the value does not ride in
 /// the message: then both requests are one.
-fn signed_with(plan: &Plan<'_>, signing: &Signing, part: Part, options: SignOptions) -> Option<Mutant> {
+fn signed_with(plan: &Plan<'_>, signing: &Signing, part: Part, options: &SignOptions) -> Option<Mutant> {
     let sign = |options: &SignOptions| plan.dialect.sign(signing.request.clone(), &signing.credential, options).ok();
-    let (old, new) = (sign(&signing.options)?, sign(&options)?);
+    let (old, new) = (sign(&signing.options)?, sign(options)?);
     let spellings = [(old.signature().to_owned(), new.signature().to_owned()), (percent(old.signature()), percent(new.signature()))];
     let mut request = new.into_message().into_request()?;
     for (old, new) in spellings.iter().rev() {
         put_instead(&mut request, new.as_bytes(), old.as_bytes());
     }
     let unchanged = old.into_message().into_request()? == request;
-    (!unchanged).then(|| plan.mutant(part.to_string(), part.clone(), request))
+    (!unchanged).then(|| plan.mutant(part.to_string(), part, request))
 }
 
 fn put_instead(request: &mut Request, new: &[u8], old: &[u8]) {

@@ -1,0 +1,102 @@
+//! `cargo xtask test --full`: the long parts. A part that held is stamped with its commit, and not run again for it.
+
+use std::time::Instant;
+use std::{fs, path::PathBuf, process::Command};
+
+use serde::{Deserialize, Serialize};
+
+use crate::run::{Count, Counts, cargo, counted, output};
+use crate::{Task, root};
+
+/// A long part: its name, what it shows, and how it is run.
+struct Part {
+    name: &'static str,
+    shows: &'static str,
+    run: fn() -> Task,
+}
+
+const PARTS: &[Part] = &[Part { name: "properties", shows: "the property tests with 20,000 cases each", run: properties }];
+
+/// What is kept of a part that held.
+#[derive(Serialize, Deserialize)]
+struct Stamp {
+    part: String,
+    commit: String,
+    passed: u64,
+    seconds: u64,
+}
+
+/// Names the parts.
+pub(crate) fn list() {
+    for part in PARTS {
+        println!("--full {:<12} {}", part.name, part.shows);
+    }
+}
+
+/// Runs one part, or every part that is not stamped with this commit.
+pub(crate) fn run(name: &str) -> Task {
+    if name != "all" && PARTS.iter().all(|part| part.name != name) {
+        return Err(format!("no part `{name}`; see cargo xtask test --list").into());
+    }
+    let commit = commit()?;
+    let mut total = Counts::default();
+    for part in PARTS.iter().filter(|part| name == "all" || part.name == name) {
+        total += run_part(part, commit.as_deref())?;
+    }
+    Ok(total)
+}
+
+fn run_part(part: &Part, commit: Option<&str>) -> Task {
+    println!("\n== {}: {}", part.name, part.shows);
+    if let Some(stamp) = read(part.name).filter(|stamp| Some(stamp.commit.as_str()) == commit) {
+        println!("held for this commit in {} s", stamp.seconds);
+        return Ok(Counts { passed: stamp.passed, failed: 0 });
+    }
+    let start = Instant::now();
+    let counts = (part.run)()?;
+    if let (Some(commit), 0) = (commit, counts.failed) {
+        let stamp =
+            Stamp { part: part.name.to_owned(), commit: commit.to_owned(), passed: counts.passed, seconds: start.elapsed().as_secs() };
+        fs::create_dir_all(folder())?;
+        fs::write(file(part.name), serde_json::to_vec_pretty(&stamp)?)?;
+    }
+    Ok(counts)
+}
+
+fn properties() -> Task {
+    let mut command = property_tests();
+    command.env("PROPTEST_CASES", "20000");
+    counted(command, Count::Nextest)
+}
+
+/// The property tests: test files and modules of that name, in the crates that have no I/O.
+pub(crate) fn property_tests() -> Command {
+    let mut command = cargo(&["nextest", "run", "--package", "countersign-vectors", "--package", "countersign-protocol", "--all-features"]);
+    // The long part takes its time: a test is not stopped.
+    command.args(["--no-fail-fast", "--profile", "long", "-E", "binary(/^properties$/) + test(/properties::/)"]);
+    command
+}
+
+/// The commit; `None` when there is none or the tree differs from it, so that nothing is stamped that nobody else can have.
+fn commit() -> Task<Option<String>> {
+    let git = |arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command.args(arguments).current_dir(root());
+        output(command)
+    };
+    let Ok(head) = git(&["rev-parse", "--verify", "HEAD"]) else { return Ok(None) };
+    let is_clean = git(&["status", "--porcelain"])?.trim().is_empty();
+    Ok(is_clean.then(|| head.trim().to_owned()))
+}
+
+fn read(name: &str) -> Option<Stamp> {
+    serde_json::from_slice(&fs::read(file(name)).ok()?).ok()
+}
+
+fn file(name: &str) -> PathBuf {
+    folder().join(format!("{name}.json"))
+}
+
+fn folder() -> PathBuf {
+    root().join("target/full")
+}
