@@ -271,7 +271,7 @@ fn texts(plan: &Plan, credential: &Credential, options: &SignOptions, word: Opti
             None => return Err(SignError::MissingInput(input.name.clone())),
         }
     }
-    // A secret part that was never issued is an empty one: OAuth signs so before there is a token (RFC 5849, section 3.4.2).
+    // A further secret that was never issued is an empty one (RFC 5849, section 3.4.2).
     if let Some(time) = plan.time.as_ref().filter(|_| !omitted("time")) {
         let mut text = Vec::new();
         time.formats[0].write(options.at, time.zone, &mut text);
