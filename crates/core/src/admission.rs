@@ -179,6 +179,7 @@ impl Admission {
         let Begun { rules, message, dialect, body, now, .. } = begun;
         let acceptance = Acceptance::of(begun.fresh.claim(), rules, now);
         let mut about = begun.about.clone();
+        about.asked_by(&found, &begun.fresh);
         let verified = prove(begun, &found).map_err(|refusal| Denial::new(refusal, &about))?;
         let Some(holder) = found.get(verified.credential_index()).cloned() else {
             return Err(Denial::new(Refusal::new(Reason::Internal, "no such candidate"), &about));

@@ -64,7 +64,7 @@ impl Default for Body<'_> {
 }
 
 /// A message that can be verified: a [`RequestView`] or a [`ResponseView`].
-pub trait MessageView: fmt::Debug + sealed::Sealed {
+pub trait MessageView: fmt::Debug + Sync + sealed::Sealed {
     /// The request line, if this is a request.
     fn request_line(&self) -> Option<RequestLine<'_>>;
     /// The status code, if this is a response.

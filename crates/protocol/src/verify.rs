@@ -16,7 +16,7 @@ use crate::dialect::{Dialect, Inputs, Part};
 use crate::digest::{BodyHasher, DigestAlgorithm};
 use crate::engine::judge::{self, Presence};
 use crate::engine::read::{self, Reading};
-use crate::engine::render::{Renderer, derive_key};
+use crate::engine::render::{Rendered, Renderer, derive_key};
 use crate::engine::scene::Scene;
 use crate::engine::{filters, names, wellformed};
 use crate::message::{Body, MessageView, Scheme};
@@ -153,7 +153,7 @@ fn claimed_time(plan: &Plan, reading: &Reading<'_>) -> Result<Option<Timestamp>,
 /// The instant at which a claim ends by its own word.
 fn claimed_expiry(plan: &Plan, reading: &Reading<'_>, time: Option<Timestamp>) -> Result<Option<Timestamp>, Refusal> {
     let (Some(rule), Some(text)) = (&plan.expires, reading.texts.get(Claimed::Expires)) else { return Ok(None) };
-    let malformed = || Refusal::new(Reason::MalformedClaim, "the expiry is not in the dialect's format, or longer than allowed");
+    let malformed = || Refusal::new(Reason::MalformedClaim, "the expiry is not in the dialect's format");
     let count = || u64::try_from(crate::time::digits(text.as_bytes()).filter(|_| text.len() <= 12)?).ok();
     let at = match &rule.form {
         ExpiresForm::At(format) => format.read(text, crate::time::Zone::UTC).ok_or_else(malformed)?,
@@ -164,15 +164,9 @@ fn claimed_expiry(plan: &Plan, reading: &Reading<'_>, time: Option<Timestamp>) -
             } else {
                 std::time::Duration::from_millis(count)
             };
-            if span > rule.max {
-                return Err(malformed());
-            }
             time.ok_or_else(malformed)?.plus(span)
         }
     };
-    if time.is_some_and(|time| at > time.plus(rule.max)) {
-        return Err(malformed());
-    }
     Ok(Some(at))
 }
 
@@ -234,23 +228,30 @@ impl<'m> Claim<'m> {
         if plain && self.dialect.carries_secret() && !policy.allow_cleartext {
             return Err(Refusal::new(Reason::InsecureTransport, format!("{} shows its secret", self.dialect.id())));
         }
-        let Some(rule) = &self.dialect.plan().time else { return Ok(Fresh(self)) };
+        self.check_expiry(now, policy)?;
+        let (Some(rule), Some(time)) = (&self.dialect.plan().time, self.time) else { return Ok(Fresh(self)) };
         let window = policy.window.unwrap_or(rule.window);
-        let Some(time) = self.time else { return Ok(Fresh(self)) };
-        let end = match (self.expires_at, policy.max_expires) {
-            (Some(at), Some(most)) if at > time.plus(most) => {
-                return Err(Refusal::new(Reason::MalformedClaim, "the expiry is later than this verifier allows"));
-            }
-            (Some(at), _) => at,
-            (None, _) => time.plus(window.past),
-        };
-        if now > end {
-            return Err(Refusal::new(Reason::TooOld, format!("signed at {time}, over at {end}, now {now}")));
+        // An expiry of the claim's own takes the place of the past window.
+        if self.expires_at.is_none() && now > time.plus(window.past) {
+            return Err(Refusal::new(Reason::TooOld, format!("signed at {time}, now {now}")));
         }
         if time > now.plus(window.future) {
             return Err(Refusal::new(Reason::FromTheFuture, format!("signed at {time}, now {now}")));
         }
         Ok(Fresh(self))
+    }
+
+    /// The claim's own end, which also holds where no time is carried: then it is counted from now.
+    fn check_expiry(&self, now: Timestamp, policy: &Policy) -> Result<(), Refusal> {
+        let (Some(end), Some(longest)) = (self.expires_at, self.dialect.max_expires()) else { return Ok(()) };
+        let longest = policy.max_expires.map_or(longest, |most| most.min(longest));
+        if end > self.time.unwrap_or(now).plus(longest) {
+            return Err(Refusal::new(Reason::MalformedClaim, "the expiry is later than allowed"));
+        }
+        if now > end {
+            return Err(Refusal::new(Reason::TooOld, format!("over at {end}, now {now}")));
+        }
+        Ok(())
     }
 }
 
@@ -266,6 +267,22 @@ impl<'m> Fresh<'m> {
     pub fn with_body(mut self, body: Body<'m>) -> Self {
         self.0.body = body;
         self
+    }
+
+    /// Every stage as this credential would sign the message, secrets masked: what a server may show to a caller who asked for diagnostics.
+    /// It tells neither a key nor a signature.
+    ///
+    /// # Errors
+    /// What makes the text impossible to render.
+    pub fn stages(&self, credential: &Credential) -> Result<Stages, Refusal> {
+        let trial = Trial::new(&self.0);
+        let plan = self.0.dialect.plan();
+        let Some(program) = &plan.text else { return Ok(Stages::default()) };
+        let (algorithm, _) = choose(plan, self.0.reading.texts.get(Claimed::Algorithm), credential);
+        let scene = trial.scene(Some(credential), Some(algorithm));
+        let mut renderer = Renderer::new(&scene);
+        let text = renderer.text(program)?;
+        Ok(stages_of(&renderer, &text))
     }
 
     /// Renders the string to sign with each key, and compares its tag with each signature in constant time.
@@ -366,9 +383,7 @@ impl<'t, 'm> Trial<'t, 'm> {
         if !(holds & secrets) {
             return Ok(None);
         }
-        let mut stages = Stages::default();
-        renderer.stages().for_each(|(name, bytes)| stages.push(name, bytes));
-        stages.push("string_to_sign", renderer.masked(&text));
+        let stages = stages_of(&renderer, &text);
         let mut covers = text.covers.clone();
         covers.extend(key_covers);
         Ok(Some(Proof { algorithm: Some(algorithm), registered, text: Secret::new(bytes), stages, covers }))
@@ -449,6 +464,13 @@ impl<'t, 'm> Trial<'t, 'm> {
             _ => render_bytes(scene, &rule.is).map(|own| DigestDuty::Done(Tag::new(own) == expected)),
         }
     }
+}
+
+fn stages_of(renderer: &Renderer<'_, '_>, text: &Rendered) -> Stages {
+    let mut stages = Stages::default();
+    renderer.stages().for_each(|(name, bytes)| stages.push(name, bytes));
+    stages.push("string_to_sign", renderer.masked(text));
+    stages
 }
 
 fn render_bytes(scene: &Scene<'_>, program: &Program) -> Result<Vec<u8>, Refusal> {

@@ -289,3 +289,41 @@ mod asymmetric {
         assert_eq!(verdict(&key()), Err(Reason::AlgorithmNotAllowed), "SHA-1 is off unless it is registered");
     }
 }
+
+#[test]
+fn an_expiry_holds_without_a_time_too() {
+    let dialect = Dialect::from_yaml(
+        "countersign: 1\ndialect: a\ntitle: t\nstring_to_sign: \"{method}{path}\\n{expires}\"\nalgorithm: hmac-sha256\n\
+         carry: { header: { S: \"{signature}\", E: \"{expires}\" } }\nexpires: { format: unix, default: 1h, max: 1h }\n",
+    )
+    .expect("a dialect");
+    let signed = sign(&dialect, request(), &SignOptions::new(now()));
+    let at = |seconds: u64| {
+        let later = now().plus(std::time::Duration::from_secs(seconds));
+        dialect.verify(&signed, &Inputs::new(), &[&key()], later, &Policy { waive: vec![Part::Query, Part::Body], ..Policy::default() })
+    };
+    let reason = |seconds| at(seconds).map(drop).map_err(|r| r.reason());
+    assert_eq!((reason(0), reason(3_600), reason(3_601)), (Ok(()), Ok(()), Err(Reason::TooOld)));
+    let far = sign(&dialect, request(), &SignOptions { expires: Some("1767999999".to_owned()), ..SignOptions::new(now()) });
+    let verdict = dialect.verify(&far, &Inputs::new(), &[&key()], now(), &Policy::default());
+    assert_eq!(verdict.unwrap_err().reason(), Reason::MalformedClaim, "later than an hour from now");
+}
+
+#[test]
+fn the_verifier_can_show_its_stages_of_a_claim_that_does_not_hold() {
+    let dialect = builtin("x-ca-labelled");
+    let mut signed = sign(&dialect, request(), &SignOptions::new(now()).with_nonce("n"));
+    signed.body = b"{ }".to_vec();
+    let fresh = dialect.claim(&signed, &Inputs::new()).and_then(|c| c.check_clock(now(), &Policy::default())).expect("in time");
+    let stages = fresh.stages(&key()).expect("stages");
+    assert!(stages.get("string_to_sign").expect("a stage").ends_with(b"\nbody:{ }\nsecret:***"));
+    assert_eq!(fresh.verify(Keys::Known(&[&key()])).unwrap_err().reason(), Reason::SignatureMismatch);
+}
+
+#[test]
+fn a_view_may_cross_threads() {
+    fn is_send<T: Send>(_: &T) {}
+    let signed = sign(&builtin("qlm-open"), request(), &SignOptions::new(now()));
+    let dialect = builtin("qlm-open");
+    is_send(&dialect.claim(&signed, &Inputs::new()).expect("a claim"));
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_protocol::{Dialect, Reason, Refusal, Stages, Timestamp, Verified};
+use countersign_protocol::{Dialect, Fresh, Reason, Refusal, Stages, Timestamp, Verified};
 
 use crate::app::Registered;
 
@@ -41,6 +41,13 @@ pub(super) struct About {
 impl About {
     pub(super) fn of(dialect: &Dialect) -> Self {
         Self { dialect: Some(dialect.id().to_owned()), ..Self::default() }
+    }
+
+    /// A credential that opted into diagnostics is told the verifier's stages also where its signature does not match.
+    /// They hold what the caller itself sent, and no key.
+    pub(super) fn asked_by(&mut self, found: &[Arc<Registered>], fresh: &Fresh<'_>) {
+        let asking = found.iter().find(|registered| registered.stored.terms.diagnostics);
+        self.diagnostics = asking.and_then(|registered| fresh.stages(&registered.stored.credential).ok()).map(Arc::new);
     }
 
     /// The caller has proved to hold this credential's key.
