@@ -2,11 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::gateway::APP;
+use crate::program::remaining;
 
 /// A final answer: interim ones are skipped.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl Answer {
     /// Sends these very bytes over a connection of their own, and reads the answer.
     pub(crate) fn to(gateway: SocketAddr, request: &[u8]) -> Self {
         let mut stream = TcpStream::connect(gateway).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.set_read_timeout(Some(remaining())).unwrap();
         stream.write_all(request).unwrap();
         let mut bytes = Vec::new();
         let mut buffer = [0; 16 * 1024];
@@ -76,7 +76,11 @@ impl Answer {
     #[track_caller]
     pub(crate) fn assert_refused(&self, code: &str) {
         assert_eq!(self.body["code"], code, "{self:?}");
-        assert_eq!((self.media_type.as_str(), self.body["status"].as_u64()), ("application/problem+json", Some(u64::from(self.status))), "{self:?}");
+        assert_eq!(
+            (self.media_type.as_str(), self.body["status"].as_u64()),
+            ("application/problem+json", Some(u64::from(self.status))),
+            "{self:?}"
+        );
         assert!(self.status >= 400 && self.body.get("target").is_none(), "{self:?}");
     }
 

@@ -7,12 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
 
-use crate::program::{Output, run};
-
-/// How long a gateway may take until it listens.
-const START: Duration = Duration::from_secs(15);
+use crate::program::{Output, remaining, run};
 
 /// The name of the app that owns every credential of these tests.
 pub(crate) const APP: &str = "e2e";
@@ -46,7 +42,7 @@ impl Gateway {
     /// Serves the demo, with dialects of this folder beside the built-in ones; gives the lines that it printed.
     pub(crate) fn demo(dialects: &Path) -> (Self, Vec<String>) {
         let (gateway, lines) = Self::start(tempfile::tempdir().unwrap(), &["--json", "--dialects", dialects.to_str().unwrap()]);
-        let list = lines.recv_timeout(START).expect("the demo prints its lines");
+        let list = lines.recv_timeout(remaining()).expect("the demo prints its lines");
         let list: serde_json::Value = serde_json::from_str(&list).unwrap();
         let lines = list.as_array().unwrap().iter().map(|recipe| recipe["command"].as_str().unwrap().to_owned()).collect();
         (gateway, lines)
@@ -56,7 +52,8 @@ impl Gateway {
     fn start(folder: tempfile::TempDir, args: &[&str]) -> (Self, mpsc::Receiver<String>) {
         let mut command = countersign();
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.path().join("data")).args(args);
-        let mut child = command.env("COUNTERSIGN_LOG", "warn").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            command.env("COUNTERSIGN_LOG", "warn").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = lines(child.stdout.take().unwrap());
         let stderr = lines(child.stderr.take().unwrap());
         // From here on the drop ends the child, whatever fails.
@@ -82,7 +79,11 @@ impl Gateway {
         let mut command = countersign();
         command.args(["app", "--data"]).arg(self.folder().join("data"));
         command.args(dialects.iter().flat_map(|folder| [Path::new("--dialects"), folder]));
-        command.args(["add", APP, "--dialect", dialect, "--key-id", key_id, "--secret-file"]).arg(private_file(self.folder(), "secret", secret));
+        command.args(["add", APP, "--dialect", dialect, "--key-id", key_id, "--secret-file"]).arg(private_file(
+            self.folder(),
+            "secret",
+            secret,
+        ));
         for (name, value) in *parts {
             command.args(["--part-file", &format!("{name}={}", private_file(self.folder(), name, value).display())]);
         }
@@ -121,7 +122,7 @@ pub(crate) fn private_file(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) -
 fn announced(stderr: &mpsc::Receiver<String>) -> SocketAddr {
     let mut said = Vec::new();
     loop {
-        let Ok(line) = stderr.recv_timeout(START) else { panic!("it never listened: {said:?}") };
+        let Ok(line) = stderr.recv_timeout(remaining()) else { panic!("it never listened: {said:?}") };
         if let Some(address) = line.strip_prefix("listening on http://") {
             return address.parse().unwrap();
         }

@@ -97,7 +97,8 @@ fn demo_lines_work() {
     assert!(lines.len() > count / 2 && lines.iter().any(|line| line.contains("--dialect warehouse ")), "{lines:?}");
     for line in &lines {
         let Output { ok, text } = run(Command::new("sh").args(["-c", line]));
-        let told: serde_json::Value = text.lines().find_map(|line| serde_json::from_str(line).ok()).unwrap_or_else(|| panic!("{line}\n{text}"));
+        let told: serde_json::Value =
+            text.lines().find_map(|line| serde_json::from_str(line).ok()).unwrap_or_else(|| panic!("{line}\n{text}"));
         assert!(ok && told["target"].as_str().is_some_and(|target| target.starts_with("/demo/")), "{line}\n{text}");
     }
     drop(gateway);

@@ -34,6 +34,8 @@ pub(crate) struct Trial<'a> {
     pub(crate) seen: Seen<'a>,
     /// Changes on the way, and the code of the refusal.
     pub(crate) changes: &'a [(Change, &'a str)],
+    /// Changes of what the client leaves unsigned: they pass, so it is the change that is refused above, not the relay.
+    pub(crate) unsigned: &'a [Change],
     pub(crate) twice: Twice,
 }
 
@@ -61,6 +63,11 @@ impl Trial<'_> {
             assert_eq!(bytes_that_differ(&changed), 1, "{change:?} {}", String::from_utf8_lossy(&changed.sent));
             answer(&changed).assert_refused(code);
         }
+        for change in self.unsigned {
+            let (changed, _) = self.send(&gateway, Some(*change));
+            assert_eq!(bytes_that_differ(&changed), 1, "{change:?} {}", String::from_utf8_lossy(&changed.sent));
+            self.assert_accepted(&answer(&changed));
+        }
     }
 
     fn assert_accepted(&self, answer: &Answer) {
@@ -73,7 +80,10 @@ impl Trial<'_> {
         let output = run(&mut (self.client)(relay.address(), gateway.folder()));
         let mut exchanges = relay.finish();
         assert_eq!(exchanges.len(), 1, "{} {}", self.name, output.text);
-        (exchanges.remove(0), output)
+        let exchange = exchanges.remove(0);
+        let requests = exchange.sent.windows(11).filter(|window| window == b" HTTP/1.1\r\n").count();
+        assert_eq!(requests, 1, "{} {}", self.name, output.text);
+        (exchange, output)
     }
 
     /// What was tested is what is written down: the README has a row with this name, dialect and answer.
@@ -85,14 +95,19 @@ impl Trial<'_> {
         };
         let row = |line: &&str| line.starts_with(&format!("| {} | {} |", self.name, self.registration.dialect));
         let found = include_str!("README.md").lines().find(row);
-        assert!(found.is_some_and(|line| line.contains(&format!("| {twice}"))), "README.md: {} sent twice is {twice}; it says {found:?}", self.name);
+        assert!(
+            found.is_some_and(|line| line.contains(&format!("| {twice}"))),
+            "README.md: {} sent twice is {twice}; it says {found:?}",
+            self.name
+        );
     }
 }
 
 /// The answer that passed back over this connection.
 pub(crate) fn answer(exchange: &Exchange) -> Answer {
     let text = || String::from_utf8_lossy(&exchange.answered).into_owned();
-    Answer::read(&exchange.answered).unwrap_or_else(|| panic!("no whole answer: {:?} to {}", text(), String::from_utf8_lossy(&exchange.sent)))
+    Answer::read(&exchange.answered)
+        .unwrap_or_else(|| panic!("no whole answer: {:?} to {}", text(), String::from_utf8_lossy(&exchange.sent)))
 }
 
 fn bytes_that_differ(exchange: &Exchange) -> usize {

@@ -9,8 +9,8 @@ URL, KEY_ID, SECRET, CALL = sys.argv[1:]
 
 
 def client(service, **config):
-    """A client whose only settings are the endpoint, the keys and the region."""
-    return boto3.client(service, endpoint_url=URL, region_name="us-east-1", aws_access_key_id=KEY_ID, aws_secret_access_key=SECRET, config=Config(**config))
+    """A client whose only settings are the endpoint, the keys and the region; and one attempt, since one request is looked at."""
+    return boto3.client(service, endpoint_url=URL, region_name="us-east-1", aws_access_key_id=KEY_ID, aws_secret_access_key=SECRET, config=Config(retries={"total_max_attempts": 1}, **config))
 
 
 def s3():
