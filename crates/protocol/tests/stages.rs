@@ -327,3 +327,20 @@ fn a_view_may_cross_threads() {
     let dialect = builtin("qlm-open");
     is_send(&dialect.claim(&signed, &Inputs::new()).expect("a claim"));
 }
+
+#[test]
+fn no_value_can_end_a_header_line() {
+    let nonce = builtin("hmac-sha256").sign(request(), &key(), &SignOptions::new(now()).with_nonce("a\r\nX-Admin: 1")).unwrap_err();
+    assert!(nonce.to_string().contains("control character"), "{nonce}");
+    let id = builtin("qlm-open").sign(request(), &Credential::hmac("a\nb", "s"), &SignOptions::new(now())).unwrap_err();
+    assert!(id.to_string().contains("control character"), "{id}");
+}
+
+#[test]
+fn a_body_that_two_readers_could_take_for_two_kinds_is_ambiguous() {
+    let dialect = builtin("hmac-sha256-body");
+    let mut signed = sign(&dialect, request(), &SignOptions::new(now()).with_nonce("n"));
+    assert_eq!(verify(&dialect, &signed), Ok(()));
+    signed.headers.push(("Content-Type".to_owned(), b"application/x-www-form-urlencoded".to_vec()));
+    assert_eq!(verify(&dialect, &signed), Err(Reason::AmbiguousRequest));
+}

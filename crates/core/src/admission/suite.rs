@@ -506,6 +506,12 @@ async fn diagnostics_are_for_holders_who_asked() {
             let text = String::from_utf8(stages.get("string_to_sign").unwrap().to_vec()).unwrap();
             assert!(text.starts_with("HMAC-SHA256\n") && !text.contains(SECRET));
         }
+        let mut changed = signed("o");
+        changed.target = b"/changed".to_vec();
+        let mismatch = world.run(&rules, &changed).await.unwrap_err();
+        assert_eq!(mismatch.reason(), Reason::SignatureMismatch);
+        let shown = mismatch.diagnostics().and_then(|stages| stages.get("string_to_sign"));
+        assert_eq!(shown.is_some_and(|text| text.windows(9).any(|w| w == b"\n/changed")), asked, "where it is needed most");
     }
 }
 

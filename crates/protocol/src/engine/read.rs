@@ -55,6 +55,9 @@ pub(crate) fn read<'p>(plan: &'p Plan, message: &dyn MessageView, body: Body<'_>
         }
     }
     check_parameters(message, body)?;
+    if plan.carry.iter().any(|e| e.place.in_body() || e.place == Place::Params) && message.values("content-type").count() > 1 {
+        reading.ambiguous = Some("Content-Type is there more than once, and says where the claim rides".to_owned());
+    }
     // Without a signature there is no claim: say so before anything else is found wrong.
     let (signing, others): (Vec<_>, Vec<_>) = plan.carry.iter().enumerate().partition(|(_, e)| e.holds(Claimed::Signature));
     for (_, entry) in &signing {

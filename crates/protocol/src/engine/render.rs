@@ -6,6 +6,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use zeroize::Zeroize;
+
 use super::filters;
 use super::lists::{self, Row};
 use super::scene::{Scene, split_port};
@@ -20,6 +22,9 @@ use crate::secret::Secret;
 
 /// The most bytes that rendering may give beside the message itself.
 const MOST_BYTES: usize = 64 << 20;
+
+/// The room that a buffer has from the start: a key's first text, which holds the secret, is then never moved and left behind.
+const ROOM: usize = 2 * 1024;
 
 /// A buffer of stages, and the parts that reached them.
 pub(crate) struct Renderer<'s, 'a> {
@@ -46,7 +51,7 @@ struct Item<'i> {
 
 impl<'s, 'a> Renderer<'s, 'a> {
     pub(crate) fn new(scene: &'s Scene<'a>) -> Self {
-        Self { scene, out: Vec::new(), lets: vec![None; scene.plan.lets.len()], secrets: Vec::new(), covers: BTreeSet::new() }
+        Self { scene, out: Vec::with_capacity(ROOM), lets: vec![None; scene.plan.lets.len()], secrets: Vec::new(), covers: BTreeSet::new() }
     }
 
     /// Renders a program after the named texts that it needs.
@@ -138,15 +143,16 @@ impl<'s, 'a> Renderer<'s, 'a> {
         } else {
             self.raw(source, filters, item)?;
         }
+        let is_secret = matches!(source, Source::Secret | Source::SecretPart(_));
         for filter in rest {
-            self.filter(filter, start)?;
+            self.filter(filter, start, is_secret)?;
         }
         self.mark_secret(source, filters, start);
         Ok(())
     }
 
-    fn filter(&mut self, filter: &Filter, start: usize) -> Result<(), Refusal> {
-        let value = match filter {
+    fn filter(&mut self, filter: &Filter, start: usize, is_secret: bool) -> Result<(), Refusal> {
+        let mut value = match filter {
             Filter::Hmac => self.hmac(start)?,
             Filter::UnlessHeader(name) => {
                 self.covers.insert(Part::Header(name.clone()));
@@ -154,8 +160,14 @@ impl<'s, 'a> Renderer<'s, 'a> {
             }
             _ => filters::apply(filter, &self.out[start..])?,
         };
+        if is_secret {
+            self.out[start..].zeroize();
+        }
         self.out.truncate(start);
         self.out.extend_from_slice(&value);
+        if is_secret {
+            value.zeroize();
+        }
         Ok(())
     }
 
@@ -398,7 +410,6 @@ pub(crate) fn derive_key(scene: &Scene<'_>) -> Result<(SigningKey, BTreeSet<Part
 impl Renderer<'_, '_> {
     /// Wipes what was rendered: the first text of a key holds the secret.
     fn wipe(&mut self) {
-        use zeroize::Zeroize;
         self.out.zeroize();
     }
 }

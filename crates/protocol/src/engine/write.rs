@@ -93,6 +93,9 @@ fn utf8(bytes: Vec<u8>) -> Result<String, Refusal> {
 
 /// Writes a value where an entry says; one that is there is replaced where it stands.
 pub(crate) fn put(message: &mut Message, entry: &Entry, value: &str) -> Result<(), Refusal> {
+    if value.chars().any(char::is_control) {
+        return Err(Refusal::new(Reason::MalformedRequest, format!("the value of {} holds a control character", entry.name)));
+    }
     let form = message.view().is_form();
     match entry.place {
         Place::Header => put_header(message, &entry.name, value),
@@ -184,7 +187,7 @@ fn put_raw_field(message: &mut Message, entry: &Entry, value: &str) {
 
 /// A member of a JSON body: only its value changes; a new one goes behind the last.
 fn put_member(message: &mut Message, entry: &Entry, value: &str) -> Result<(), Refusal> {
-    if value.bytes().any(|b| b < b' ' || b == b'"' || b == b'\\') {
+    if value.contains(['"', '\\']) {
         return Err(Refusal::new(Reason::MalformedRequest, format!("the value of {} cannot stand in JSON as it is", entry.name)));
     }
     if let Some(span) = value_span(message.view(), message.body_bytes(), entry) {
