@@ -26,9 +26,10 @@ pub use replay::ReplayMode;
 
 use crate::algorithm::Algorithm;
 use crate::digest::DigestAlgorithm;
+use crate::engine::declared::Declared;
 use crate::engine::judge;
-use crate::engine::read;
 use crate::message::MessageView;
+use crate::rules::Rules;
 use crate::time::Window;
 use node::Node;
 use plan::{AlgorithmRule, Claimed, Filter, Op, Plan, Program, Source, When};
@@ -36,7 +37,13 @@ use written::Written;
 
 /// One signing protocol. Cloning is cheap.
 #[derive(Clone)]
-pub struct Dialect(Arc<Plan>);
+pub struct Dialect(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    plan: Plan,
+    rules: Box<dyn Rules>,
+}
 
 /// Something carried: where, and under which name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,65 +95,80 @@ impl Dialect {
     }
 
     pub(crate) fn from_node(node: &Node) -> Result<Self, LoadError> {
-        Ok(Self(Arc::new(compile::compile(&Written::read(node)?)?)))
+        Ok(Self::with_rules(compile::compile(&Written::read(node)?)?, Declared))
+    }
+
+    /// A dialect of these rules. What its plan says of identity, inputs, time, carriers and policy holds for native rules too.
+    pub(crate) fn with_rules(plan: Plan, rules: impl Rules + 'static) -> Self {
+        Self(Arc::new(Inner { plan, rules: Box::new(rules) }))
+    }
+
+    /// The plan, for rules of another kind; `None` while the dialect is shared.
+    #[cfg(test)]
+    pub(crate) fn into_plan(self) -> Option<Plan> {
+        Arc::into_inner(self.0).map(|inner| inner.plan)
+    }
+
+    pub(crate) fn rules(&self) -> &dyn Rules {
+        &*self.0.rules
     }
 
     pub(crate) fn plan(&self) -> &Plan {
-        &self.0
+        &self.0.plan
     }
 
     /// The id: the stem of its file.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.0.id
+        &self.0.plan.id
     }
 
     /// One line that says what it is.
     #[must_use]
     pub fn title(&self) -> &str {
-        &self.0.title
+        &self.0.plan.title
     }
 
     /// The vendor's page or the document that defines it.
     #[must_use]
     pub fn source(&self) -> Option<&str> {
-        self.0.source.as_deref()
+        self.0.plan.source.as_deref()
     }
 
     /// Dialects of one family are versions of each other.
     #[must_use]
     pub fn family(&self) -> &str {
-        &self.0.family
+        &self.0.plan.family
     }
 
     /// The built-in dialect that this one stands in for.
     #[must_use]
     pub fn replaces(&self) -> Option<&str> {
-        self.0.replaces.as_deref()
+        self.0.plan.replaces.as_deref()
     }
 
     /// Whether it signs responses.
     #[must_use]
     pub fn is_of_responses(&self) -> bool {
-        self.0.of_response
+        self.0.plan.of_response
     }
 
     /// The values that the caller supplies besides key id and secret.
     #[must_use]
     pub fn inputs(&self) -> &[Input] {
-        &self.0.inputs
+        &self.0.plan.inputs
     }
 
     /// The names of the further secret parts of a credential.
     #[must_use]
     pub fn secrets(&self) -> &[String] {
-        &self.0.secrets
+        &self.0.plan.secrets
     }
 
     /// Every algorithm that it knows, the default first; empty where nothing is signed.
     #[must_use]
     pub fn algorithms(&self) -> Vec<Algorithm> {
-        let mut all: Vec<Algorithm> = match &self.0.algorithm {
+        let mut all: Vec<Algorithm> = match &self.0.plan.algorithm {
             AlgorithmRule::None => Vec::new(),
             AlgorithmRule::OneOf(list) => list.clone(),
             AlgorithmRule::Named(words) => words.iter().flat_map(|(_, list)| list.clone()).collect(),
@@ -164,13 +186,13 @@ impl Dialect {
     /// What its definition says about its own weaknesses.
     #[must_use]
     pub fn hazards(&self) -> &[Hazard] {
-        &self.0.hazards
+        &self.0.plan.hazards
     }
 
     /// Whether verifying needs [`crate::Policy::allow_unsafe`].
     #[must_use]
     pub fn is_unsafe(&self) -> bool {
-        self.0.hazards.iter().any(Hazard::is_unsafe)
+        self.0.plan.hazards.iter().any(Hazard::is_unsafe)
     }
 
     /// Whether the secret itself is on the wire: accepted over TLS only.
@@ -198,36 +220,36 @@ impl Dialect {
     }
 
     fn carries(&self, what: Claimed) -> bool {
-        self.0.carry.iter().any(|e| e.holds(what))
+        self.0.plan.carry.iter().any(|e| e.holds(what))
     }
 
     /// The window around the verifier's clock, where messages carry a time.
     #[must_use]
     pub fn window(&self) -> Option<Window> {
-        self.0.time.as_ref().map(|t| t.window)
+        self.0.plan.time.as_ref().map(|t| t.window)
     }
 
     /// The longest validity that a message may give itself.
     #[must_use]
     pub fn max_expires(&self) -> Option<std::time::Duration> {
-        self.0.expires.as_ref().map(|e| e.max)
+        self.0.plan.expires.as_ref().map(|e| e.max)
     }
 
     /// How long a nonce is remembered in a dialect without time.
     #[must_use]
     pub fn nonce_keep(&self) -> Option<std::time::Duration> {
-        self.0.nonce_keep
+        self.0.plan.nonce_keep
     }
 
     /// The file's own rule against replays, or the default for what it signs.
     #[must_use]
     pub fn replay(&self) -> ReplayMode {
-        self.0.replay
+        self.0.plan.replay
     }
 
     /// Everything that it carries, in the order of the file.
     pub fn carriers(&self) -> impl Iterator<Item = Carrier<'_>> {
-        self.0.carry.iter().map(|e| Carrier {
+        self.0.plan.carry.iter().map(|e| Carrier {
             place: e.place,
             name: &e.name,
             is_sensitive: e.holds.iter().any(|w| matches!(w, Claimed::Signature | Claimed::Secret | Claimed::SecretPart(_))),
@@ -238,19 +260,20 @@ impl Dialect {
     /// is still pending, it is not.
     #[must_use]
     pub fn marks(&self, message: &dyn MessageView) -> bool {
-        message.status().is_some() == self.0.of_response && read::marks(&self.0, message, message.body())
+        message.status().is_some() == self.0.plan.of_response && self.rules().marks(self.plan(), message, message.body())
     }
 
     /// Whether two dialects could both find their marks in one message: no constant or scheme tells them apart.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
-        self.0.of_response == other.0.of_response && !self.0.carry.iter().any(|a| other.0.carry.iter().any(|b| listing::exclude(a, b)))
+        self.0.plan.of_response == other.0.plan.of_response
+            && !self.0.plan.carry.iter().any(|a| other.0.plan.carry.iter().any(|b| listing::exclude(a, b)))
     }
 
     /// For which step the body is needed.
     #[must_use]
     pub fn body_need(&self) -> BodyNeed {
-        let plan = &self.0;
+        let plan = self.plan();
         if judge::body_carries(plan) {
             return BodyNeed::Claim;
         }
@@ -268,7 +291,7 @@ impl Dialect {
     /// The digests of a body with which a tag can be computed, where the bytes themselves are not needed.
     #[must_use]
     pub fn body_digests(&self) -> Vec<DigestAlgorithm> {
-        let plan = &self.0;
+        let plan = self.plan();
         let programs =
             plan.text.iter().chain(plan.lets.iter().map(|l| &l.program)).chain(plan.digest.iter().map(|d| &d.is)).chain(&plan.event);
         let mut found: Vec<DigestAlgorithm> = programs.flat_map(|p| &p.ops).filter_map(digest_of_body).collect();
@@ -280,7 +303,7 @@ impl Dialect {
     /// How a server shows its own string to sign to a caller, where that is switched on: the header, or the body, and the text.
     #[must_use]
     pub fn diagnostics(&self, string_to_sign: &[u8]) -> Option<Diagnostics<'_>> {
-        let rule = self.0.diagnostics.as_ref()?;
+        let rule = self.0.plan.diagnostics.as_ref()?;
         let mut text = Vec::new();
         for op in &rule.text.ops {
             match op {
@@ -298,7 +321,7 @@ impl Dialect {
     /// The flat plan, as people read it.
     #[must_use]
     pub fn listing(&self) -> String {
-        listing::listing(&self.0)
+        listing::listing(self.plan())
     }
 }
 
@@ -330,7 +353,7 @@ fn needs_body(plan: &Plan, program: &Program) -> bool {
 
 impl fmt::Debug for Dialect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Dialect({})", self.0.id)
+        write!(f, "Dialect({})", self.0.plan.id)
     }
 }
 

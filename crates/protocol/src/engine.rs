@@ -1,5 +1,7 @@
 //! What runs a plan: reading claims, rendering texts, placing values. Signer and verifier share all of it.
 
+pub(crate) mod declared;
+pub(crate) mod desk;
 pub(crate) mod fields;
 pub(crate) mod filters;
 pub(crate) mod judge;

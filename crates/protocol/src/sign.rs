@@ -9,11 +9,11 @@ use std::fmt;
 
 use crate::algorithm::Algorithm;
 use crate::credential::Credential;
-use crate::dialect::plan::{AlgorithmRule, Claimed, Entry, Place, Plan, When};
+use crate::dialect::plan::{AlgorithmRule, Claimed, Plan};
 use crate::dialect::{Dialect, Inputs};
-use crate::engine::render::{Renderer, applies, derive_key};
+use crate::engine::desk::Desk;
+use crate::engine::read;
 use crate::engine::scene::{Scene, Texts};
-use crate::engine::{names, read, write};
 use crate::message::Message;
 use crate::reason::Refusal;
 use crate::secret::{Secret, Tag};
@@ -145,12 +145,9 @@ impl Prepared {
         let encoded = read::encode_signature(plan.signature.encoding, tag.as_bytes());
         let signature = String::from_utf8(encoded).map_err(|_| SignError::AlgorithmMismatch)?;
         self.texts.set(Claimed::Signature, signature.clone());
-        let entries: Vec<&Entry> = plan.carry.iter().filter(|e| e.holds(Claimed::Signature)).collect();
         let mut desk =
             Desk { plan, credential: None, algorithm: self.algorithm, at: self.at, texts: self.texts, names: self.names, omit: &self.omit };
-        for entry in entries {
-            desk.write(&mut self.message, entry)?;
-        }
+        self.dialect.rules().place_signature(&mut desk, &mut self.message)?;
         Ok(Signed { message: self.message, signature, stages: self.stages })
     }
 }
@@ -211,10 +208,20 @@ impl Dialect {
             names: Vec::new(),
             omit: &options.omit,
         };
-        desk.place(&mut message, options)?;
-        let (text, stages) = desk.render(&message)?;
+        self.rules().place(&mut desk, &mut message, options)?;
+        let signed = self.rules().text(&desk.scene(&message))?;
         let Desk { texts, names, .. } = desk;
-        Ok(Prepared { dialect: self.clone(), message, texts, names, at: options.at, algorithm, text, stages, omit: options.omit.clone() })
+        Ok(Prepared {
+            dialect: self.clone(),
+            message,
+            texts,
+            names,
+            at: options.at,
+            algorithm,
+            text: signed.bytes,
+            stages: signed.stages,
+            omit: options.omit.clone(),
+        })
     }
 
     /// Signs with the credential's own key.
@@ -238,7 +245,7 @@ impl Dialect {
             algorithm: prepared.algorithm,
             reading: false,
         };
-        let (key, _) = derive_key(&scene)?;
+        let (key, _) = self.rules().key(&scene)?;
         let tag = key.sign(algorithm, prepared.text.expose()).ok_or(SignError::NoPrivateKey)?;
         prepared.finish(&tag)
     }
@@ -313,115 +320,5 @@ fn expires_text(plan: &Plan, at: Timestamp, span: std::time::Duration) -> String
             String::from_utf8(text).unwrap_or_default()
         }
         _ => span.as_secs().to_string(),
-    }
-}
-
-/// Where one message is signed: what is known so far, and how it is written.
-struct Desk<'d> {
-    plan: &'d Plan,
-    credential: Option<&'d Credential>,
-    algorithm: Option<Algorithm>,
-    at: Timestamp,
-    texts: Texts,
-    names: Vec<String>,
-    omit: &'d [String],
-}
-
-impl Desk<'_> {
-    fn scene<'s>(&'s self, message: &'s Message) -> Scene<'s> {
-        let view = message.view();
-        Scene {
-            plan: self.plan,
-            message: view,
-            body: view.body(),
-            texts: &self.texts,
-            names: &self.names,
-            instant: Some(self.at),
-            credential: self.credential,
-            algorithm: self.algorithm,
-            reading: false,
-        }
-    }
-
-    /// Writes everything that is carried but the signature; the names of signed headers after what may be signed.
-    fn place(&mut self, message: &mut Message, options: &SignOptions) -> Result<(), SignError> {
-        let plan = self.plan;
-        self.digest(message)?;
-        let listed = |e: &&Entry| e.holds(Claimed::SignedHeaders);
-        let signs = |e: &&Entry| e.holds(Claimed::Signature);
-        // Which headers are signed is chosen among those that are there, so headers come first.
-        let early = |e: &&Entry| e.place == Place::Header && !listed(e);
-        for entry in plan.carry.iter().filter(|e| early(e) && !signs(e)) {
-            self.write(message, entry)?;
-        }
-        self.names = match &options.headers {
-            Some(names) => names.clone(),
-            None => names::select(&self.scene(message)),
-        };
-        if plan.carry.iter().any(|e| e.holds(Claimed::SignedHeaders)) && !options.omit.iter().any(|o| o == "signed_headers") {
-            let text = names::list_text(&self.scene(message), options.headers.is_some())?;
-            self.texts.set(Claimed::SignedHeaders, text);
-        }
-        for entry in plan.carry.iter().filter(|e| !early(e) && !signs(e)) {
-            self.write(message, entry)?;
-        }
-        // A signature inside the signed body: its empty place is signed with the rest.
-        for entry in plan.carry.iter().filter(|e| signs(e) && e.place.in_body()) {
-            write::put(message, entry, "")?;
-        }
-        Ok(())
-    }
-
-    /// The digest is carried where the file says so, where the caller asks, or where one stands already.
-    fn digest(&mut self, message: &Message) -> Result<(), SignError> {
-        let plan = self.plan;
-        let (Some(rule), None) = (&plan.digest, self.texts.get(Claimed::BodyDigest)) else { return Ok(()) };
-        let Some(entry) = plan.carry.iter().find(|e| e.holds(Claimed::BodyDigest)) else { return Ok(()) };
-        let scene = self.scene(message);
-        let there = write::is_present(message.view(), entry);
-        let asked = rule.when != When::Always || !entry.optional;
-        let sent = there || asked && applies(&rule.when, &scene);
-        if !sent || self.omit.iter().any(|o| o == "body_digest") {
-            return Ok(());
-        }
-        let mut renderer = Renderer::new(&scene);
-        let rendered = renderer.text(&rule.is)?;
-        let text = String::from_utf8(renderer.bytes(&rendered).to_vec()).map_err(|_| SignError::AlgorithmMismatch)?;
-        drop(renderer);
-        self.texts.set(Claimed::BodyDigest, text);
-        Ok(())
-    }
-
-    fn write(&mut self, message: &mut Message, entry: &Entry) -> Result<(), SignError> {
-        if entry.optional && !self.is_wanted(message, entry) {
-            return Ok(());
-        }
-        let text = write::entry_text(&self.scene(message), entry)?;
-        if !text.is_empty() {
-            write::put(message, entry, &text)?;
-        }
-        Ok(())
-    }
-
-    /// Whether an optional entry is written: when one stands there, or its value is not carried elsewhere anyway.
-    fn is_wanted(&self, message: &Message, entry: &Entry) -> bool {
-        if write::is_present(message.view(), entry) {
-            return true;
-        }
-        let firm = |what: &Claimed| self.plan.carry.iter().any(|e| !e.optional && e.holds(*what));
-        entry.holds.is_empty() || !entry.holds.iter().all(firm)
-    }
-
-    fn render(&self, message: &Message) -> Result<(Secret, Stages), SignError> {
-        let Some(program) = &self.plan.text else { return Ok((Secret::default(), Stages::default())) };
-        let scene = self.scene(message);
-        let mut renderer = Renderer::new(&scene);
-        let text = renderer.text(program)?;
-        let mut stages = Stages::default();
-        for (name, bytes) in renderer.stages() {
-            stages.push(name, bytes);
-        }
-        stages.push("string_to_sign", renderer.masked(&text));
-        Ok((Secret::new(renderer.bytes(&text)), stages))
     }
 }

@@ -11,18 +11,19 @@ use std::fmt;
 
 use crate::algorithm::Algorithm;
 use crate::credential::Credential;
-use crate::dialect::plan::{AlgorithmRule, Claimed, ExpiresForm, Filter, Plan, Program};
+use crate::dialect::plan::{AlgorithmRule, Claimed, ExpiresForm, Plan};
 use crate::dialect::{Dialect, Inputs, Part};
-use crate::digest::{BodyHasher, DigestAlgorithm};
+use crate::digest::DigestAlgorithm;
+use crate::engine::declared::render;
 use crate::engine::judge::{self, Presence};
-use crate::engine::read::{self, Reading};
-use crate::engine::render::{Rendered, Renderer, derive_key};
+use crate::engine::read::Reading;
 use crate::engine::scene::Scene;
-use crate::engine::{filters, names, wellformed};
+use crate::engine::{names, wellformed};
 use crate::message::{Body, MessageView, Scheme};
 use crate::policy::Policy;
 use crate::reason::{Reason, Refusal};
-use crate::secret::{Secret, Tag};
+use crate::rules::{BodyDuty, SignedText};
+use crate::secret::Secret;
 use crate::stages::Stages;
 use crate::time::Timestamp;
 
@@ -80,18 +81,7 @@ pub struct Verified {
     stages: Stages,
     ambiguity: Option<String>,
     presence: Presence,
-    digest: DigestDuty,
-}
-
-/// What is left to do about the body.
-#[derive(Debug, Clone)]
-enum DigestDuty {
-    /// No digest was sent: the body is signed as a whole, or not at all.
-    Nothing,
-    /// The body was there, and its digest is the one that was sent, or not.
-    Done(bool),
-    /// The body is still to come.
-    Stream { algorithm: DigestAlgorithm, filters: Vec<Filter>, expected: Tag },
+    body: BodyDuty,
 }
 
 /// A verified request that covers what it must and that no other request could stand for.
@@ -116,7 +106,7 @@ impl Dialect {
             return Err(Refusal::new(Reason::MalformedRequest, format!("{} signs the other kind of message", plan.id)));
         }
         let body = message.body();
-        let reading = read::read(plan, message, body, inputs)?;
+        let reading = self.rules().read(plan, message, body, inputs)?;
         let time = claimed_time(plan, &reading)?;
         let expires_at = claimed_expiry(plan, &reading, time)?;
         Ok(Claim { dialect: self, message, body, reading, time, expires_at })
@@ -137,8 +127,8 @@ impl Dialect {
         let claim = self.claim(message, inputs)?;
         let keys = if keys.is_empty() { Keys::Unknown } else { Keys::Known(keys) };
         let sound = claim.check_clock(now, policy)?.verify(keys)?.require(policy)?;
-        match sound.0.digest {
-            DigestDuty::Stream { .. } => Err(Refusal::new(Reason::Internal, "the body is not at hand: feed it to Sound::body_check")),
+        match sound.0.body {
+            BodyDuty::Stream(_) => Err(Refusal::new(Reason::Internal, "the body is not at hand: feed it to Sound::body_check")),
             _ => sound.check_body(&[]),
         }
     }
@@ -276,13 +266,9 @@ impl<'m> Fresh<'m> {
     /// What makes the text impossible to render.
     pub fn stages(&self, credential: &Credential) -> Result<Stages, Refusal> {
         let trial = Trial::new(&self.0);
-        let plan = self.0.dialect.plan();
-        let Some(program) = &plan.text else { return Ok(Stages::default()) };
-        let (algorithm, _) = choose(plan, self.0.reading.texts.get(Claimed::Algorithm), credential);
-        let scene = trial.scene(Some(credential), Some(algorithm));
-        let mut renderer = Renderer::new(&scene);
-        let text = renderer.text(program)?;
-        Ok(stages_of(&renderer, &text))
+        let dialect = self.0.dialect;
+        let (algorithm, _) = choose(dialect.plan(), self.0.reading.texts.get(Claimed::Algorithm), credential);
+        dialect.rules().text(&trial.scene(Some(credential), Some(algorithm))).map(|text| text.stages)
     }
 
     /// Renders the string to sign with each key, and compares its tag with each signature in constant time.
@@ -324,9 +310,7 @@ struct Trial<'t, 'm> {
 struct Proof {
     algorithm: Option<Algorithm>,
     registered: bool,
-    text: Secret,
-    stages: Stages,
-    covers: BTreeSet<Part>,
+    text: SignedText,
 }
 
 impl<'t, 'm> Trial<'t, 'm> {
@@ -358,9 +342,7 @@ impl<'t, 'm> Trial<'t, 'm> {
     fn check_computed(&self) -> Result<(), Refusal> {
         let scene = self.scene(None, None);
         for (program, read) in &self.claim.reading.computed {
-            let mut renderer = Renderer::new(&scene);
-            let text = renderer.text(program)?;
-            if renderer.bytes(&text) != read.as_bytes() {
+            if render(&scene, program)? != read.as_bytes() {
                 return Err(Refusal::new(Reason::MalformedClaim, format!("'{read}' is not what follows from the rest of the claim")));
             }
         }
@@ -369,24 +351,23 @@ impl<'t, 'm> Trial<'t, 'm> {
 
     /// Tries one credential with every signature.
     fn run(&self, credential: &Credential) -> Result<Option<Proof>, Refusal> {
-        let plan = self.claim.dialect.plan();
-        let Some(program) = &plan.text else { return Ok(self.shown_secret(credential)) };
-        let (algorithm, registered) = choose(plan, self.claim.reading.texts.get(Claimed::Algorithm), credential);
+        let dialect = self.claim.dialect;
+        if !dialect.plan().signs() {
+            return Ok(self.shown_secret(credential));
+        }
+        let (algorithm, registered) = choose(dialect.plan(), self.claim.reading.texts.get(Claimed::Algorithm), credential);
         let scene = self.scene(Some(credential), Some(algorithm));
-        let mut renderer = Renderer::new(&scene);
-        let text = renderer.text(program)?;
+        let mut text = dialect.rules().text(&scene)?;
         // A secret that cannot be decoded gives no key, and so no signature that holds.
-        let Ok((key, key_covers)) = derive_key(&scene) else { return Ok(None) };
-        let bytes = renderer.bytes(&text);
+        let Ok((key, key_covers)) = dialect.rules().key(&scene) else { return Ok(None) };
         let secrets = self.secrets_equal(credential);
-        let holds = self.claim.reading.tags.iter().fold(false, |held, tag| key.holds(algorithm, bytes, tag) | held);
+        let tags = &self.claim.reading.tags;
+        let holds = tags.iter().fold(false, |held, tag| key.holds(algorithm, text.bytes.expose(), tag) | held);
         if !(holds & secrets) {
             return Ok(None);
         }
-        let stages = stages_of(&renderer, &text);
-        let mut covers = text.covers.clone();
-        covers.extend(key_covers);
-        Ok(Some(Proof { algorithm: Some(algorithm), registered, text: Secret::new(bytes), stages, covers }))
+        text.covers.extend(key_covers);
+        Ok(Some(Proof { algorithm: Some(algorithm), registered, text }))
     }
 
     /// A dialect that shows the secret: it is compared as a tag is.
@@ -394,14 +375,8 @@ impl<'t, 'm> Trial<'t, 'm> {
         let shown = self.claim.reading.secrets.iter().find(|(what, _)| *what == Claimed::Secret);
         let own = credential.material().shared()?;
         let holds = shown.is_some_and(|(_, secret)| !secret.is_empty() && secret == own);
-        let nothing = || (Secret::default(), Stages::default(), BTreeSet::new());
-        (holds & self.secrets_equal(credential)).then(nothing).map(|(text, stages, covers)| Proof {
-            algorithm: None,
-            registered: true,
-            text,
-            stages,
-            covers,
-        })
+        let proved = holds & self.secrets_equal(credential);
+        proved.then(|| Proof { algorithm: None, registered: true, text: SignedText::default() })
     }
 
     /// Further secrets that were sent are the credential's own.
@@ -417,7 +392,7 @@ impl<'t, 'm> Trial<'t, 'm> {
         let claim = self.claim;
         let plan = claim.dialect.plan();
         let scene = self.scene(Some(credential), proof.algorithm);
-        let mut covers = proof.covers;
+        let SignedText { bytes: text, stages, mut covers } = proof.text;
         judge::cover_claims(plan, claim.message, &claim.reading, &mut covers);
         let signed = |part: Part| covers.contains(&part);
         Ok(Verified {
@@ -431,11 +406,11 @@ impl<'t, 'm> Trial<'t, 'm> {
             nonce: claim.nonce().filter(|_| signed(Part::Nonce)).map(str::to_owned),
             inputs: self.inputs(),
             event: self.event(&scene)?,
-            text: proof.text,
-            stages: proof.stages,
-            ambiguity: judge::ambiguity(&scene, &claim.reading)?,
+            text,
+            stages,
+            ambiguity: claim.dialect.rules().ambiguity(&scene, &claim.reading)?,
             presence: Presence::of(&scene, &claim.reading),
-            digest: self.digest(&scene)?,
+            body: claim.dialect.rules().body(&scene, &claim.reading)?,
             covers,
         })
     }
@@ -449,34 +424,8 @@ impl<'t, 'm> Trial<'t, 'm> {
 
     fn event(&self, scene: &Scene<'_>) -> Result<Option<Vec<u8>>, Refusal> {
         let Some(program) = &scene.plan.event else { return Ok(None) };
-        render_bytes(scene, program).map(|bytes| Some(bytes).filter(|b| !b.is_empty()))
+        render(scene, program).map(|bytes| Some(bytes).filter(|b| !b.is_empty()))
     }
-
-    fn digest(&self, scene: &Scene<'_>) -> Result<DigestDuty, Refusal> {
-        let (Some(rule), Some(sent)) = (&scene.plan.digest, judge::sent_digest(scene.plan, &self.claim.reading)) else {
-            return Ok(DigestDuty::Nothing);
-        };
-        let expected = Tag::new(sent.as_bytes());
-        match (scene.body, &rule.streamed) {
-            (Body::Pending, Some((algorithm, filters))) => {
-                Ok(DigestDuty::Stream { algorithm: *algorithm, filters: filters.clone(), expected })
-            }
-            _ => render_bytes(scene, &rule.is).map(|own| DigestDuty::Done(Tag::new(own) == expected)),
-        }
-    }
-}
-
-fn stages_of(renderer: &Renderer<'_, '_>, text: &Rendered) -> Stages {
-    let mut stages = Stages::default();
-    renderer.stages().for_each(|(name, bytes)| stages.push(name, bytes));
-    stages.push("string_to_sign", renderer.masked(text));
-    stages
-}
-
-fn render_bytes(scene: &Scene<'_>, program: &Program) -> Result<Vec<u8>, Refusal> {
-    let mut renderer = Renderer::new(scene);
-    let text = renderer.text(program)?;
-    Ok(renderer.bytes(&text).to_vec())
 }
 
 /// The algorithm for the tag, and whether the credential is registered for it. The message names it; it never chooses
@@ -610,7 +559,7 @@ impl Sound {
     /// Whether the body must still be fed to [`Sound::body_check`].
     #[must_use]
     pub const fn awaits_body(&self) -> bool {
-        matches!(self.0.digest, DigestDuty::Stream { .. })
+        matches!(self.0.body, BodyDuty::Stream(_))
     }
 
     /// Holds the body against the digest that was sent, if one was. A body that was given to the tag's step was hashed
@@ -627,45 +576,33 @@ impl Sound {
     /// A check that is fed the body piece by piece.
     #[must_use]
     pub fn body_check(self) -> BodyCheck {
-        let algorithms: &[DigestAlgorithm] = match &self.0.digest {
-            DigestDuty::Stream { algorithm, .. } => &[*algorithm],
-            _ => &[],
-        };
-        BodyCheck { hasher: BodyHasher::new(algorithms), verified: self.0 }
+        BodyCheck(self.0)
     }
 }
 
 /// A sound request whose body is going by.
 #[derive(Debug)]
-pub struct BodyCheck {
-    verified: Verified,
-    hasher: BodyHasher,
-}
+pub struct BodyCheck(Verified);
 
 impl BodyCheck {
     /// Takes the next piece.
     pub fn update(&mut self, piece: &[u8]) {
-        self.hasher.update(piece);
+        if let BodyDuty::Stream(verifier) = &mut self.0.body {
+            verifier.update(piece);
+        }
     }
 
     /// The body is complete.
     ///
     /// # Errors
     /// [`Reason::BodyDigestMismatch`].
-    pub fn finish(self) -> Result<Intact, Refusal> {
-        let holds = match &self.verified.digest {
-            DigestDuty::Nothing => true,
-            DigestDuty::Done(holds) => *holds,
-            DigestDuty::Stream { algorithm, filters, expected } => {
-                let digests = self.hasher.finish();
-                Tag::new(filters::apply_all(filters, digests.get(*algorithm).unwrap_or_default())?) == *expected
-            }
-        };
-        if holds {
-            Ok(Intact(self.verified))
-        } else {
-            Err(Refusal::new(Reason::BodyDigestMismatch, "the body's digest is not the one that was sent"))
+    pub fn finish(mut self) -> Result<Intact, Refusal> {
+        match std::mem::replace(&mut self.0.body, BodyDuty::Nothing) {
+            BodyDuty::Nothing => {}
+            BodyDuty::Done(verdict) => verdict?,
+            BodyDuty::Stream(verifier) => verifier.finish()?,
         }
+        Ok(Intact(self.0))
     }
 }
 

@@ -48,6 +48,13 @@ pub(crate) struct Plan {
     pub(crate) hazards: Vec<Hazard>,
 }
 
+impl Plan {
+    /// Whether anything is signed: else the dialect carries the secret itself.
+    pub(crate) fn signs(&self) -> bool {
+        self.algorithm != AlgorithmRule::None
+    }
+}
+
 /// A value that the caller supplies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::node::Node;
 use super::{Dialect, LoadError};
+use crate::native;
 
 // Constants made of `dialects/*.yaml` when the crate is built.
 include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
@@ -33,13 +34,14 @@ impl Dialects {
                 .map_err(|e| LoadError::new(format!("{id}: {}", e.path()), e.fault().to_owned(), e.mend().to_owned()))?;
             all.insert((*id).to_owned(), dialect);
         }
+        all.extend(native::dialects().into_iter().map(|dialect| (dialect.id().to_owned(), dialect)));
         Ok(Self { all })
     }
 
     /// Whether a dialect of this id is built in.
     #[must_use]
     pub fn is_builtin(id: &str) -> bool {
-        BUILTIN.iter().any(|(builtin, _)| *builtin == id)
+        BUILTIN.iter().any(|(builtin, _)| *builtin == id) || native::dialects().iter().any(|dialect| dialect.id() == id)
     }
 
     /// Adds a dialect file. Its stem is the id; a known id is taken only by a file that says `replaces:`.

@@ -227,7 +227,7 @@ impl Presence {
 /// Every required part that this message has and this dialect can sign is covered.
 pub(crate) fn require(plan: &Plan, policy: &Policy, covers: &BTreeSet<Part>, presence: &Presence) -> Result<(), Refusal> {
     let unsigned = |part: &Part| Refusal::new(Reason::RequiredPartUnsigned, format!("{part} is not signed"));
-    if plan.text.is_none() {
+    if !plan.signs() {
         return Ok(());
     }
     for requirement in &plan.require {

@@ -1,0 +1,114 @@
+//! The desk at which one message is signed: what is known so far, and how it is written.
+
+use super::declared::render;
+use super::render::applies;
+use super::scene::{Scene, Texts};
+use super::{names, write};
+use crate::algorithm::Algorithm;
+use crate::credential::Credential;
+use crate::dialect::plan::{Claimed, Entry, Place, Plan, When};
+use crate::message::Message;
+use crate::sign::{SignError, SignOptions};
+use crate::time::Timestamp;
+
+/// Where one message is signed: what is known so far, and how it is written.
+pub(crate) struct Desk<'d> {
+    pub(crate) plan: &'d Plan,
+    pub(crate) credential: Option<&'d Credential>,
+    pub(crate) algorithm: Option<Algorithm>,
+    pub(crate) at: Timestamp,
+    pub(crate) texts: Texts,
+    pub(crate) names: Vec<String>,
+    pub(crate) omit: &'d [String],
+}
+
+impl Desk<'_> {
+    pub(crate) fn scene<'s>(&'s self, message: &'s Message) -> Scene<'s> {
+        let view = message.view();
+        Scene {
+            plan: self.plan,
+            message: view,
+            body: view.body(),
+            texts: &self.texts,
+            names: &self.names,
+            instant: Some(self.at),
+            credential: self.credential,
+            algorithm: self.algorithm,
+            reading: false,
+        }
+    }
+
+    /// Writes everything that is carried but the signature; the names of signed headers after what may be signed.
+    pub(crate) fn place(&mut self, message: &mut Message, options: &SignOptions) -> Result<(), SignError> {
+        let plan = self.plan;
+        self.digest(message)?;
+        let listed = |e: &&Entry| e.holds(Claimed::SignedHeaders);
+        let signs = |e: &&Entry| e.holds(Claimed::Signature);
+        // Which headers are signed is chosen among those that are there, so headers come first.
+        let early = |e: &&Entry| e.place == Place::Header && !listed(e);
+        for entry in plan.carry.iter().filter(|e| early(e) && !signs(e)) {
+            self.write(message, entry)?;
+        }
+        self.names = match &options.headers {
+            Some(names) => names.clone(),
+            None => names::select(&self.scene(message)),
+        };
+        if plan.carry.iter().any(|e| e.holds(Claimed::SignedHeaders)) && !options.omit.iter().any(|o| o == "signed_headers") {
+            let text = names::list_text(&self.scene(message), options.headers.is_some())?;
+            self.texts.set(Claimed::SignedHeaders, text);
+        }
+        for entry in plan.carry.iter().filter(|e| !early(e) && !signs(e)) {
+            self.write(message, entry)?;
+        }
+        // A signature inside the signed body: its empty place is signed with the rest.
+        for entry in plan.carry.iter().filter(|e| signs(e) && e.place.in_body()) {
+            write::put(message, entry, "")?;
+        }
+        Ok(())
+    }
+
+    /// Writes the signature.
+    pub(crate) fn place_signature(&mut self, message: &mut Message) -> Result<(), SignError> {
+        for entry in self.plan.carry.iter().filter(|e| e.holds(Claimed::Signature)) {
+            self.write(message, entry)?;
+        }
+        Ok(())
+    }
+
+    /// The digest is carried where the file says so, where the caller asks, or where one stands already.
+    fn digest(&mut self, message: &Message) -> Result<(), SignError> {
+        let plan = self.plan;
+        let (Some(rule), None) = (&plan.digest, self.texts.get(Claimed::BodyDigest)) else { return Ok(()) };
+        let Some(entry) = plan.carry.iter().find(|e| e.holds(Claimed::BodyDigest)) else { return Ok(()) };
+        let scene = self.scene(message);
+        let there = write::is_present(message.view(), entry);
+        let asked = rule.when != When::Always || !entry.optional;
+        let sent = there || asked && applies(&rule.when, &scene);
+        if !sent || self.omit.iter().any(|o| o == "body_digest") {
+            return Ok(());
+        }
+        let text = String::from_utf8(render(&scene, &rule.is)?).map_err(|_| SignError::AlgorithmMismatch)?;
+        self.texts.set(Claimed::BodyDigest, text);
+        Ok(())
+    }
+
+    fn write(&mut self, message: &mut Message, entry: &Entry) -> Result<(), SignError> {
+        if entry.optional && !self.is_wanted(message, entry) {
+            return Ok(());
+        }
+        let text = write::entry_text(&self.scene(message), entry)?;
+        if !text.is_empty() {
+            write::put(message, entry, &text)?;
+        }
+        Ok(())
+    }
+
+    /// Whether an optional entry is written: when one stands there, or its value is not carried elsewhere anyway.
+    fn is_wanted(&self, message: &Message, entry: &Entry) -> bool {
+        if write::is_present(message.view(), entry) {
+            return true;
+        }
+        let firm = |what: &Claimed| self.plan.carry.iter().any(|e| !e.optional && e.holds(*what));
+        entry.holds.is_empty() || !entry.holds.iter().all(firm)
+    }
+}
