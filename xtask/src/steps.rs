@@ -98,7 +98,7 @@ fn doctest() -> Task {
 
 fn e2e() -> Task {
     if !has_e2e()? {
-        return Err("no tests/e2e.rs in any crate".into());
+        return Err("no test binary named e2e in any crate".into());
     }
     let mut command = nextest();
     command.args(["-E", "binary(e2e)"]);
@@ -109,7 +109,7 @@ fn nextest() -> Command {
     cargo(&["nextest", "run", "--workspace", "--all-features", "--no-fail-fast"])
 }
 
-/// Test files named `e2e.rs` drive the gateway with real clients.
+/// Test binaries named `e2e` drive the gateway with real clients.
 fn has_e2e() -> Task<bool> {
     let crates = fs::read_dir(root().join("crates"))?.flatten().map(|entry| entry.path());
     let mut tests = crates.chain([root().join("xtask")]).map(|folder| folder.join("tests"));

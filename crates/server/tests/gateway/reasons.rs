@@ -307,14 +307,16 @@ async fn upstream_timeout_burns_the_nonce() {
 }
 
 #[tokio::test]
-async fn diagnostics_are_shown_to_who_opted_in_and_proved_the_key() {
+async fn diagnostics_are_shown_under_a_credential_that_opted_in() {
     let terms = Terms { diagnostics: true, ..Terms::new(["house"]) };
     let gateway = Fixture::start(&house("require = [\"header.x-wanted\"]"), Setup { terms, ..Setup::default() }).await;
     let request = gateway.sign("house", gateway.request("GET", "/").with_header("X-Wanted", "1"));
     let told = gateway.send(&request).await.refuses(403, "required_part_unsigned");
     assert!(told["string_to_sign"].as_str().unwrap().starts_with("GET\n"));
-    let thief = gateway.sign_as("house", gateway.request("GET", "/"), &Credential::hmac(KEY, "another"), &gateway.options());
-    assert!(gateway.send(&thief).await.refuses(401, "signature_mismatch").get("string_to_sign").is_none());
+    let wrong = |id: &str| gateway.sign_as("house", gateway.request("GET", "/"), &Credential::hmac(id, "another"), &gateway.options());
+    let mismatch = gateway.send(&wrong(KEY)).await.refuses(401, "signature_mismatch");
+    assert!(mismatch["string_to_sign"].as_str().unwrap().starts_with("GET\n"), "where it is needed most");
+    assert!(gateway.send(&wrong("unknown")).await.refuses(401, "signature_mismatch").get("string_to_sign").is_none());
 }
 
 #[tokio::test]
