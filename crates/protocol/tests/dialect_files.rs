@@ -91,6 +91,8 @@ fn what_is_carried() {
         "the secret would be sent beside a signature",
     );
     refused(&carry("{ header: { S: \"{signature}\", T: \"{time}\", N: \"{nonce}\" } }"), "nonce", "carried, but nothing signs it");
+    let span = "string_to_sign: \"{method}{expires}\"\nalgorithm: hmac-sha256\ncarry: { header: { S: \"{signature}\", E: \"{expires}\" } }\nexpires: { unit: s, max: 1h }\n";
+    refused(span, "expires", "a span without a time from which it counts");
 }
 
 #[test]

@@ -344,3 +344,30 @@ fn a_body_that_two_readers_could_take_for_two_kinds_is_ambiguous() {
     signed.headers.push(("Content-Type".to_owned(), b"application/x-www-form-urlencoded".to_vec()));
     assert_eq!(verify(&dialect, &signed), Err(Reason::AmbiguousRequest));
 }
+
+#[test]
+fn a_second_line_of_a_header_that_is_always_signed_is_ambiguous() {
+    let dialect = Dialect::from_yaml(
+        "countersign: 1\ndialect: a\ntitle: t\nstring_to_sign: \"{method}\\n{target}\\n{time}\\n{headers}\"\nalgorithm: hmac-sha256\n\
+         headers: { always: [X-A], repeated: first }\ncarry: { header: { S: \"{signature}\", T: \"{time}\" } }\ntime: { format: unix }\n",
+    )
+    .expect("a dialect");
+    let mut signed = sign(&dialect, Request::new("GET", "/").with_header("Host", "h").with_header("X-A", "1"), &SignOptions::new(now()));
+    assert_eq!(verify(&dialect, &signed), Ok(()));
+    signed.headers.push(("x-a".to_owned(), b"evil".to_vec()));
+    assert_eq!(verify(&dialect, &signed), Err(Reason::AmbiguousRequest));
+}
+
+#[test]
+fn a_claim_twice_in_a_form_is_refused() {
+    let dialect = Dialect::from_yaml(
+        "countersign: 1\ndialect: a\ntitle: t\nstring_to_sign: \"{method}\\n{target}\\n{form}\"\nalgorithm: hmac-sha256\n\
+         carry: { form: { sig: \"{signature}\", t: \"{time}\" } }\ntime: { format: unix }\n",
+    )
+    .expect("a dialect");
+    let form = Request::new("POST", "/").with_header("Host", "h").with_header("Content-Type", "application/x-www-form-urlencoded");
+    let mut signed = sign(&dialect, form.with_body("a=1"), &SignOptions::new(now()));
+    assert_eq!(verify(&dialect, &signed), Ok(()));
+    signed.body.extend_from_slice(b"&sig=00");
+    assert_eq!(verify(&dialect, &signed), Err(Reason::MalformedClaim));
+}

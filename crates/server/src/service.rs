@@ -56,6 +56,8 @@ struct About {
     dialect: Option<String>,
     /// An event that was delivered before: a success to its sender.
     duplicate: bool,
+    /// The dialect's own header for the server's string to sign.
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 /// What the access log tells of a request.
@@ -104,7 +106,8 @@ impl Service {
             Ok(answer) => (answer, None, String::new()),
             Err(refused) => {
                 record.note(&refused.about);
-                let answer = if refused.about.duplicate { duplicate() } else { refused.problem.answer(record.language, &id) };
+                let mut answer = if refused.about.duplicate { duplicate() } else { refused.problem.answer(record.language, &id) };
+                answer.headers_mut().extend(refused.about.header);
                 (answer.map(full), Some(refused.problem.reason()), refused.detail)
             }
         };
@@ -246,6 +249,7 @@ impl From<Denial> for Refused {
             key_id: owned(denial.key_id()),
             dialect: owned(denial.dialect()),
             duplicate: denial.is_duplicate(),
+            header: denial.dialect_header().and_then(|(name, text)| Some((name.parse().ok()?, HeaderValue::from_bytes(&text).ok()?))),
         };
         Self { problem, detail: denial.detail().to_owned(), about }
     }

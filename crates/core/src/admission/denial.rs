@@ -31,7 +31,7 @@ pub struct ClockNote {
 /// Whom a denial is about, as far as is known.
 #[derive(Debug, Clone, Default)]
 pub(super) struct About {
-    pub(super) dialect: Option<String>,
+    pub(super) dialect: Option<Dialect>,
     pub(super) key_id: Option<String>,
     pub(super) time: Option<Timestamp>,
     pub(super) app: Option<String>,
@@ -40,7 +40,7 @@ pub(super) struct About {
 
 impl About {
     pub(super) fn of(dialect: &Dialect) -> Self {
-        Self { dialect: Some(dialect.id().to_owned()), ..Self::default() }
+        Self { dialect: Some(dialect.clone()), ..Self::default() }
     }
 
     /// A credential that opted into diagnostics is told the verifier's stages also where its signature does not match.
@@ -110,7 +110,7 @@ impl Denial {
     /// The id of the dialect that the message speaks.
     #[must_use]
     pub fn dialect(&self) -> Option<&str> {
-        self.0.about.dialect.as_deref()
+        self.0.about.dialect.as_ref().map(Dialect::id)
     }
 
     /// The key id: claimed, and proved if and only if [`Denial::app`] is known.
@@ -123,6 +123,15 @@ impl Denial {
     #[must_use]
     pub fn app(&self) -> Option<&str> {
         self.0.about.app.as_deref()
+    }
+
+    /// The header in which the dialect's own servers show their string to sign, and what it would say: under the same condition as
+    /// [`Denial::diagnostics`].
+    #[must_use]
+    pub fn dialect_header(&self) -> Option<(&str, Vec<u8>)> {
+        let text = self.diagnostics()?.get("string_to_sign")?;
+        let shown = self.0.about.dialect.as_ref()?.diagnostics(text)?;
+        Some((shown.header?, shown.text))
     }
 
     /// The masked stages of the verifier, if and only if the credential opted into diagnostics.

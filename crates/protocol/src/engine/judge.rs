@@ -26,7 +26,7 @@ pub(crate) fn ambiguity(scene: &Scene<'_>, reading: &Reading<'_>) -> Result<Opti
             Source::Query(name) => repeated_parameter(scene.message.query(), Decoding::Percent, name),
             Source::Form(name) if scene.message.is_form() => repeated_parameter(scene.body_bytes()?, Decoding::Form, name),
             Source::Headers if !matches!(scene.plan.headers.repeated, Repeated::Join(_)) => {
-                scene.names.iter().find_map(|n| repeated_header(scene, n))
+                scene.plan.headers.always.iter().chain(scene.names).find_map(|n| repeated_header(scene, n))
             }
             Source::QueryList => {
                 lists.push(&scene.plan.query);

@@ -130,7 +130,9 @@ fn read_entry<'p>(
     if reading.ambiguous.is_none() {
         reading.ambiguous = found.ambiguous;
     }
-    let value = match (&found.values[..], entry.place.in_body()) {
+    // Where the raw body is signed, what stands twice is judged once the tag held: the first is the one that counts.
+    let by_first = matches!(entry.place, Place::Json | Place::Body);
+    let value = match (&found.values[..], by_first) {
         ([], _) => return absent(entry, reading),
         ([value], _) | ([value, ..], true) => trim(value).to_vec(),
         _ => return Err(malformed(format!("{} {} is there more than once", entry.place.as_str(), entry.name))),

@@ -320,6 +320,27 @@ async fn diagnostics_are_shown_under_a_credential_that_opted_in() {
 }
 
 #[tokio::test]
+async fn a_dialect_shows_its_string_to_sign_in_its_own_header() {
+    for diagnostics in [true, false] {
+        let config = house("").replace("[\"house\"]", "[\"x-ca\"]");
+        let terms = Terms { diagnostics, ..Terms::new(["x-ca"]) };
+        let gateway = Fixture::start(&config, Setup { terms, ..Setup::default() }).await;
+        let mut changed = gateway.sign("x-ca", gateway.request("GET", "/a"));
+        changed.target = b"/b".to_vec();
+        let answer = gateway.send(&changed).await;
+        let shown = answer.header("x-ca-error-message").map(str::to_owned);
+        answer.refuses(401, "signature_mismatch");
+        match shown {
+            Some(text) => assert!(
+                diagnostics && text.starts_with("Invalid Signature, Server StringToSign:`GET##") && text.ends_with("#/b`"),
+                "{text}"
+            ),
+            None => assert!(!diagnostics),
+        }
+    }
+}
+
+#[tokio::test]
 async fn hints_come_in_the_language_that_is_preferred() {
     let gateway = Fixture::house().await;
     let request = gateway.request("GET", "/").with_header("Accept-Language", "zh-CN,en;q=0.5");

@@ -113,6 +113,14 @@ fn check_carried(written: &Written, plan: &Plan) -> Result<(), LoadError> {
     if carried(plan, Claimed::BodyDigest) && plan.digest.is_none() {
         return Err(LoadError::new("body_digest", "carried, but not said what it is", "add body_digest: \"{body | sha256 | hex}\""));
     }
+    let spans = matches!(plan.expires.as_ref().map(|e| &e.form), Some(ExpiresForm::Seconds | ExpiresForm::Millis));
+    if spans && !carried(plan, Claimed::Time) {
+        return Err(LoadError::new(
+            "expires",
+            "a span without a time from which it counts",
+            "carry {time}, or write format: for an instant",
+        ));
+    }
     if written.time.is_some() && !carried(plan, Claimed::Time) {
         return Err(LoadError::new("time", "described, but nothing carries it", "carry {time}, or remove it"));
     }
