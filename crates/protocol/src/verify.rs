@@ -12,11 +12,12 @@ use std::fmt;
 use crate::algorithm::Algorithm;
 use crate::credential::Credential;
 use crate::dialect::plan::{AlgorithmRule, Claimed, ExpiresForm, Plan};
-use crate::dialect::{Dialect, Inputs, Part};
+use crate::dialect::{Dialect, Inputs, Part, ReplayMode};
 use crate::digest::DigestAlgorithm;
 use crate::engine::declared::render;
 use crate::engine::judge::{self, Presence};
 use crate::engine::read::Reading;
+use crate::engine::render::Renderer;
 use crate::engine::scene::Scene;
 use crate::engine::{names, wellformed};
 use crate::message::{Body, MessageView, Scheme};
@@ -405,7 +406,7 @@ impl<'t, 'm> Trial<'t, 'm> {
             expires_at: claim.expires_at.filter(|_| signed(Part::Expires)),
             nonce: claim.nonce().filter(|_| signed(Part::Nonce)).map(str::to_owned),
             inputs: self.inputs(),
-            event: self.event(&scene)?,
+            event: self.event(&scene, &covers)?,
             text,
             stages,
             ambiguity: claim.dialect.rules().ambiguity(&scene, &claim.reading)?,
@@ -422,9 +423,13 @@ impl<'t, 'm> Trial<'t, 'm> {
         found.fold(Inputs::new(), |inputs, (name, value)| inputs.with(name, value))
     }
 
-    fn event(&self, scene: &Scene<'_>) -> Result<Option<Vec<u8>>, Refusal> {
+    /// What names the event; nothing when a part of it is unsigned, and so anybody's to change.
+    fn event(&self, scene: &Scene<'_>, covers: &BTreeSet<Part>) -> Result<Option<Vec<u8>>, Refusal> {
         let Some(program) = &scene.plan.event else { return Ok(None) };
-        render(scene, program).map(|bytes| Some(bytes).filter(|b| !b.is_empty()))
+        let mut renderer = Renderer::new(scene);
+        let text = renderer.text(program)?;
+        let signed = text.covers.is_subset(covers) && !text.range.is_empty();
+        Ok(signed.then(|| renderer.bytes(&text).to_vec()))
     }
 }
 
@@ -505,7 +510,21 @@ impl Verified {
         &self.inputs
     }
 
-    /// What names the event, for a webhook.
+    /// The protections against replays for which this request gives what they need, all of it signed: the strongest first, and at last none.
+    #[must_use]
+    pub fn replay_modes(&self) -> Vec<ReplayMode> {
+        let possible = [
+            (ReplayMode::Nonce, self.nonce.is_some()),
+            (ReplayMode::Event, self.event.is_some()),
+            (ReplayMode::Signature, self.time.is_some() || self.nonce.is_some()),
+            (ReplayMode::SafeMethodsExempt, self.time.is_some() && self.covers.contains(&Part::Method)),
+            (ReplayMode::UntilExpiry, self.expires_at.is_some()),
+            (ReplayMode::None, true),
+        ];
+        possible.into_iter().filter(|(_, there)| *there).map(|(mode, _)| mode).collect()
+    }
+
+    /// What names the event, for a webhook; nothing when a part of it is unsigned.
     #[must_use]
     pub fn event(&self) -> Option<&[u8]> {
         self.event.as_deref()

@@ -1,8 +1,8 @@
 //! The stages of verifying, one promise each, on built-in dialects and on small ones written here.
 
 use countersign_protocol::{
-    Body, BodyHasher, BodyNeed, Credential, Dialect, Dialects, DigestAlgorithm, Inputs, KeyLookup, Keys, Part, Policy, Reason, Request,
-    RequestView, Response, Scheme, Secret, SignError, SignOptions, Tag, Timestamp, Verified,
+    Body, BodyHasher, BodyNeed, Credential, Dialect, Dialects, DigestAlgorithm, Inputs, KeyLookup, Keys, Part, Policy, Reason, ReplayMode,
+    Request, RequestView, Response, Scheme, Secret, SignError, SignOptions, Tag, Timestamp, Verified,
 };
 
 fn builtin(id: &str) -> Dialect {
@@ -370,4 +370,33 @@ fn a_claim_twice_in_a_form_is_refused() {
     assert_eq!(verify(&dialect, &signed), Ok(()));
     signed.body.extend_from_slice(b"&sig=00");
     assert_eq!(verify(&dialect, &signed), Err(Reason::MalformedClaim));
+}
+
+#[test]
+fn a_proof_says_which_protection_against_replays_is_possible() {
+    let modes = |id: &str, options: SignOptions| {
+        let dialect = builtin(id);
+        verified(&dialect, &sign(&dialect, request(), &options)).replay_modes()
+    };
+    let by_time = vec![ReplayMode::Signature, ReplayMode::SafeMethodsExempt, ReplayMode::None];
+    assert_eq!(modes("qlm-open", SignOptions::new(now())), by_time);
+    assert_eq!(modes("hmac-sha256", SignOptions::new(now()).with_nonce("n"))[0], ReplayMode::Nonce);
+    assert_eq!(modes("x-ca", SignOptions::new(now())), by_time, "no nonce was sent");
+    assert_eq!(modes("api-key", SignOptions::new(now())), [ReplayMode::None]);
+}
+
+#[test]
+fn an_unsigned_event_is_no_event() {
+    let file = |event: &str| {
+        format!(
+            "countersign: 1\ndialect: a\ntitle: t\nstring_to_sign: \"{{time}}.{{body}}\"\nalgorithm: hmac-sha256\nreplay: event\nevent: \"{event}\"\n\
+             carry: {{ header: {{ S: \"{{signature}}\", T: \"{{time}}\" }} }}\ntime: {{ format: unix }}\n"
+        )
+    };
+    for (event, expected) in [("{header.x-delivery}", false), ("{body | sha256 | hex}", true)] {
+        let dialect = Dialect::from_yaml(&file(event)).expect("a dialect");
+        let delivered = request().with_header("X-Delivery", "1");
+        let proof = verified(&dialect, &sign(&dialect, delivered, &SignOptions::new(now())));
+        assert_eq!(proof.event().is_some(), expected, "{event}");
+    }
 }
