@@ -19,11 +19,25 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! A dialect of one's own comes from a folder of files, with feature `folders`:
+//!
+//! ```no_run
+//! # fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut dialects = countersign_protocol::Dialects::builtin()?;
+//! countersign_client::Folder::open("dialects")?.load_into(&mut dialects)?;
+//! let ours = dialects.get("acme-hmac").ok_or("no such dialect")?;
+//! # let _ = ours;
+//! # Ok(())
+//! # }
+//! ```
 
 mod client;
 mod error;
 mod outgoing;
 
 pub use client::SigningClient;
+#[cfg(feature = "folders")]
+pub use countersign_dialects::Folder;
 pub use error::ClientError;
 pub use outgoing::OutgoingRequest;

@@ -213,3 +213,24 @@ fn debug_and_errors_show_no_secret() {
     let shown = format!("{client:?} {request:?} {:?}", request.sign().unwrap_err());
     assert!(!shown.contains("0123456789abcdef") && !shown.contains("canary"), "{shown}");
 }
+
+#[cfg(feature = "folders")]
+#[tokio::test]
+async fn a_dialect_of_a_folder_is_signed_in_too() {
+    const FILE: &str = "countersign: 1\ndialect: in-house\ntitle: In house\nstring_to_sign: \"{method}\\n{target}\\n{time}\\n{body | sha256 | hex}\"\n\
+         algorithm: hmac-sha256\ncarry: { header: { X-House-Key: \"{key_id}\", X-House-Time: \"{time}\", X-House-Tag: \"{signature}\" } }\n\
+         time: { format: unix, window: 5m }\n";
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("in-house.yaml"), FILE).unwrap();
+    let mut dialects = Dialects::builtin().unwrap();
+    countersign_client::Folder::open(folder.path()).unwrap().load_into(&mut dialects).unwrap();
+    let ours = dialects.get("in-house").unwrap().clone();
+    let server = Recorder::ok().await;
+    let client = SigningClient::new(reqwest::Client::builder(), ours.clone(), credential()).unwrap().with_clock(now).allow_plain_http();
+    client.request(Method::POST, format!("http://{}/a?b=c", server.address)).body("d").send().await.unwrap();
+    let mut arrived = server.taken().remove(0);
+    let verdict = |request: &Request| ours.verify(request, &Inputs::new(), &[&credential()], now(), &Policy::default());
+    assert!(verdict(&arrived).is_ok());
+    arrived.body = b"e".to_vec();
+    assert!(verdict(&arrived).is_err());
+}
