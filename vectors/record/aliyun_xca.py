@@ -223,6 +223,7 @@ def xca_faults(by_name):
     yield fault("query-in-another-order", query, "the parameters are sorted before they are signed", "accepted", target="/test?a=1&b=2")
     yield fault("list-in-another-order", post, "the order of the list does not matter", "accepted", headers={"x-ca-signature-headers": "x-ca-timestamp,x-ca-key,x-ca-nonce,x-ca-signature-method"})
     yield fault("second-value-added", query, "a second value is not signed", "ambiguous_request", target="/test?b=2&a=1&a=2")
+    yield fault("nameless-parameter-added", "client-get", "a parameter of empty name and value leaves no trace in the string to sign", "ambiguous_request", target="/http2test/test?=")
     yield fault("first-value-added", query, "the first value is the signed one", "signature_mismatch", target="/test?a=2&b=2&a=1")
     yield fault("algorithm-outside-the-map", post, "an algorithm that the dialect does not know", "malformed_claim", headers={"x-ca-signature-method": "none"})
     yield fault("listed-header-absent", "util-further-signed-header", "the list names a header that is not there", "malformed_claim", remove_headers=["x-device-id"])

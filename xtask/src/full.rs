@@ -15,7 +15,10 @@ struct Part {
     run: fn() -> Task,
 }
 
-const PARTS: &[Part] = &[Part { name: "properties", shows: "the property tests with 20,000 cases each", run: properties }];
+const PARTS: &[Part] = &[
+    Part { name: "properties", shows: "the property tests with 20,000 cases each", run: properties },
+    Part { name: "ambiguity", shows: "all requests of four free characters: none shares its string to sign", run: ambiguity },
+];
 
 /// What is kept of a part that held.
 #[derive(Serialize, Deserialize)]
@@ -66,6 +69,13 @@ fn run_part(part: &Part, commit: Option<&str>) -> Task {
 fn properties() -> Task {
     let mut command = property_tests();
     command.env("PROPTEST_CASES", "20000");
+    counted(command, Count::Nextest)
+}
+
+/// Optimised: millions of requests are signed.
+fn ambiguity() -> Task {
+    let mut command = cargo(&["nextest", "run", "--release", "--package", "countersign-vectors", "--test", "ambiguity"]);
+    command.args(["--no-fail-fast", "--profile", "long"]).env("COUNTERSIGN_SEARCH", "4");
     counted(command, Count::Nextest)
 }
 

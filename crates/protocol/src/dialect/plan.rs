@@ -231,6 +231,8 @@ pub(crate) struct PairList {
     /// Bytes that a decoded name or value may not hold, lest two lists give one text.
     pub(crate) name_guard: Vec<u8>,
     pub(crate) value_guard: Vec<u8>,
+    /// Whether an item of empty name and value renders to nothing: it could be added or taken away unseen.
+    pub(crate) may_vanish: bool,
 }
 
 impl PairList {

@@ -106,6 +106,9 @@ fn ambiguous_list(scene: &Scene<'_>, list: &PairList) -> Result<Option<String>, 
             if before.iter().any(|(n, _)| same(n)) {
                 return Ok(Some(format!("the parameter {} is there in two places", shown(name))));
             }
+            if list.may_vanish && name.is_empty() && value.is_empty() {
+                return Ok(Some("a parameter without name and value, which leaves no trace in the text".to_owned()));
+            }
             let once =
                 matches!(list.repeated, Repeated::First | Repeated::Refuse | Repeated::Join(_)) || list.order == Order::NameIgnoreCase;
             if once && own[..i].iter().any(|(n, _)| same(n)) {

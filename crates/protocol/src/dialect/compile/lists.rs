@@ -61,6 +61,7 @@ pub(super) fn pairs(compiler: &Compiler<'_>, name: &'static str, written: Option
     };
     let join = w.join.clone().unwrap_or_else(|| "&".to_owned()).into_bytes();
     let (name_guard, value_guard) = guards(&each, &join, decoding);
+    let may_vanish = !has_firm_literal(&each);
     Ok(PairList {
         name_filters: filters_of(&each, &Source::ItemName),
         value_filters: filters_of(&each, &Source::ItemValue),
@@ -75,6 +76,7 @@ pub(super) fn pairs(compiler: &Compiler<'_>, name: &'static str, written: Option
         decoding,
         name_guard,
         value_guard,
+        may_vanish,
     })
 }
 
@@ -106,6 +108,20 @@ fn guards(each: &Program, join: &[u8], decoding: Decoding) -> (Vec<u8>, Vec<u8>)
     let name = if encoded(Source::ItemName) { Vec::new() } else { between.iter().chain(join.first()).copied().collect() };
     let value = if encoded(Source::ItemValue) { Vec::new() } else { join.first().copied().into_iter().collect() };
     (name, value)
+}
+
+/// Whether some literal of an item stands outside of brackets.
+fn has_firm_literal(each: &Program) -> bool {
+    let mut depth = 0_usize;
+    each.ops.iter().any(|op| {
+        match op {
+            Op::Begin => depth += 1,
+            Op::End => depth = depth.saturating_sub(1),
+            Op::Literal(text) => return depth == 0 && !text.is_empty(),
+            Op::Put { .. } => {}
+        }
+        false
+    })
 }
 
 /// A list whose items run together cannot be read back at all.

@@ -1,0 +1,212 @@
+//! A dialect with a key, and the positions that it has: found by signing and verifying.
+
+use countersign_protocol::{
+    Credential, Dialect, Inputs, Intact, Message, Part, Place, Policy, Prepared, Refusal, Request, SignError, SignOptions, Timestamp,
+};
+use countersign_vectors::{Expect, cases};
+
+use crate::meaning::Meaning;
+use crate::space::{Point, Position, Space};
+
+/// The media type of forms.
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A header that a dialect may sign, and the list to sign with it where the caller gives one.
+const HEADERS: [(&str, Option<&[&str]>); 7] = [
+    ("X-Amz-A", None),
+    ("X-Ca-A", None),
+    ("X-Access-Token", None),
+    ("X-A", Some(&["content-type", "host", "x-a"])),
+    ("X-A", Some(&["request-line", "date", "digest", "X-A"])),
+    ("X-A", Some(&["X-A"])),
+    ("Accept", None),
+];
+
+/// A dialect under search.
+pub(crate) struct Subject {
+    pub(crate) dialect: Dialect,
+    credential: Credential,
+    options: SignOptions,
+    /// What the verifier is told, because messages do not say it.
+    pinned: Inputs,
+    now: Timestamp,
+    policy: Policy,
+    header: Option<(&'static str, Option<&'static [&'static str]>)>,
+    /// Inputs that messages say, by index.
+    said: Vec<u8>,
+}
+
+/// A request that is ready to be signed, and what it means.
+pub(crate) struct Asked {
+    pub(crate) request: Request,
+    pub(crate) options: SignOptions,
+    pub(crate) meaning: Meaning,
+}
+
+impl Subject {
+    /// The dialect with the key, the inputs and the clock of one of its vectors, and every position that it has.
+    pub(crate) fn new(dialect: Dialect) -> Result<Self, String> {
+        let mut subject = Self::unsearched(dialect)?;
+        subject.header = HEADERS.into_iter().find(|header| subject.signs_header(*header));
+        let count = u8::try_from(subject.dialect.inputs().len()).map_err(|e| e.to_string())?;
+        subject.said = (0..count).filter(|index| subject.says_input(*index)).collect();
+        Ok(subject)
+    }
+
+    /// The same without looking for positions.
+    pub(crate) fn unsearched(dialect: Dialect) -> Result<Self, String> {
+        let all = cases(dialect.id()).ok_or("no vectors")?.map_err(|e| e.to_string())?;
+        let mut fit = all.into_iter().filter(|case| case.expect == Expect::Accepted);
+        let (case, signing) = fit
+            .find_map(|case| case.signing.clone().filter(|signing| signing.skip.is_none()).map(|signing| (case, signing)))
+            .ok_or("no accepted vector that a signer can make")?;
+        let mut options = SignOptions::new(signing.options.at);
+        options.inputs = signing.options.inputs;
+        Ok(Self {
+            dialect,
+            credential: signing.credential,
+            options,
+            pinned: case.inputs,
+            now: signing.options.at,
+            policy: Policy::default(),
+            header: None,
+            said: Vec::new(),
+        })
+    }
+
+    /// The same under another policy.
+    pub(crate) fn with_policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// The name of the free header.
+    pub(crate) fn header(&self) -> Option<&'static str> {
+        self.header.map(|(name, _)| name)
+    }
+
+    fn signs_header(&self, header: (&'static str, Option<&'static [&'static str]>)) -> bool {
+        let trial = Self {
+            dialect: self.dialect.clone(),
+            credential: self.credential.clone(),
+            options: self.options.clone(),
+            pinned: self.pinned.clone(),
+            now: self.now,
+            policy: self.policy.clone(),
+            header: Some(header),
+            said: Vec::new(),
+        };
+        let mut signed = false;
+        Space::of_characters(vec![Position::Header], Some(Position::Header)).visit(1, &mut |point| {
+            let part = Part::Header(header.0.to_ascii_lowercase());
+            signed |= trial.accepts(point).is_some_and(|intact| intact.verified().covers().contains(&part));
+        });
+        signed
+    }
+
+    /// Whether a verifier reads an input out of the message when it is not told.
+    fn says_input(&self, index: u8) -> bool {
+        let name = &self.dialect.inputs()[usize::from(index)].name;
+        let told: Inputs = self.pinned.iter().filter(|(n, _)| n != name).fold(Inputs::new(), |all, (n, v)| all.with(n, v));
+        let mut said = false;
+        Space::of_characters(vec![Position::Input(index)], Some(Position::Input(index))).visit(1, &mut |point| {
+            let asked = self.ask(point);
+            let Ok(request) = self.sign(&asked) else { return };
+            let claim = self.dialect.claim(&request, &told);
+            said |= claim.is_ok_and(|claim| claim.input(name) == asked.options.inputs.get(name));
+        });
+        said
+    }
+
+    /// The sets of positions. What never meets in one line of any string to sign is not filled together.
+    pub(crate) fn spaces(&self) -> Vec<Space> {
+        let header = self.header.map(|_| Position::Header);
+        let nonce = self.dialect.carries_nonce().then_some(Position::Nonce);
+        let further: Vec<_> = header.into_iter().chain(nonce).collect();
+        let inputs: Vec<_> = self.said.iter().map(|index| Position::Input(*index)).collect();
+        let with = |body| [&[Position::Path, Position::Query][..], &further, &[body]].concat();
+        let mut spaces = vec![
+            Space::of_characters(with(Position::Form), None),
+            Space::of_characters(with(Position::Raw), Some(Position::Raw)),
+            Space::of_characters(vec![Position::Method, Position::Host, Position::Path, Position::Query], None),
+            Space::of_escapes(vec![Position::Path, Position::Query, Position::Form]),
+        ];
+        if !inputs.is_empty() {
+            spaces.push(Space::of_characters([&inputs[..], &further, &[Position::Query]].concat(), None));
+        }
+        spaces
+    }
+
+    /// The request of a point, before it is signed.
+    pub(crate) fn ask(&self, point: &Point) -> Asked {
+        let mut options = self.options.clone();
+        let nonce = point.after("n", Position::Nonce);
+        if self.dialect.carries_nonce() {
+            options.nonce = Some(nonce.clone());
+        }
+        options.headers = self.header.and_then(|(_, list)| list).map(|list| list.iter().map(|name| (*name).to_owned()).collect());
+        options.inputs = self.inputs(point);
+        let request = self.plain(point);
+        let meaning = Meaning::of(self, &request, &nonce, &options.inputs);
+        Asked { request, options, meaning }
+    }
+
+    fn plain(&self, point: &Point) -> Request {
+        let query = point.after("", Position::Query);
+        let target = point.after("/", Position::Path) + if query.is_empty() { "" } else { "?" } + &query;
+        let (media, body) = self.body(point);
+        let mut request = Request::new(point.after("POST", Position::Method), target)
+            .with_header("Host", point.after("h", Position::Host))
+            .with_header("Content-Type", media)
+            .with_body(body);
+        if let Some((name, _)) = self.header {
+            request = request.with_header(name, point.after("", Position::Header));
+        }
+        request
+    }
+
+    fn body(&self, point: &Point) -> (&'static str, String) {
+        let raw = point.after("", Position::Raw);
+        let claims_ride_in_it = self.dialect.carriers().any(|c| matches!(c.place, Place::Json | Place::Body));
+        match (raw.is_empty(), claims_ride_in_it) {
+            (true, _) => (FORM, point.after("", Position::Form)),
+            (false, true) => ("application/json", format!("{{\"a\":\"{raw}\"}}")),
+            (false, false) => ("application/octet-stream", raw),
+        }
+    }
+
+    fn inputs(&self, point: &Point) -> Inputs {
+        self.dialect.inputs().iter().enumerate().fold(Inputs::new(), |all, (index, input)| {
+            let position = u8::try_from(index).map_or(Position::Method, Position::Input);
+            let base = self.options.inputs.get(&input.name);
+            let value = point.after(base.unwrap_or_default(), position);
+            if base.is_none() && value.is_empty() { all } else { all.with(&input.name, value) }
+        })
+    }
+
+    pub(crate) fn prepare(&self, asked: &Asked) -> Result<Prepared, SignError> {
+        self.dialect.prepare(asked.request.clone(), &self.credential, &asked.options)
+    }
+
+    fn sign(&self, asked: &Asked) -> Result<Request, SignError> {
+        match self.dialect.sign(asked.request.clone(), &self.credential, &asked.options)?.into_message() {
+            Message::Request(request) => Ok(request),
+            Message::Response(_) => Err(SignError::WrongMessage),
+        }
+    }
+
+    /// The signed request of a point.
+    pub(crate) fn request(&self, point: &Point) -> Result<Request, SignError> {
+        self.sign(&self.ask(point))
+    }
+
+    pub(crate) fn verify(&self, request: &Request) -> Result<Intact, Refusal> {
+        let said = |name: &str| self.said.iter().any(|index| self.dialect.inputs()[usize::from(*index)].name == name);
+        let told = self.pinned.iter().filter(|(name, _)| !said(name)).fold(Inputs::new(), |all, (n, v)| all.with(n, v));
+        self.dialect.verify(request, &told, &[&self.credential], self.now, &self.policy)
+    }
+
+    /// The outcome of signing and verifying a point.
+    pub(crate) fn accepts(&self, point: &Point) -> Option<Intact> {
+        self.verify(&self.request(point).ok()?).ok()
+    }
+}
