@@ -253,10 +253,12 @@ impl<'m> Fresh<'m> {
         &self.0
     }
 
-    /// The same with a body that was read since, for a dialect whose claims do not ride in it.
+    /// The same with a body that was pending and was read since. A body that was there is kept: the claim may ride in it.
     #[must_use]
     pub fn with_body(mut self, body: Body<'m>) -> Self {
-        self.0.body = body;
+        if matches!(self.0.body, Body::Pending) {
+            self.0.body = body;
+        }
         self
     }
 

@@ -400,3 +400,13 @@ fn an_unsigned_event_is_no_event() {
         assert_eq!(proof.event().is_some(), expected, "{event}");
     }
 }
+
+#[test]
+fn a_body_that_was_there_cannot_be_changed_for_another() {
+    let dialect = builtin("aws-sigv4");
+    let options = SignOptions::new(now()).with_input("region", "r").with_input("service", "s");
+    let changed = Request { body: b"[]".to_vec(), ..sign(&dialect, request(), &options) };
+    let fresh = dialect.claim(&changed, &Inputs::new()).and_then(|c| c.check_clock(now(), &Policy::default())).expect("in time");
+    let verdict = fresh.with_body(Body::Bytes(b"{}")).verify(Keys::Known(&[&key()]));
+    assert_eq!(verdict.unwrap_err().reason(), Reason::SignatureMismatch);
+}
