@@ -82,7 +82,7 @@ struct Words {
     exceptions: Vec<Exception>,
     /// What the protocol crate may not use: clocks, sockets, files, environment, randomness.
     impure: BTreeSet<String>,
-    /// What may stand nowhere: unfinished work, other machines' paths.
+    /// What may stand nowhere: unfinished work, this machine's paths.
     nowhere: BTreeSet<String>,
     /// Folders and files that are not read.
     unread: BTreeSet<String>,

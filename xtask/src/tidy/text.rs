@@ -52,10 +52,13 @@ pub(super) fn no_ignored_test(project: &Project) -> Vec<Violation> {
 }
 
 pub(super) fn nowhere_words(project: &Project) -> Vec<Violation> {
+    let home = std::env::var("HOME").ok().filter(|home| home.len() > 1);
+    let here = [Some(crate::root().display().to_string()), home].into_iter().flatten().map(|folder| format!("{folder}/"));
+    let forbidden: Vec<String> = project.words.nowhere.iter().cloned().chain(here).collect();
     let mut found = Vec::new();
     for source in &project.sources {
         for (i, line) in source.text.lines().enumerate() {
-            let words = project.words.nowhere.iter().filter(|word| line.contains(word.as_str()));
+            let words = forbidden.iter().filter(|word| line.contains(word.as_str()));
             found.extend(words.map(|word| source.at(i + 1, &format!("`{word}` may stand nowhere"))));
         }
     }
