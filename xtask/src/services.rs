@@ -28,6 +28,8 @@ const PACKAGES: &[Package] = &[
     Package { name: "curl", programs: &["curl"] },
     Package { name: "redis-server", programs: &["redis-server"] },
     Package { name: "postgresql", programs: &["postgres", "initdb"] },
+    Package { name: "nginx-light", programs: &["nginx"] },
+    Package { name: "caddy", programs: &["caddy"] },
     Package { name: "python3", programs: &["python3"] },
 ];
 
@@ -78,11 +80,12 @@ fn is_there(package: &Package) -> bool {
     package.programs.iter().all(|program| find(program).is_some())
 }
 
-/// A program on the path, or among PostgreSQL's, which Debian keeps off it.
+/// A program on the path, among the system's own, or among PostgreSQL's, which Debian keeps off the path.
 fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|version| version.path().join("bin"));
-    env::split_paths(&path).chain(versions).map(|folder| folder.join(program)).find(|file| file.is_file())
+    let system = [PathBuf::from("/usr/sbin")];
+    env::split_paths(&path).chain(system).chain(versions).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
 fn has_nextest() -> bool {
