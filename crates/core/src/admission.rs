@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use countersign_protocol::{
-    Body, BodyNeed, Dialect, Dialects, Fresh, Inputs, KeyLookup, Keys, MessageView, Policy, Reason, Refusal, ReplayMode, Secret, Sound,
-    Timestamp, Verified,
+    Body, BodyCheck, BodyNeed, Dialect, Dialects, Fresh, Inputs, KeyLookup, Keys, MessageView, Policy, Reason, Refusal, ReplayMode, Secret,
+    Sound, Timestamp, Verified,
 };
 
 use crate::app::{App, Registered, Status};
@@ -25,8 +25,8 @@ mod admitted;
 mod denial;
 mod once;
 
-pub use admitted::Admitted;
 use admitted::Reservation;
+pub use admitted::{Admitted, BodyProof};
 use denial::About;
 pub use denial::{ClockNote, Denial};
 use once::{Acceptance, Once, ReplayKeys};
@@ -114,10 +114,16 @@ pub struct Begun<'m> {
 /// A request whose caller has proved to hold the key, and that covers what it must. Its body and its novelty are open.
 #[derive(Debug)]
 pub struct Authentic<'m> {
-    rules: &'m RouteRules,
-    message: &'m dyn MessageView,
     body: Option<&'m [u8]>,
     sound: Sound,
+    caller: Caller<'m>,
+}
+
+/// Who calls, and what is asked of the guard and the policy for it.
+#[derive(Debug)]
+struct Caller<'m> {
+    rules: &'m RouteRules,
+    method: &'m str,
     holder: Arc<Registered>,
     acceptance: Acceptance,
     about: About,
@@ -177,6 +183,7 @@ impl Admission {
     pub async fn authenticate<'m>(&self, begun: Begun<'m>) -> Result<Authentic<'m>, Denial> {
         let found = self.look_up(&begun).await.map_err(|error| Denial::new(unavailable(&error), &begun.about))?;
         let Begun { rules, message, dialect, body, now, .. } = begun;
+        let method = message.request_line().map_or("", |line| line.method);
         let acceptance = Acceptance::of(begun.fresh.claim(), rules, now);
         let mut about = begun.about.clone();
         about.asked_by(&found, &begun.fresh);
@@ -187,7 +194,7 @@ impl Admission {
         about.held_by(&holder, &verified);
         self.standing(&holder, dialect, rules, now).map_err(|refusal| Denial::new(refusal, &about))?;
         let sound = verified.require(&rules.policy).map_err(|refusal| Denial::new(refusal, &about))?;
-        Ok(Authentic { rules, message, body, sound, holder, acceptance, about })
+        Ok(Authentic { body, sound, caller: Caller { rules, method, holder, acceptance, about } })
     }
 
     /// Steps 7 and 8 for a request with its body: the digest, then the replay guard, then scopes.
@@ -196,22 +203,49 @@ impl Admission {
     /// `body_too_large`, `body_digest_mismatch`, `replayed`, `store_recovering`, `store_unavailable` or
     /// `insufficient_scope`.
     pub async fn admit(&self, authentic: Authentic<'_>) -> Result<Admitted, Denial> {
-        let Authentic { rules, message, body, sound, holder, acceptance, about } = authentic;
-        let denied = |refusal| Denial::new(refusal, &about);
+        let Authentic { body, sound, caller, .. } = authentic;
+        let denied = |refusal| Denial::new(refusal, &caller.about);
         let body = body.ok_or_else(|| denied(Refusal::new(Reason::Internal, "the body was not read")))?;
-        if body.len() > rules.body_limit {
-            return Err(denied(Refusal::new(Reason::BodyTooLarge, format!("{} bytes, at most {}", body.len(), rules.body_limit))));
+        let most = caller.rules.body_limit;
+        if body.len() > most {
+            return Err(denied(Refusal::new(Reason::BodyTooLarge, format!("{} bytes, at most {most}", body.len()))));
         }
         let intact = sound.check_body(body).map_err(denied)?;
-        let method = message.request_line().map_or("", |line| line.method);
-        let mode = rules.replay.unwrap_or_else(|| intact.verified().dialect().replay());
-        let once = Once::of(intact.verified(), method, &holder, mode, &self.keys);
+        self.settle(intact.verified(), BodyProof::Intact, &caller).await
+    }
+
+    /// Steps 7 and 8 for a request whose body is still to come: the replay guard before the body, which has to be fed to the check. Until
+    /// that holds, nobody may act on the whole of the body. For dialects whose tag needs no body.
+    ///
+    /// # Errors
+    /// `replayed`, `store_recovering`, `store_unavailable` or `insufficient_scope`.
+    pub async fn admit_pending(&self, authentic: Authentic<'_>) -> Result<(Admitted, BodyCheck), Denial> {
+        let Authentic { sound, caller, .. } = authentic;
+        let check = sound.body_check();
+        let admitted = self.settle(check.verified(), BodyProof::Pending, &caller).await?;
+        Ok((admitted, check))
+    }
+
+    /// Steps 7 and 8 for a request whose body nobody here will see: the proof covers everything else, and says so.
+    ///
+    /// # Errors
+    /// `replayed`, `store_recovering`, `store_unavailable` or `insufficient_scope`.
+    pub async fn admit_without_body(&self, authentic: Authentic<'_>) -> Result<Admitted, Denial> {
+        let Authentic { sound, caller, .. } = authentic;
+        self.settle(sound.verified(), BodyProof::Unchecked, &caller).await
+    }
+
+    /// The replay guard and the policy, in this order for every kind of body.
+    async fn settle(&self, verified: &Verified, proof: BodyProof, caller: &Caller<'_>) -> Result<Admitted, Denial> {
+        let Caller { rules, method, holder, acceptance, about } = caller;
+        let mode = rules.replay.unwrap_or_else(|| verified.dialect().replay());
+        let once = Once::of(verified, method, holder, mode, &self.keys);
         let now = self.clock.now();
-        let reservation = self.reserve(&once, &holder, &acceptance, now, &about).await?;
-        let admitted = Admitted::new(&intact, &holder, once.mode, reservation);
+        let reservation = self.reserve(&once, holder, acceptance, now, about).await?;
+        let admitted = Admitted::new(verified, proof, holder, once.mode, reservation);
         if let Some(scope) = rules.scopes.iter().find(|scope| !holder.app.scopes.contains(scope)) {
             admitted.release().await;
-            return Err(denied(Refusal::new(Reason::InsufficientScope, format!("the app lacks {scope:?}"))));
+            return Err(Denial::new(Refusal::new(Reason::InsufficientScope, format!("the app lacks {scope:?}")), about));
         }
         if holder.due(now) {
             self.store.touch(holder.stored.credential.key_id(), now);
@@ -363,7 +397,7 @@ impl<'m> Authentic<'m> {
     /// The app that called.
     #[must_use]
     pub fn app(&self) -> &App {
-        &self.holder.app
+        &self.caller.holder.app
     }
 
     /// Whether the body was not given yet: [`Authentic::with_body`].

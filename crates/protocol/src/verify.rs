@@ -606,6 +606,12 @@ impl Sound {
 pub struct BodyCheck(Verified);
 
 impl BodyCheck {
+    /// What was verified so far: everything but the body.
+    #[must_use]
+    pub const fn verified(&self) -> &Verified {
+        &self.0
+    }
+
     /// Takes the next piece.
     pub fn update(&mut self, piece: &[u8]) {
         if let BodyDuty::Stream(verifier) = &mut self.0.body {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use countersign_protocol::{Intact, Part, ReplayMode, Timestamp};
+use countersign_protocol::{Part, ReplayMode, Timestamp, Verified};
 
 use crate::app::{App, Registered};
 use crate::error::StoreError;
@@ -21,7 +21,20 @@ pub struct Admitted {
     covers: BTreeSet<Part>,
     time: Option<Timestamp>,
     replay: ReplayMode,
+    body: BodyProof,
     reservation: Option<Reservation>,
+}
+
+/// What is known of the body of an admitted request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BodyProof {
+    /// It is the one that was meant, as far as the signature covers it.
+    Intact,
+    /// It goes by: whether it is the one that was meant is known after its last byte.
+    Pending,
+    /// Nobody looked at it: it may be anything, and is not among the covered parts.
+    Unchecked,
 }
 
 /// What the replay guard holds for a request.
@@ -39,16 +52,26 @@ impl Reservation {
 }
 
 impl Admitted {
-    /// The one place where an admitted request is made, from the proof that signature, cover and body hold.
-    pub(super) fn new(intact: &Intact, holder: &Registered, replay: ReplayMode, reservation: Option<Reservation>) -> Self {
-        let verified = intact.verified();
+    /// The one place where an admitted request is made, by the last step of an admission.
+    pub(super) fn new(
+        verified: &Verified,
+        body: BodyProof,
+        holder: &Registered,
+        replay: ReplayMode,
+        reservation: Option<Reservation>,
+    ) -> Self {
+        let mut covers = verified.covers().clone();
+        if body == BodyProof::Unchecked {
+            covers.remove(&Part::Body);
+        }
         Self {
             app: holder.app.clone(),
             key_id: verified.key_id().to_owned(),
             dialect: verified.dialect().id().to_owned(),
-            covers: verified.covers().clone(),
+            covers,
             time: verified.time(),
             replay,
+            body,
             reservation,
         }
     }
@@ -89,6 +112,12 @@ impl Admitted {
         self.replay
     }
 
+    /// What is known of the body.
+    #[must_use]
+    pub const fn body(&self) -> BodyProof {
+        self.body
+    }
+
     /// The request is being acted on, or the event was handled: from now on it is used up for good.
     ///
     /// # Errors
@@ -115,7 +144,16 @@ impl Admitted {
     #[must_use]
     pub fn for_testing(app: App, key_id: impl Into<String>, dialect: impl Into<String>) -> Self {
         let (key_id, dialect) = (key_id.into(), dialect.into());
-        Self { app, key_id, dialect, covers: BTreeSet::new(), time: None, replay: ReplayMode::None, reservation: None }
+        Self {
+            app,
+            key_id,
+            dialect,
+            covers: BTreeSet::new(),
+            time: None,
+            replay: ReplayMode::None,
+            body: BodyProof::Intact,
+            reservation: None,
+        }
     }
 }
 

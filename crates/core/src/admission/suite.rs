@@ -11,7 +11,7 @@ use countersign_protocol::{
 use proptest::prelude::*;
 
 use super::once::Acceptance;
-use super::{Admission, Admitted, Denial, RouteKeys, RouteRules, Step};
+use super::{Admission, Admitted, Authentic, BodyProof, Denial, RouteKeys, RouteRules, Step};
 use crate::app::{App, NewCredential, Status, Terms};
 use crate::replay::{Epoch, MemoryGuard, ReplayGuard, ReplayLimits, SqliteGuard};
 use crate::store::CredentialStore;
@@ -99,6 +99,11 @@ fn sign(id: &str, request: Request, options: &SignOptions) -> Request {
 
 fn signed(nonce: &str) -> Request {
     sign("hmac-sha256", plain(), &options(nonce))
+}
+
+async fn authentic<'m>(world: &World, rules: &'m RouteRules, head: &'m RequestView<'m>) -> Authentic<'m> {
+    let Step::Begun(begun) = world.admission.begin(rules, head).unwrap() else { panic!("the claim is in the head") };
+    world.admission.authenticate(begun).await.unwrap()
 }
 
 #[tokio::test]
@@ -268,6 +273,34 @@ async fn a_body_may_follow_the_head() {
     assert_eq!(world.admission.admit(authentic).await.unwrap_err().reason(), Reason::BodyDigestMismatch);
     let authentic = world.admission.authenticate(begin()).await.unwrap().with_body(b"{}");
     world.admission.admit(authentic).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_body_that_goes_by_is_known_after_its_last_byte() {
+    let (world, rules) = (World::new(Terms::new(["hmac-sha256"])).await, rules(&["hmac-sha256"]));
+    for (nonce, body, holds) in [("honest", "{}", true), ("tampered", "[]", false)] {
+        let request = signed(nonce);
+        let lines = request.header_lines();
+        let head = RequestView { body: Body::Pending, ..request.view(&lines) };
+        let (admitted, mut check) = world.admission.admit_pending(authentic(&world, &rules, &head).await).await.unwrap();
+        assert_eq!((admitted.body(), admitted.covers().contains(&Part::Body)), (BodyProof::Pending, true));
+        check.update(body.as_bytes());
+        let verdict = check.finish().map(drop).map_err(|refusal| refusal.reason());
+        assert_eq!(verdict, if holds { Ok(()) } else { Err(Reason::BodyDigestMismatch) });
+        // It was reserved before its body, and whoever was given the body may have acted on it.
+        assert_eq!(world.refused(&rules, &signed(nonce)).await, Reason::Replayed);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_sees_is_not_covered() {
+    let (world, rules) = (World::new(Terms::new(["hmac-sha256"])).await, rules(&["hmac-sha256"]));
+    let request = signed("n");
+    let lines = request.header_lines();
+    let head = RequestView { body: Body::Pending, ..request.view(&lines) };
+    let admitted = world.admission.admit_without_body(authentic(&world, &rules, &head).await).await.unwrap();
+    assert_eq!((admitted.body(), admitted.covers().contains(&Part::Body)), (BodyProof::Unchecked, false));
+    assert!(admitted.covers().contains(&Part::Path));
 }
 
 #[tokio::test]
