@@ -11,6 +11,8 @@ mod head;
 pub mod limits;
 pub mod problem;
 mod rate;
+mod refused;
+mod report;
 pub mod route;
 mod service;
 pub mod store;

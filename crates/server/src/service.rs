@@ -1,25 +1,25 @@
-//! One request through the gateway: head, route, admission, upstream; and the access log's line about it.
+//! One request through the gateway: head, route, admission, upstream.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use countersign_core::admission::{Admitted, Denial, RouteRules, Step};
-use countersign_protocol::{Body, Language, Reason, Refusal, ReplayMode, RequestView, Scheme};
-use http::header::CONTENT_TYPE;
+use countersign_core::admission::{Admitted, RouteRules, Step};
+use countersign_protocol::{Body, Reason, Refusal, ReplayMode, RequestView, Scheme};
 use http::{HeaderName, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use tokio::sync::OwnedSemaphorePermit;
-use tracing::Level;
 use uuid::Uuid;
 
 use crate::body::{AnswerBody, collect, full};
 use crate::gateway::Shared;
 use crate::head::{Head, malformed};
 use crate::limits::Limits;
-use crate::problem::{Problem, Row, preferred_language};
+use crate::problem::{Problem, preferred_language};
+use crate::refused::{About, Refused};
+use crate::report::{Outcome, Report};
 use crate::route::{ExternalAuthority, Found, Route};
 use crate::strip::{REQUEST_ID, Stripping};
 use crate::upstream::{Outgoing, Upstreams};
@@ -41,37 +41,6 @@ pub(crate) struct Service {
     upstreams: Upstreams,
 }
 
-/// A refusal on its way to the peer and to the log.
-struct Refused {
-    problem: Problem,
-    detail: String,
-    about: About,
-}
-
-/// Whom a refusal is about, as far as is known.
-#[derive(Default)]
-struct About {
-    app: Option<String>,
-    key_id: Option<String>,
-    dialect: Option<String>,
-    /// An event that was delivered before: a success to its sender.
-    duplicate: bool,
-    /// The dialect's own header for the server's string to sign.
-    header: Option<(HeaderName, HeaderValue)>,
-}
-
-/// What the access log tells of a request.
-#[derive(Default)]
-struct Record {
-    method: String,
-    target: String,
-    language: Language,
-    route: String,
-    app: String,
-    key_id: String,
-    dialect: String,
-}
-
 impl Service {
     pub(crate) const fn new(shared: Arc<Shared>, upstreams: Upstreams) -> Self {
         Self { shared, upstreams }
@@ -89,57 +58,48 @@ impl Service {
         request: Request<Incoming>,
     ) -> Response<AnswerBody> {
         let started = Instant::now();
-        let id = Uuid::now_v7().to_string();
-        let mut record = Record::default();
+        let mut report = Report::new(Uuid::now_v7().to_string(), peer.0);
         let (parts, body) = request.into_parts();
         let head = match head {
             Some(read) => read.unwrap_or_else(|| Err(malformed("a request without a head"))),
             None => Head::from_http2(&parts, &self.shared.limits),
         };
         let limited = self.shared.addresses.as_ref().is_some_and(|limit| !limit.takes(peer.0.ip(), started));
-        let outcome = match head {
+        let result = match head {
             Ok(_) if limited => Err(Reason::RateLimited.into()),
-            Ok(head) => self.admit_and_forward(head, body, &id, &mut record).await,
+            Ok(head) => self.admit_and_forward(head, body, &mut report).await,
             Err(refusal) => Err(refusal.into()),
         };
-        let (mut answer, reason, detail) = match outcome {
-            Ok(answer) => (answer, None, String::new()),
-            Err(refused) => {
-                record.note(&refused.about);
-                let mut answer = if refused.about.duplicate { duplicate() } else { refused.problem.answer(record.language, &id) };
-                answer.headers_mut().extend(refused.about.header);
-                (answer.map(full), Some(refused.problem.reason()), refused.detail)
-            }
-        };
+        let mut outcome = Outcome::default();
+        let mut answer = result.unwrap_or_else(|refused| {
+            report.note(&refused);
+            (outcome.reason, outcome.detail) = (Some(refused.reason()), refused.detail.clone());
+            refused.answer(report.language, &report.id).map(full)
+        });
         // An id is 36 visible characters.
-        answer.headers_mut().extend(HeaderValue::try_from(&id).ok().map(|value| (HeaderName::from_static(REQUEST_ID), value)));
-        record.log(&id, peer, answer.status().as_u16(), reason, &detail, started);
+        answer.headers_mut().extend(HeaderValue::try_from(&report.id).ok().map(|value| (HeaderName::from_static(REQUEST_ID), value)));
+        (outcome.status, outcome.took) = (answer.status().as_u16(), started.elapsed());
+        report.publish(&outcome);
         answer
     }
 
-    async fn admit_and_forward(
-        &self,
-        mut head: Head,
-        body: Incoming,
-        id: &str,
-        record: &mut Record,
-    ) -> Result<Response<AnswerBody>, Refused> {
-        record.method.clone_from(&head.method);
-        record.target = self.shared.known.redacted(&head.target);
-        record.language = preferred_language(head.values("accept-language").next().unwrap_or_default());
+    async fn admit_and_forward(&self, mut head: Head, body: Incoming, report: &mut Report) -> Result<Response<AnswerBody>, Refused> {
+        report.method.clone_from(&head.method);
+        report.target = self.shared.known.redacted(&head.target);
+        report.language = preferred_language(head.values("accept-language").next().unwrap_or_default());
         let permit = Arc::clone(&self.shared.requests).try_acquire_owned().map_err(|_| Refused::from(Reason::Overloaded))?;
         let route = match self.shared.routes.find(&head) {
             Found::Route(route) => route,
             Found::Nothing => return Err(Reason::NoRoute.into()),
             Found::Unclear => return Err(malformed("dots or escapes in the path lead to another route").into()),
         };
-        record.route.clone_from(&route.name);
+        report.route.clone_from(&route.name);
         let scheme = route.authority.apply(&mut head);
         let (admitted, body) = self.admit(&route.rules, &head, scheme, body).await?;
-        record.app.clone_from(&admitted.app().name);
-        record.key_id = admitted.key_id().to_owned();
-        record.dialect = admitted.dialect().to_owned();
-        let answer = self.forward(route, &head, body, admitted, id).await?;
+        report.app.clone_from(&admitted.app().name);
+        report.key_id = admitted.key_id().to_owned();
+        report.dialect = admitted.dialect().to_owned();
+        let answer = self.forward(route, &head, body, admitted, &report.id).await?;
         Ok(answer.map(|body| hold(body, permit)))
     }
 }
@@ -220,77 +180,6 @@ impl ExternalAuthority {
             }
         }
     }
-}
-
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        Self { problem: Problem::new(refusal.reason()), detail: refusal.detail().to_owned(), about: About::default() }
-    }
-}
-
-impl From<Reason> for Refused {
-    fn from(reason: Reason) -> Self {
-        Self { problem: Problem::new(reason), detail: String::new(), about: About::default() }
-    }
-}
-
-impl From<Denial> for Refused {
-    fn from(denial: Denial) -> Self {
-        let mut problem = Problem::new(denial.reason());
-        if let Some(clock) = denial.clock() {
-            problem = problem.with_clock(clock.server_time, clock.offset_millis);
-        }
-        if let Some(text) = denial.diagnostics().and_then(|stages| stages.get("string_to_sign")) {
-            problem = problem.with_string_to_sign(text.to_vec());
-        }
-        let owned = |text: Option<&str>| text.map(str::to_owned);
-        let about = About {
-            app: owned(denial.app()),
-            key_id: owned(denial.key_id()),
-            dialect: owned(denial.dialect()),
-            duplicate: denial.is_duplicate(),
-            header: denial.dialect_header().and_then(|(name, text)| Some((name.parse().ok()?, HeaderValue::from_bytes(&text).ok()?))),
-        };
-        Self { problem, detail: denial.detail().to_owned(), about }
-    }
-}
-
-impl Record {
-    fn note(&mut self, about: &About) {
-        for (mine, known) in [(&mut self.app, &about.app), (&mut self.key_id, &about.key_id), (&mut self.dialect, &about.dialect)] {
-            if let Some(known) = known {
-                mine.clone_from(known);
-            }
-        }
-    }
-
-    /// One line per request. The exact reason stands here only; the peer sees what the problem table tells.
-    fn log(&self, id: &str, peer: Peer, status: u16, reason: Option<Reason>, detail: &str, started: Instant) {
-        let level = reason.map_or(Level::INFO, |reason| Row::of(reason).level);
-        let reason = reason.map_or("", Reason::as_str);
-        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let Self { method, target, route, app, key_id, dialect, .. } = self;
-        macro_rules! line {
-            ($level:expr) => {
-                tracing::event!(
-                    target: "countersign::access", $level,
-                    id, peer = %peer.0, method, target, route, status, reason, detail, app, key_id, dialect, micros
-                )
-            };
-        }
-        match level {
-            Level::ERROR => line!(Level::ERROR),
-            Level::WARN => line!(Level::WARN),
-            _ => line!(Level::INFO),
-        }
-    }
-}
-
-/// The answer to an event that was delivered before: its sender need not try again.
-fn duplicate() -> Response<Bytes> {
-    let mut answer = Response::new(Bytes::from_static(b"{\"status\":\"duplicate\"}"));
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    answer
 }
 
 /// The body, which keeps the permit until its last byte went or it is dropped.

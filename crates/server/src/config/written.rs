@@ -1,6 +1,7 @@
 //! The configuration as it is written: names and types, no logic.
 
-use std::collections::BTreeMap;
+pub(super) mod route;
+
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +9,8 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
+
+use self::route::WrittenRoute;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,56 +55,6 @@ pub(super) struct WrittenLimits {
 pub(super) struct WrittenRate {
     pub(super) per_second: NonZeroU32,
     pub(super) burst: NonZeroU32,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct WrittenRoute {
-    pub(super) host: Option<Spanned<String>>,
-    pub(super) prefix: Spanned<String>,
-    pub(super) methods: Option<Vec<Spanned<String>>>,
-    /// `http://host:port` or `echo`
-    pub(super) upstream: Spanned<String>,
-    pub(super) dialects: Vec<Spanned<String>>,
-    #[serde(default)]
-    pub(super) inputs: BTreeMap<Spanned<String>, String>,
-    pub(super) window: Option<WrittenWindow>,
-    pub(super) max_expires: Option<Span>,
-    #[serde(default)]
-    pub(super) require: Vec<Spanned<String>>,
-    #[serde(default)]
-    pub(super) waive: Vec<Spanned<String>>,
-    pub(super) replay: Option<Spanned<String>>,
-    #[serde(default, rename = "unsafe")]
-    pub(super) allow_unsafe: bool,
-    #[serde(default)]
-    pub(super) allow_ambiguous: bool,
-    pub(super) loopback_is_tls: Option<Spanned<bool>>,
-    pub(super) body_limit: Option<usize>,
-    #[serde(default)]
-    pub(super) keep_credentials: bool,
-    pub(super) authority: Option<Spanned<WrittenAuthority>>,
-    /// Key ids, for dialects whose requests name none.
-    #[serde(default)]
-    pub(super) keys: Vec<Spanned<String>>,
-    #[serde(default)]
-    pub(super) scopes: Vec<String>,
-}
-
-/// `window = "5m"` or `window = { past = "15m", future = "1m" }`
-#[derive(Debug, Deserialize)]
-#[serde(untagged, deny_unknown_fields)]
-pub(super) enum WrittenWindow {
-    Both(Span),
-    Each { past: Span, future: Span },
-}
-
-/// `authority = "wire"` or `authority = { scheme = "https", host = "api.example.com" }`
-#[derive(Debug, Deserialize)]
-#[serde(untagged, deny_unknown_fields)]
-pub(super) enum WrittenAuthority {
-    Word(String),
-    Fixed { scheme: String, host: Option<String> },
 }
 
 /// A length of time, more than none: `300s`, `5m`, `1h`, `7d` or `500ms`.

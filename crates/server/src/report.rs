@@ -1,0 +1,85 @@
+//! What is told of each request when it has ended: one line of the access log.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use countersign_protocol::{Language, Reason};
+use tracing::Level;
+
+use crate::problem::Row;
+use crate::refused::Refused;
+
+/// One request, as far as it came.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) id: String,
+    pub(crate) peer: SocketAddr,
+    pub(crate) method: String,
+    /// Without what any dialect carries.
+    pub(crate) target: String,
+    /// The language that the peer prefers.
+    pub(crate) language: Language,
+    pub(crate) route: String,
+    pub(crate) app: String,
+    pub(crate) key_id: String,
+    pub(crate) dialect: String,
+}
+
+/// How a request ended.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) status: u16,
+    /// The exact reason of a refusal.
+    pub(crate) reason: Option<Reason>,
+    /// What exactly was wrong: for the log only.
+    pub(crate) detail: String,
+    pub(crate) took: Duration,
+}
+
+impl Report {
+    pub(crate) fn new(id: String, peer: SocketAddr) -> Self {
+        Self {
+            id,
+            peer,
+            method: String::new(),
+            target: String::new(),
+            language: Language::default(),
+            route: String::new(),
+            app: String::new(),
+            key_id: String::new(),
+            dialect: String::new(),
+        }
+    }
+
+    /// Takes over whom a refusal is about.
+    pub(crate) fn note(&mut self, refused: &Refused) {
+        let about = &refused.about;
+        for (mine, known) in [(&mut self.app, &about.app), (&mut self.key_id, &about.key_id), (&mut self.dialect, &about.dialect)] {
+            if let Some(known) = known {
+                mine.clone_from(known);
+            }
+        }
+    }
+
+    /// Tells of the request, once. The exact reason stands here only; the peer sees what the problem table tells.
+    pub(crate) fn publish(&self, outcome: &Outcome) {
+        let Outcome { status, reason, detail, took } = outcome;
+        let level = reason.map_or(Level::INFO, |reason| Row::of(reason).level);
+        let reason = reason.map_or("", Reason::as_str);
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let Self { id, peer, method, target, route, app, key_id, dialect, .. } = self;
+        macro_rules! line {
+            ($level:expr) => {
+                tracing::event!(
+                    target: "countersign::access", $level,
+                    id, %peer, method, target, route, status, reason, detail, app, key_id, dialect, micros
+                )
+            };
+        }
+        match level {
+            Level::ERROR => line!(Level::ERROR),
+            Level::WARN => line!(Level::WARN),
+            _ => line!(Level::INFO),
+        }
+    }
+}
