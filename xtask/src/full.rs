@@ -18,6 +18,7 @@ struct Part {
 const PARTS: &[Part] = &[
     Part { name: "properties", shows: "the property tests with 20,000 cases each", run: properties },
     Part { name: "ambiguity", shows: "all requests of four free characters: none shares its string to sign", run: ambiguity },
+    Part { name: "crash", shows: "20 rounds of a gateway killed under load while the power fails", run: crash },
 ];
 
 /// What is kept of a part that held.
@@ -76,6 +77,12 @@ fn properties() -> Task {
 fn ambiguity() -> Task {
     let mut command = cargo(&["nextest", "run", "--release", "--package", "countersign-vectors", "--test", "ambiguity"]);
     command.args(["--no-fail-fast", "--profile", "long"]).env("COUNTERSIGN_SEARCH", "4");
+    counted(command, Count::Nextest)
+}
+
+fn crash() -> Task {
+    let mut command = cargo(&["nextest", "run", "--package", "countersign", "--test", "crash", "--no-fail-fast", "--profile", "long"]);
+    command.env("COUNTERSIGN_CRASHES", "20");
     counted(command, Count::Nextest)
 }
 

@@ -3,5 +3,11 @@
 //! Only for tests: what goes wrong here is a panic that says what is missing.
 
 mod daemon;
+mod http;
+mod power;
+mod serving;
 
 pub use daemon::{Daemon, as_other_user, find, free_port, give_away, wait_until};
+pub use http::{Answer, Connection};
+pub use power::Power;
+pub use serving::Serving;

@@ -1,0 +1,111 @@
+//! A `countersign serve` of its own, for tests of the binary.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::daemon::wait_until;
+
+/// How long a start or an orderly stop may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running gateway, killed when this is dropped.
+#[derive(Debug)]
+pub struct Serving {
+    child: Child,
+    address: SocketAddr,
+    said: Arc<Mutex<String>>,
+}
+
+impl Serving {
+    /// Starts `countersign serve` with these further arguments, and waits until it listens.
+    ///
+    /// # Panics
+    /// When it does not listen.
+    #[must_use]
+    pub fn start<'e>(binary: &Path, arguments: &[&str], environment: impl IntoIterator<Item = (&'e str, PathBuf)>) -> Self {
+        let mut command = Command::new(binary);
+        for name in ["COUNTERSIGN_DIALECTS", "COUNTERSIGN_DATA", "COUNTERSIGN_SECRET"] {
+            command.env_remove(name);
+        }
+        command.arg("serve").args(arguments).env("COUNTERSIGN_LOG", "warn").envs(environment);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary");
+        let said = Arc::new(Mutex::new(String::new()));
+        let pipe = child.stderr.take().expect("a pipe");
+        keep(pipe, Arc::clone(&said));
+        // From here on the drop ends the child, whatever fails.
+        let mut serving = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), said };
+        assert!(wait_until(PATIENCE, || serving.announced().is_some()), "it does not listen: {}", serving.said());
+        serving.address = serving.announced().expect("an address");
+        serving
+    }
+
+    /// Where it accepts requests.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it said on stderr so far.
+    ///
+    /// # Panics
+    /// Never.
+    #[must_use]
+    pub fn said(&self) -> String {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sends it a signal, such as `TERM` or `HUP`.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "it cannot be sent {signal}");
+    }
+
+    /// Ends it with SIGTERM, and waits: its exit code.
+    #[must_use]
+    pub fn stop(mut self) -> Option<i32> {
+        self.signal("TERM");
+        let mut ended = None;
+        wait_until(PATIENCE, || {
+            ended = self.child.try_wait().ok().flatten();
+            ended.is_some()
+        });
+        ended.and_then(|status| status.code())
+    }
+
+    /// Ends it with SIGKILL, at once.
+    pub fn kill(self) {
+        drop(self);
+    }
+
+    fn announced(&self) -> Option<SocketAddr> {
+        let said = self.said();
+        let line = said.lines().find_map(|line| line.strip_prefix("listening on "))?;
+        line.split_once("://")?.1.parse().ok()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // One that has ended already is as good.
+        let _killed = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}
+
+/// Reads a pipe beside the test, so that the child never waits for a reader.
+fn keep(pipe: impl Read + Send + 'static, said: Arc<Mutex<String>>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+            said.push_str(&line);
+            said.push('\n');
+        }
+    });
+}
