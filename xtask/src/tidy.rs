@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::run::Counts;
 use crate::{Task, root};
 
+mod complaints;
 mod engine;
 mod text;
 mod vendors;
@@ -114,6 +115,7 @@ const RULES: &[Rule] = &[
     ("the protocol reads no clock, socket, file, environment or random source", engine::protocol_is_pure),
     ("a verdict is built on one line", engine::one_verdict),
     ("tags are compared in one function", engine::one_comparison),
+    ("what is said of others is shown by tests that exist", complaints::rows_have_tests),
 ];
 
 /// Everything that the rules look at.
