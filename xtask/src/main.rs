@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod canary;
 mod conformance;
 mod full;
 mod hmac_only;

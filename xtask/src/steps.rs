@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::run::{Count, Counts, cargo, counted};
-use crate::{Task, conformance, full, hmac_only, root, run, services, tidy, vectors};
+use crate::{Task, canary, conformance, full, hmac_only, root, run, services, tidy, vectors};
 
 /// One step: its name, what it shows, and how it is run.
 struct Step {
@@ -23,6 +23,7 @@ const STEPS: &[Step] = &[
     Step { name: "doc", shows: "the documents build without a warning", run: doc },
     Step { name: "hmac-only", shows: "signing with HMAC needs no C compiler and few crates", run: hmac_only::run },
     Step { name: "test", shows: "unit and integration tests", run: tests },
+    Step { name: "canary", shows: "no secret in anything that the tests logged", run: canary::run },
     Step { name: "doctest", shows: "the examples in the documents", run: doctest },
     Step { name: "conformance", shows: "every vector and its mutations", run: || conformance::vectors(None) },
     Step { name: "schema", shows: "the schema of the vectors is the one of their types", run: vectors::check_schema },
@@ -85,6 +86,7 @@ fn doc() -> Task {
 
 fn tests() -> Task {
     let mut command = nextest();
+    command.env(canary::VARIABLE, canary::fresh_folder()?);
     // The runner refuses a filter that names nothing.
     if has_e2e()? {
         command.args(["-E", "not binary(e2e)"]);

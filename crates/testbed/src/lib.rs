@@ -4,10 +4,12 @@
 
 mod daemon;
 mod http;
+mod log;
 mod power;
 mod serving;
 
 pub use daemon::{Daemon, as_other_user, find, free_port, give_away, wait_until};
 pub use http::{Answer, Connection};
+pub use log::keep_log;
 pub use power::Power;
 pub use serving::Serving;

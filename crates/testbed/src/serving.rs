@@ -1,6 +1,6 @@
 //! A `countersign serve` of its own, for tests of the binary.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::daemon::wait_until;
+use crate::log;
 
 /// How long a start or an orderly stop may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,7 +32,8 @@ impl Serving {
         for name in ["COUNTERSIGN_DIALECTS", "COUNTERSIGN_DATA", "COUNTERSIGN_SECRET"] {
             command.env_remove(name);
         }
-        command.arg("serve").args(arguments).env("COUNTERSIGN_LOG", "warn").envs(environment);
+        let level = if log::folder().is_some() { "trace" } else { "warn" };
+        command.arg("serve").args(arguments).env("COUNTERSIGN_LOG", level).envs(environment);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary");
         let said = Arc::new(Mutex::new(String::new()));
         let pipe = child.stderr.take().expect("a pipe");
@@ -101,8 +103,11 @@ impl Drop for Serving {
 
 /// Reads a pipe beside the test, so that the child never waits for a reader.
 fn keep(pipe: impl Read + Send + 'static, said: Arc<Mutex<String>>) {
+    let mut file = log::file();
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            // A log that cannot be kept is missed by whoever looks for it.
+            let _kept = file.as_mut().map(|file| writeln!(file, "{line}"));
             let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
             said.push_str(&line);
             said.push('\n');

@@ -51,6 +51,7 @@ impl World {
     }
 
     async fn guarded(credential: NewCredential, guard: Arc<dyn ReplayGuard>) -> Self {
+        countersign_testbed::keep_log();
         let (store, clock) = (Arc::new(CountingStore::new()), Arc::new(AtomicI64::new(NOW)));
         store.add_app(App::new("a", at(0))).await.unwrap();
         store.add_credential("a", credential, at(NOW - 500_000)).await.unwrap();

@@ -96,6 +96,7 @@ impl Fixture {
 
     /// Starts a gateway; `UPSTREAM` in its configuration is the recorder's address.
     pub(crate) async fn start(config: &str, setup: Setup) -> Self {
+        countersign_testbed::keep_log();
         let upstream = Recorder::start().await;
         let clock = Arc::new(AtomicI64::new(setup.now * 1_000));
         let store = Arc::new(MemoryStore::new().unwrap());

@@ -1,0 +1,28 @@
+//! The logs of the tests: with `COUNTERSIGN_TEST_LOG`, everything that is told at TRACE is kept in files of that folder.
+
+use std::fs::{self, File, OpenOptions};
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use tracing_subscriber::filter::LevelFilter;
+
+/// Where logs are kept, if they are.
+pub(crate) fn folder() -> Option<PathBuf> {
+    std::env::var_os("COUNTERSIGN_TEST_LOG").map(PathBuf::from)
+}
+
+/// Keeps what this process tells from now on, unless it has another log already.
+pub fn keep_log() {
+    if let Some(file) = file() {
+        let log = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(false).with_writer(Mutex::new(file));
+        // The first one stays.
+        let _kept = log.try_init();
+    }
+}
+
+/// A file of this process, to append to.
+pub(crate) fn file() -> Option<File> {
+    let folder = folder()?;
+    fs::create_dir_all(&folder).ok()?;
+    OpenOptions::new().create(true).append(true).open(folder.join(format!("{}.log", std::process::id()))).ok()
+}
