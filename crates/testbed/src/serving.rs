@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use crate::daemon::wait_until;
@@ -19,6 +19,7 @@ pub struct Serving {
     child: Child,
     address: SocketAddr,
     said: Arc<Mutex<String>>,
+    printed: mpsc::Receiver<String>,
 }
 
 impl Serving {
@@ -34,12 +35,13 @@ impl Serving {
         }
         let level = if log::folder().is_some() { "trace" } else { "warn" };
         command.arg("serve").args(arguments).env("COUNTERSIGN_LOG", level).envs(environment);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary");
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary");
         let said = Arc::new(Mutex::new(String::new()));
         let pipe = child.stderr.take().expect("a pipe");
         keep(pipe, Arc::clone(&said));
+        let printed = lines(child.stdout.take().expect("a pipe"));
         // From here on the drop ends the child, whatever fails.
-        let mut serving = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), said };
+        let mut serving = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), said, printed };
         assert!(wait_until(PATIENCE, || serving.announced().is_some()), "it does not listen: {}", serving.said());
         serving.address = serving.announced().expect("an address");
         serving
@@ -58,6 +60,15 @@ impl Serving {
     #[must_use]
     pub fn said(&self) -> String {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The next line that it prints on stdout.
+    ///
+    /// # Panics
+    /// When none comes.
+    #[must_use]
+    pub fn line(&self) -> String {
+        self.printed.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it prints nothing: {}", self.said()))
     }
 
     /// Sends it a signal, such as `TERM` or `HUP`.
@@ -99,6 +110,13 @@ impl Drop for Serving {
         let _killed = self.child.kill();
         let _ended = self.child.wait();
     }
+}
+
+/// The lines of a pipe, read beside the test.
+fn lines(pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || BufReader::new(pipe).lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    receiver
 }
 
 /// Reads a pipe beside the test, so that the child never waits for a reader.

@@ -1,68 +1,21 @@
 //! `serve`: the demo's lines work, replays are refused, a config serves an in-house dialect, and a signal stops it.
 
-use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
+use countersign_testbed::Serving;
 use serde_json::Value;
 
 use crate::support::{IN_HOUSE, Scratch, command, countersign, finish};
 
-/// A running gateway, stopped at the end of the test.
-struct Serving {
-    child: Child,
-    stderr: BufReader<ChildStderr>,
+fn serve(data: &Path, further: &[&str]) -> Serving {
+    let arguments = [&["--json", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()], further].concat();
+    Serving::start(Path::new(env!("CARGO_BIN_EXE_countersign")), &arguments, [])
 }
 
-impl Serving {
-    fn start(data: &Path, args: &[&str]) -> Self {
-        let mut command = command();
-        command.args(["serve", "--json", "--listen", "127.0.0.1:0", "--data"]).arg(data).args(args);
-        let mut child = command.env("COUNTERSIGN_LOG", "warn").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        Self { child, stderr }
-    }
-
-    /// The address that it announced.
-    fn address(&mut self) -> String {
-        let mut line = String::new();
-        while !line.starts_with("listening on ") {
-            line.clear();
-            assert_ne!(self.stderr.read_line(&mut line).unwrap(), 0, "it ended before it listened");
-        }
-        line.trim_end().trim_start_matches("listening on ").to_owned()
-    }
-
-    fn recipes(&mut self) -> Vec<Value> {
-        let mut line = String::new();
-        BufReader::new(self.child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|e| {
-            let mut words = String::new();
-            let _ = self.stderr.read_to_string(&mut words);
-            panic!("{e}: {line} {words}")
-        })
-    }
-
-    /// Ends it with SIGTERM, and gives its exit code.
-    fn stop(&mut self) -> Option<i32> {
-        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        let started = Instant::now();
-        while started.elapsed() < Duration::from_secs(20) {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        None
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn recipes(serving: &Serving) -> Vec<Value> {
+    serde_json::from_str(&serving.line()).unwrap_or_else(|error| panic!("{error}: {}", serving.said()))
 }
 
 fn shell(line: &str) -> Value {
@@ -76,8 +29,8 @@ fn every_line_of_the_demo_works() {
     let scratch = Scratch::new();
     scratch.file("in-house.yaml", IN_HOUSE);
     let data = scratch.path().join("data");
-    let mut serving = Serving::start(&data, &["--dialects", scratch.path().to_str().unwrap()]);
-    let recipes = serving.recipes();
+    let serving = serve(&data, &["--dialects", scratch.path().to_str().unwrap()]);
+    let recipes = recipes(&serving);
     let ids: Vec<_> = recipes.iter().map(|recipe| recipe["dialect"].as_str().unwrap().to_owned()).collect();
     for wanted in ["aws-sigv1", "qlm-open", "hmac-sha256", "aws-sigv4", "api-key", "in-house"] {
         assert!(ids.iter().any(|id| id == wanted), "{wanted}: {ids:?}");
@@ -95,8 +48,8 @@ fn every_line_of_the_demo_works() {
 #[test]
 fn a_signed_request_is_taken_once_and_a_changed_one_never() {
     let scratch = Scratch::new();
-    let mut serving = Serving::start(&scratch.path().join("data"), &[]);
-    let recipes = serving.recipes();
+    let serving = serve(&scratch.path().join("data"), &[]);
+    let recipes = recipes(&serving);
     let recipe = recipes.iter().find(|recipe| recipe["dialect"] == "hmac-sha256").unwrap();
     let sign = recipe["command"].as_str().unwrap().trim_end_matches(" | sh");
     let line = String::from_utf8(Command::new("sh").arg("-c").arg(sign).output().unwrap().stdout).unwrap();
@@ -120,8 +73,8 @@ fn a_config_serves_an_in_house_dialect_and_registered_apps() {
         "listen = [\"127.0.0.1:0\"]\ndata = \"{data_text}\"\ndialects = [\"{folder}\"]\n\n[[route]]\nprefix = \"/V1\"\nupstream = \"echo\"\ndialects = [\"in-house\"]\n"
     );
     let config = scratch.file("gateway.toml", config);
-    let mut serving = Serving::start(&data, &["--config", &config]);
-    let url = format!("{}/V1/orders?a=%2F", serving.address());
+    let serving = serve(&data, &["--config", &config]);
+    let url = format!("http://{}/V1/orders?a=%2F", serving.address());
     // The store holds a credential and the replay guard is new: what was signed before the guard's first second may have
     // been seen by a lost one, and this dialect's times have no fractions.
     std::thread::sleep(Duration::from_millis(1_100));

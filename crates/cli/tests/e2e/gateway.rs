@@ -1,22 +1,21 @@
 //! Runs `countersign serve` on a free loopback port, with a store of its own, and registers apps while it runs.
 
 use std::fs::{self, Permissions};
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::process::Command;
 
-use crate::program::{Output, remaining, run};
+use countersign_testbed::Serving;
+
+use crate::program::{Output, run};
 
 /// The name of the app that owns every credential of these tests.
 pub(crate) const APP: &str = "e2e";
 
 /// A running gateway, killed at the end of the test.
 pub(crate) struct Gateway {
-    child: Child,
-    address: SocketAddr,
+    serving: Serving,
     folder: tempfile::TempDir,
 }
 
@@ -36,36 +35,25 @@ impl Gateway {
     pub(crate) fn with_routes(routes: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = private_file(folder.path(), "gateway.toml", format!("listen = [\"127.0.0.1:0\"]\n{routes}"));
-        Self::start(folder, &["--config", config.to_str().unwrap()]).0
+        Self::start(folder, &["--config", config.to_str().unwrap()])
     }
 
     /// Serves the demo, with dialects of this folder beside the built-in ones; gives the lines that it printed.
     pub(crate) fn demo(dialects: &Path) -> (Self, Vec<String>) {
-        let (gateway, lines) = Self::start(tempfile::tempdir().unwrap(), &["--json", "--dialects", dialects.to_str().unwrap()]);
-        let list = lines.recv_timeout(remaining()).expect("the demo prints its lines");
-        let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+        let gateway = Self::start(tempfile::tempdir().unwrap(), &["--json", "--dialects", dialects.to_str().unwrap()]);
+        let list: serde_json::Value = serde_json::from_str(&gateway.serving.line()).unwrap();
         let lines = list.as_array().unwrap().iter().map(|recipe| recipe["command"].as_str().unwrap().to_owned()).collect();
         (gateway, lines)
     }
 
-    /// Starts it, and waits until it listens; gives what it prints on stdout, line by line.
-    fn start(folder: tempfile::TempDir, args: &[&str]) -> (Self, mpsc::Receiver<String>) {
-        let mut command = countersign();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.path().join("data")).args(args);
-        let mut child =
-            command.env("COUNTERSIGN_LOG", "warn").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let stdout = lines(child.stdout.take().unwrap());
-        let stderr = lines(child.stderr.take().unwrap());
-        // From here on the drop ends the child, whatever fails.
-        let mut gateway = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), folder };
-        gateway.address = announced(&stderr);
-        // What it warns about stands in the output of a test that fails.
-        std::thread::spawn(move || stderr.iter().for_each(|line| eprint_line(&line)));
-        (gateway, stdout)
+    fn start(folder: tempfile::TempDir, further: &[&str]) -> Self {
+        let data = folder.path().join("data");
+        let arguments = [&["--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()], further].concat();
+        Self { serving: Serving::start(Path::new(env!("CARGO_BIN_EXE_countersign")), &arguments, []), folder }
     }
 
     pub(crate) const fn address(&self) -> SocketAddr {
-        self.address
+        self.serving.address()
     }
 
     /// A folder that lives as long as the gateway.
@@ -96,9 +84,11 @@ impl Gateway {
 }
 
 impl Drop for Gateway {
+    #[expect(clippy::print_stderr, reason = "the output of a test")]
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("gateway: {}", self.serving.said());
+        }
     }
 }
 
@@ -117,27 +107,4 @@ pub(crate) fn private_file(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) -
     fs::write(&path, bytes).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     path
-}
-
-fn announced(stderr: &mpsc::Receiver<String>) -> SocketAddr {
-    let mut said = Vec::new();
-    loop {
-        let Ok(line) = stderr.recv_timeout(remaining()) else { panic!("it never listened: {said:?}") };
-        if let Some(address) = line.strip_prefix("listening on http://") {
-            return address.parse().unwrap();
-        }
-        said.push(line);
-    }
-}
-
-/// The lines of a pipe, read beside the test, so that the child never waits for a reader.
-fn lines(pipe: impl std::io::Read + Send + 'static) -> mpsc::Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || BufReader::new(pipe).lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-    receiver
-}
-
-#[expect(clippy::print_stderr, reason = "the output of a test")]
-fn eprint_line(line: &str) {
-    eprintln!("gateway: {line}");
 }
