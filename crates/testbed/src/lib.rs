@@ -5,11 +5,15 @@
 mod daemon;
 mod http;
 mod log;
+mod postgres;
 mod power;
+mod redis;
 mod serving;
 
 pub use daemon::{Daemon, as_other_user, find, free_port, give_away, wait_until};
 pub use http::{Answer, Connection};
 pub use log::keep_log;
+pub use postgres::Postgres;
 pub use power::Power;
+pub use redis::Redis;
 pub use serving::Serving;

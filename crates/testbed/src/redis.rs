@@ -1,0 +1,93 @@
+//! A Redis of its own, which keeps nothing on disk.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use crate::daemon::{Daemon, free_port};
+
+/// A running Redis, killed when this is dropped.
+#[derive(Debug)]
+pub struct Redis {
+    daemon: Option<Daemon>,
+    port: u16,
+}
+
+impl Redis {
+    /// Starts one on a free port.
+    #[must_use]
+    pub fn start() -> Self {
+        let mut redis = Self { daemon: None, port: free_port() };
+        redis.restart();
+        redis
+    }
+
+    /// Starts one in which keys may be thrown away, as a replay guard must not accept.
+    ///
+    /// # Panics
+    /// When there is no Redis.
+    #[must_use]
+    pub fn start_evicting() -> Self {
+        let redis = Self::start();
+        assert!(redis.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).starts_with("+OK"));
+        redis
+    }
+
+    /// Its URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    /// Kills it at once: it forgets everything.
+    pub fn kill(&mut self) {
+        drop(self.daemon.take());
+    }
+
+    /// Starts an empty one on the same port, in place of one that may still run.
+    ///
+    /// # Panics
+    /// When there is no Redis, or it does not answer.
+    pub fn restart(&mut self) {
+        self.kill();
+        let folder = tempfile::tempdir().expect("a folder");
+        let port = self.port.to_string();
+        let arguments = ["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"];
+        let mut daemon = Daemon::start("redis-server", folder, &arguments);
+        daemon.until(|| self.ask(&["PING"]).is_some_and(|answer| answer.starts_with("+PONG")));
+        self.daemon = Some(daemon);
+    }
+
+    /// Stops answering, as a network that loses everything would; [`Redis::resume`] ends that.
+    pub fn pause(&self) {
+        self.daemon.iter().for_each(|daemon| daemon.signal("STOP"));
+    }
+
+    /// Answers again.
+    pub fn resume(&self) {
+        self.daemon.iter().for_each(|daemon| daemon.signal("CONT"));
+    }
+
+    /// Sends one command; the raw answer.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    #[must_use]
+    pub fn command(&self, words: &[&str]) -> String {
+        self.ask(words).unwrap_or_else(|| panic!("redis does not answer {words:?}"))
+    }
+
+    fn ask(&self, words: &[&str]) -> Option<String> {
+        let mut stream = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        let mut request = format!("*{}\r\n", words.len());
+        for word in words {
+            request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+        }
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = vec![0; 64 * 1024];
+        let count = stream.read(&mut answer).ok()?;
+        answer.truncate(count);
+        String::from_utf8(answer).ok()
+    }
+}
