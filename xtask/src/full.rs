@@ -81,7 +81,8 @@ fn ambiguity() -> Task {
 }
 
 fn crash() -> Task {
-    let mut command = cargo(&["nextest", "run", "--package", "countersign", "--test", "crash", "--no-fail-fast", "--profile", "long"]);
+    let mut command =
+        cargo(&["nextest", "run", "--package", "countersign", "--test", "fleet", "--no-fail-fast", "--profile", "long", "crash::"]);
     command.env("COUNTERSIGN_CRASHES", "20");
     counted(command, Count::Nextest)
 }

@@ -5,6 +5,7 @@
 mod daemon;
 mod http;
 mod log;
+mod nginx;
 mod postgres;
 mod power;
 mod redis;
@@ -13,6 +14,7 @@ mod serving;
 pub use daemon::{Daemon, as_other_user, find, free_port, give_away, wait_until};
 pub use http::{Answer, Connection};
 pub use log::keep_log;
+pub use nginx::Nginx;
 pub use postgres::Postgres;
 pub use power::Power;
 pub use redis::Redis;

@@ -1,16 +1,17 @@
 //! One installation: a data folder, a configuration, and registered callers.
 
 use std::fs::{self, Permissions};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use countersign_protocol::Credential;
-use countersign_testbed::{Power, Serving};
+use countersign_testbed::{Power, Serving, free_port};
 
 /// The route that every test calls.
 const CONFIG: &str = r#"
-listen = ["127.0.0.1:0"]
+listen = ["127.0.0.1:PORT"]
 workers = 1
 
 [[route]]
@@ -23,6 +24,7 @@ dialects = ["hmac-sha256"]
 pub(crate) struct Site {
     folder: tempfile::TempDir,
     data: PathBuf,
+    port: u16,
     /// The callers that were registered before anything else happened.
     pub(crate) keys: Vec<Credential>,
 }
@@ -32,10 +34,11 @@ impl Site {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        private(folder.path(), "gateway.toml", CONFIG);
+        let port = free_port();
+        private(folder.path(), "gateway.toml", &CONFIG.replace("PORT", &port.to_string()));
         fs::create_dir(&data).unwrap();
         fs::set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
-        let mut site = Self { folder, data, keys: Vec::new() };
+        let mut site = Self { folder, data, port, keys: Vec::new() };
         let gateway = site.serve(None);
         site.keys = ["first", "second"].map(|key_id| site.register(key_id, None)).to_vec();
         assert_eq!(gateway.stop(), Some(0));
@@ -47,7 +50,12 @@ impl Site {
         &self.data
     }
 
-    pub(crate) fn serve(&mut self, power: Option<&Power>) -> Serving {
+    /// Where its gateway listens, from one start to the next.
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+    }
+
+    pub(crate) fn serve(&self, power: Option<&Power>) -> Serving {
         let config = self.folder.path().join("gateway.toml");
         let arguments = ["--data", self.data.to_str().unwrap(), "--config", config.to_str().unwrap()];
         Serving::start(Path::new(env!("CARGO_BIN_EXE_countersign")), &arguments, power.into_iter().flat_map(Power::environment))
