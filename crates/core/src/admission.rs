@@ -8,6 +8,7 @@
 //! none can be left out; a body may be read between any two of them.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use countersign_protocol::{
@@ -18,7 +19,8 @@ use countersign_protocol::{
 use crate::app::{App, Registered, Status};
 use crate::clock::Clock;
 use crate::error::StoreError;
-use crate::replay::{Entry, ReplayGuard, Reserve};
+use crate::limit::{MemoryLimiter, RateLimiter};
+use crate::replay::{Age, Entry, ReplayGuard, Reserve};
 use crate::store::{CredentialStore, LookupKey};
 
 mod admitted;
@@ -84,6 +86,7 @@ pub struct Admission {
     store: Arc<dyn CredentialStore>,
     guard: Arc<dyn ReplayGuard>,
     clock: Arc<dyn Clock>,
+    limiter: Arc<dyn RateLimiter>,
     keys: ReplayKeys,
     /// The family of each dialect that a credential may be bound to.
     families: BTreeMap<String, String>,
@@ -124,6 +127,7 @@ pub struct Authentic<'m> {
 struct Caller<'m> {
     rules: &'m RouteRules,
     method: &'m str,
+    peer: Option<IpAddr>,
     holder: Arc<Registered>,
     acceptance: Acceptance,
     about: About,
@@ -134,7 +138,8 @@ impl Admission {
     /// as the guard remembers: that of the master key.
     #[must_use]
     pub fn new(store: Arc<dyn CredentialStore>, guard: Arc<dyn ReplayGuard>, clock: Arc<dyn Clock>, replay_key: &Secret) -> Self {
-        Self { store, guard, clock, keys: ReplayKeys::new(replay_key), families: BTreeMap::new() }
+        let limiter = Arc::new(MemoryLimiter::new());
+        Self { store, guard, clock, limiter, keys: ReplayKeys::new(replay_key), families: BTreeMap::new() }
     }
 
     /// The same, knowing which dialects are versions of each other also where a route does not accept them.
@@ -142,6 +147,19 @@ impl Admission {
     pub fn knowing(mut self, dialects: &Dialects) -> Self {
         self.families = dialects.iter().map(|dialect| (dialect.id().to_owned(), dialect.family().to_owned())).collect();
         self
+    }
+
+    /// The same with another limiter of apps than the one in this process.
+    #[must_use]
+    pub fn limited_by(mut self, limiter: Arc<dyn RateLimiter>) -> Self {
+        self.limiter = limiter;
+        self
+    }
+
+    /// The replay guard.
+    #[must_use]
+    pub fn guard(&self) -> &Arc<dyn ReplayGuard> {
+        &self.guard
     }
 
     /// The credential store.
@@ -194,14 +212,14 @@ impl Admission {
         about.held_by(&holder, &verified);
         self.standing(&holder, dialect, rules, now).map_err(|refusal| Denial::new(refusal, &about))?;
         let sound = verified.require(&rules.policy).map_err(|refusal| Denial::new(refusal, &about))?;
-        Ok(Authentic { body, sound, caller: Caller { rules, method, holder, acceptance, about } })
+        Ok(Authentic { body, sound, caller: Caller { rules, method, peer: None, holder, acceptance, about } })
     }
 
-    /// Steps 7 and 8 for a request with its body: the digest, then the replay guard, then scopes.
+    /// Steps 7 and 8 for a request with its body: the digest, then the replay guard, then scopes, addresses and limits.
     ///
     /// # Errors
-    /// `body_too_large`, `body_digest_mismatch`, `replayed`, `store_recovering`, `store_unavailable` or
-    /// `insufficient_scope`.
+    /// `body_too_large`, `body_digest_mismatch`, `replayed`, `store_recovering`, `store_unavailable`, `insufficient_scope`,
+    /// `address_not_allowed` or `rate_limited`.
     pub async fn admit(&self, authentic: Authentic<'_>) -> Result<Admitted, Denial> {
         let Authentic { body, sound, caller, .. } = authentic;
         let denied = |refusal| Denial::new(refusal, &caller.about);
@@ -218,7 +236,7 @@ impl Admission {
     /// that holds, nobody may act on the whole of the body. For dialects whose tag needs no body.
     ///
     /// # Errors
-    /// `replayed`, `store_recovering`, `store_unavailable` or `insufficient_scope`.
+    /// Those of [`Admission::admit`], but for the body's.
     pub async fn admit_pending(&self, authentic: Authentic<'_>) -> Result<(Admitted, BodyCheck), Denial> {
         let Authentic { sound, caller, .. } = authentic;
         let check = sound.body_check();
@@ -229,28 +247,43 @@ impl Admission {
     /// Steps 7 and 8 for a request whose body nobody here will see: the proof covers everything else, and says so.
     ///
     /// # Errors
-    /// `replayed`, `store_recovering`, `store_unavailable` or `insufficient_scope`.
+    /// Those of [`Admission::admit`], but for the body's.
     pub async fn admit_without_body(&self, authentic: Authentic<'_>) -> Result<Admitted, Denial> {
         let Authentic { sound, caller, .. } = authentic;
         self.settle(sound.verified(), BodyProof::Unchecked, &caller).await
     }
 
-    /// The replay guard and the policy, in this order for every kind of body.
+    /// The replay guard and the policy, in this order for every kind of body. What the policy refuses is not used up.
     async fn settle(&self, verified: &Verified, proof: BodyProof, caller: &Caller<'_>) -> Result<Admitted, Denial> {
-        let Caller { rules, method, holder, acceptance, about } = caller;
+        let Caller { rules, method, holder, about, .. } = caller;
         let mode = rules.replay.unwrap_or_else(|| verified.dialect().replay());
         let once = Once::of(verified, method, holder, mode, &self.keys);
         let now = self.clock.now();
-        let reservation = self.reserve(&once, holder, acceptance, now, about).await?;
+        let reservation = self.reserve(&once, caller, now).await?;
         let admitted = Admitted::new(verified, proof, holder, once.mode, reservation);
-        if let Some(scope) = rules.scopes.iter().find(|scope| !holder.app.scopes.contains(scope)) {
+        if let Err(refusal) = self.allow(caller, now).await {
             admitted.release().await;
-            return Err(Denial::new(Refusal::new(Reason::InsufficientScope, format!("the app lacks {scope:?}")), about));
+            return Err(Denial::new(refusal, about));
         }
         if holder.due(now) {
-            self.store.touch(holder.stored.credential.key_id(), now);
+            self.store.touch(holder.stored.credential.key_id(), verified.dialect().id(), now);
         }
         Ok(admitted)
+    }
+
+    /// Step 8: scopes, addresses, and the app's own limit.
+    async fn allow(&self, caller: &Caller<'_>, now: Timestamp) -> Result<(), Refusal> {
+        let app = &caller.holder.app;
+        if let Some(scope) = caller.rules.scopes.iter().find(|scope| !app.scopes.contains(scope)) {
+            return Err(Refusal::new(Reason::InsufficientScope, format!("the app lacks {scope:?}")));
+        }
+        if !app.may_call_from(caller.peer) {
+            let from = caller.peer.map_or_else(|| "an address that is not known".to_owned(), |peer| peer.to_string());
+            return Err(Refusal::new(Reason::AddressNotAllowed, format!("the app called from {from}")));
+        }
+        let Some(rate) = app.rate else { return Ok(()) };
+        let takes = self.limiter.takes(&app.name, rate, now).await.map_err(|error| unavailable(&error))?;
+        if takes { Ok(()) } else { Err(Refusal::new(Reason::RateLimited, format!("the app's own limit, {} a second", rate.per_second))) }
     }
 
     /// Every step, for a message whose body is at hand.
@@ -309,26 +342,19 @@ impl Admission {
     }
 
     /// Step 7, second half. Whatever is in doubt is refused.
-    async fn reserve(
-        &self,
-        once: &Once,
-        holder: &Registered,
-        acceptance: &Acceptance,
-        now: Timestamp,
-        about: &About,
-    ) -> Result<Option<Reservation>, Denial> {
+    async fn reserve(&self, once: &Once, caller: &Caller<'_>, now: Timestamp) -> Result<Option<Reservation>, Denial> {
+        let Caller { holder, acceptance, about, .. } = caller;
         let Some(key) = once.key else { return Ok(None) };
         let denied = |reason, detail: &'static str| Denial::new(Refusal::new(reason, detail), about);
-        if self.guard.epoch().doubts(once.signed, holder.stored.created, now, acceptance.span) {
-            return Err(denied(Reason::StoreRecovering, "it may have been accepted before the replay store lost its memory"));
-        }
-        let entry = Entry { key, app: &holder.app.name, expires_at: acceptance.until, now };
+        let age = Age { signed: once.signed, credential: holder.stored.created, span: acceptance.span };
+        let entry = Entry { key, app: &holder.app.name, expires_at: acceptance.until, now, age };
         match self.guard.reserve(entry).await.map_err(|error| Denial::new(unavailable(&error), about))? {
             Reserve::Reserved(owner) => Ok(Some(Reservation::new(Arc::clone(&self.guard), key, owner, once.mode))),
             Reserve::Seen { committed: true } if once.mode == ReplayMode::Event => {
                 Err(denied(Reason::Replayed, "the event was delivered").duplicate())
             }
             Reserve::Seen { .. } => Err(denied(Reason::Replayed, "seen before")),
+            Reserve::Doubted => Err(denied(Reason::StoreRecovering, "it may have been accepted before the replay store lost its memory")),
             Reserve::Full => Err(denied(Reason::StoreUnavailable, "the replay guard is full")),
             Reserve::SteppedBack => Err(denied(Reason::StoreUnavailable, "the clock was set back past what the replay guard remembers")),
         }
@@ -398,6 +424,13 @@ impl<'m> Authentic<'m> {
     #[must_use]
     pub fn app(&self) -> &App {
         &self.caller.holder.app
+    }
+
+    /// The same with the address that it came from, where that is known: apps may be bound to addresses.
+    #[must_use]
+    pub fn with_peer(mut self, peer: IpAddr) -> Self {
+        self.caller.peer = Some(peer);
+        self
     }
 
     /// Whether the body was not given yet: [`Authentic::with_body`].

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use countersign_protocol::{Algorithm, Credential, KeyMaterial, Secret, Timestamp};
+use ipnet::IpNet;
+
+use crate::limit::Rate;
 
 /// How often at most a credential's last use is written down.
 const TOUCH_EVERY: Duration = Duration::from_secs(60);
@@ -59,15 +63,27 @@ pub struct App {
     pub labels: BTreeMap<String, String>,
     /// What it may do; routes ask for scopes.
     pub scopes: Vec<String>,
+    /// From where it may call; from anywhere when empty.
+    pub addresses: Vec<IpNet>,
+    /// How often it may call; absent: as often as the gateway takes requests.
+    pub rate: Option<Rate>,
     /// When it was registered.
     pub created: Timestamp,
 }
 
 impl App {
-    /// An active app without labels or scopes.
+    /// An active app without labels, scopes or limits.
     #[must_use]
     pub fn new(name: impl Into<String>, created: Timestamp) -> Self {
-        Self { name: name.into(), status: Status::Active, labels: BTreeMap::new(), scopes: Vec::new(), created }
+        let name = name.into();
+        Self { name, status: Status::Active, labels: BTreeMap::new(), scopes: Vec::new(), addresses: Vec::new(), rate: None, created }
+    }
+
+    /// Whether it may call from this address. Where it may not call from everywhere, an address that is not known is refused.
+    #[must_use]
+    pub fn may_call_from(&self, address: Option<IpAddr>) -> bool {
+        let address = address.map(|address| address.to_canonical());
+        self.addresses.is_empty() || address.is_some_and(|address| self.addresses.iter().any(|range| range.contains(&address)))
     }
 }
 
@@ -149,7 +165,15 @@ impl NewCredential {
         for algorithm in self.algorithms {
             credential = credential.with_algorithm(algorithm);
         }
-        StoredCredential { app: app.to_owned(), credential, parts: self.parts, terms: self.terms, created, last_used: None }
+        StoredCredential {
+            app: app.to_owned(),
+            credential,
+            parts: self.parts,
+            terms: self.terms,
+            created,
+            last_used: None,
+            last_used_with: None,
+        }
     }
 }
 
@@ -167,6 +191,16 @@ pub struct StoredCredential {
     pub created: Timestamp,
     /// When it was last used, to the minute; `None` if never.
     pub last_used: Option<Timestamp>,
+    /// The dialect of its last use.
+    pub last_used_with: Option<String>,
+}
+
+impl StoredCredential {
+    /// Whether nobody can use it any more: it is switched off, or its validity is over.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.terms.status == Status::Disabled || self.terms.not_after.is_some_and(|end| end < now)
+    }
 }
 
 /// A credential together with its app: what a look-up finds.
@@ -209,6 +243,19 @@ mod tests {
         let registered = Registered::new(App::new("a", at(0)), stored);
         let due: Vec<bool> = [100, 101, 159, 160, 161].into_iter().map(|s| registered.due(at(s))).collect();
         assert_eq!(due, [true, false, false, true, false]);
+    }
+
+    #[test]
+    fn an_app_calls_from_its_own_ranges() {
+        let mut app = App::new("a", at(0));
+        assert!(app.may_call_from(None));
+        app.addresses = ["192.0.2.0/24", "2001:db8::/32"].map(|range| range.parse().unwrap()).to_vec();
+        for (address, may) in
+            [("192.0.2.9", true), ("192.0.3.9", false), ("2001:db8::1", true), ("2001:db9::1", false), ("::ffff:192.0.2.9", true)]
+        {
+            assert_eq!(app.may_call_from(Some(address.parse().unwrap())), may, "{address}");
+        }
+        assert!(!app.may_call_from(None));
     }
 
     #[test]

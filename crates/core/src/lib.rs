@@ -42,9 +42,14 @@ pub mod admission;
 pub mod app;
 pub mod clock;
 pub mod error;
+pub mod limit;
 pub mod master_key;
 mod private_file;
 pub mod random;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod replay;
+#[cfg(any(feature = "redis", feature = "postgres"))]
+mod side;
 pub mod store;
 mod worker;

@@ -8,9 +8,13 @@ use countersign_protocol::Timestamp;
 use crate::store::Answer;
 
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 mod sqlite;
 
 pub use memory::MemoryGuard;
+#[cfg(feature = "redis")]
+pub use redis::RedisGuard;
 pub use sqlite::SqliteGuard;
 
 /// What is reserved: a keyed hash, so that a stolen store tells nothing about nonces or requests.
@@ -42,6 +46,19 @@ pub struct Entry<'a> {
     pub expires_at: Timestamp,
     /// The current time.
     pub now: Timestamp,
+    /// What decides whether a memory that was lost may have held it.
+    pub age: Age,
+}
+
+/// How old a request and its credential are.
+#[derive(Debug, Clone, Copy)]
+pub struct Age {
+    /// The signed time.
+    pub signed: Option<Timestamp>,
+    /// When the credential was registered.
+    pub credential: Timestamp,
+    /// How long any request of this kind could be accepted at most.
+    pub span: Duration,
 }
 
 /// Whoever holds this made the reservation, and may take it back.
@@ -64,6 +81,8 @@ pub enum Reserve {
         /// Whether whoever reserved it has also committed it.
         committed: bool,
     },
+    /// It may have been there before the memory was lost.
+    Doubted,
     /// There is no room, in all or for this app.
     Full,
     /// The clock stands before an instant at which entries like this one were already forgotten.
@@ -79,10 +98,15 @@ pub trait ReplayGuard: Debug + Send + Sync {
     fn commit(&self, key: ReplayKey, owner: Owner) -> Answer<'_, ()>;
 
     /// Forgets the entry if and only if this owner reserved it and did not commit it.
-    fn release(&self, key: ReplayKey, owner: Owner) -> Answer<'_, ()>;
+    fn release<'a>(&'a self, key: ReplayKey, app: &'a str, owner: Owner) -> Answer<'a, ()>;
 
-    /// Since when the guard remembers.
-    fn epoch(&self) -> Epoch;
+    /// Since when the guard remembers, as far as is known.
+    fn epoch(&self) -> Option<Epoch>;
+
+    /// How many entries it holds, expired ones that were not looked for yet included, where that is known at once.
+    fn held(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// The beginning of a guard's memory. What was signed before it may have been accepted by a memory that was lost.
@@ -109,13 +133,13 @@ impl Epoch {
     /// Whether a request could have been accepted before this epoch: signed before it, or without time and within one
     /// window after it, by a credential that is older than the epoch.
     #[must_use]
-    pub fn doubts(self, signed: Option<Timestamp>, credential_created: Timestamp, now: Timestamp, window: Duration) -> bool {
-        if self.first || credential_created >= self.started {
+    pub fn doubts(self, age: Age, now: Timestamp) -> bool {
+        if self.first || age.credential >= self.started {
             return false;
         }
-        match signed {
+        match age.signed {
             Some(signed) => signed < self.started,
-            None => now < self.started.plus(window),
+            None => now < self.started.plus(age.span),
         }
     }
 }

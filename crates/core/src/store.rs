@@ -62,6 +62,9 @@ pub trait CredentialStore: Debug + Send + Sync {
     /// Registers an app.
     fn add_app(&self, app: App) -> Answer<'_, ()>;
 
+    /// Changes labels, scopes, addresses and rate of the app of this name; its status and date stay.
+    fn update_app(&self, app: App) -> Answer<'_, ()>;
+
     /// Registers a credential with an app. A secret or public key that another credential has is refused, whether that
     /// one is in use or not.
     fn add_credential<'a>(&'a self, app: &'a str, credential: NewCredential, now: Timestamp) -> Answer<'a, Arc<Registered>>;
@@ -75,8 +78,11 @@ pub trait CredentialStore: Debug + Send + Sync {
     /// Approves or switches off a credential.
     fn set_credential_status<'a>(&'a self, key_id: &'a str, status: Status) -> Answer<'a, ()>;
 
-    /// Notes that a credential was used. Nothing waits for it, and a full queue loses it.
-    fn touch(&self, key_id: &str, at: Timestamp);
+    /// Removes a credential that nobody can use any more.
+    fn remove_credential<'a>(&'a self, key_id: &'a str, now: Timestamp) -> Answer<'a, ()>;
+
+    /// Notes that a credential was used in this dialect. Nothing waits for it, and a full queue loses it.
+    fn touch(&self, key_id: &str, dialect: &str, at: Timestamp);
 }
 
 #[cfg(test)]

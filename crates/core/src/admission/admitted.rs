@@ -133,7 +133,7 @@ impl Admitted {
     /// Nothing was done with the request: the same signed request may come again. After a commit this does nothing.
     pub async fn release(mut self) {
         let Some(held) = self.reservation.take() else { return };
-        if let Err(error) = held.guard.release(held.key, held.owner).await {
+        if let Err(error) = held.guard.release(held.key, &self.app.name, held.owner).await {
             // It stays used up: a retry is refused, nothing is accepted twice.
             tracing::warn!(%error, app = %self.app.name, "a replay reservation could not be released");
         }

@@ -64,19 +64,10 @@ impl MemoryGuard {
         }
     }
 
-    /// The number of entries, expired ones that were not looked for yet included.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.total.load(Ordering::Relaxed)
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     fn take(&self, entry: &Entry<'_>) -> Reserve {
+        if self.epoch.doubts(entry.age, entry.now) {
+            return Reserve::Doubted;
+        }
         let count = self.count_of(entry.app);
         let first = self.try_take(entry, &count);
         if first == Reserve::Full && self.sweep_all(entry.now) { self.try_take(entry, &count) } else { first }
@@ -201,19 +192,23 @@ impl ReplayGuard for MemoryGuard {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn release(&self, key: ReplayKey, owner: Owner) -> Answer<'_, ()> {
+    fn release<'a>(&'a self, key: ReplayKey, _: &'a str, owner: Owner) -> Answer<'a, ()> {
         self.forget(&key, owner);
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn epoch(&self) -> Epoch {
-        self.epoch
+    fn epoch(&self) -> Option<Epoch> {
+        Some(self.epoch)
+    }
+
+    fn held(&self) -> Option<usize> {
+        Some(self.total.load(Ordering::Relaxed))
     }
 }
 
 impl fmt::Debug for MemoryGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryGuard").field("entries", &self.len()).field("epoch", &self.epoch).finish_non_exhaustive()
+        f.debug_struct("MemoryGuard").field("entries", &self.total).field("epoch", &self.epoch).finish_non_exhaustive()
     }
 }
 

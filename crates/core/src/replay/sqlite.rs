@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use countersign_protocol::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -35,6 +36,8 @@ pub struct SqliteGuard {
     epoch: Epoch,
     limits: ReplayLimits,
     owners: AtomicU64,
+    /// As many as its thread has counted.
+    held: Arc<AtomicUsize>,
 }
 
 /// What is in the file, counted.
@@ -63,12 +66,16 @@ impl SqliteGuard {
         fill(&mut seed)?;
         // Two processes, one after the other, begin their owners at random places and never meet.
         let owners = AtomicU64::new(u64::from_le_bytes(seed));
-        Ok(Self { worker: Worker::start("countersign-replay", connection)?, epoch: Epoch { started, first }, limits, owners })
+        let worker = Worker::start("countersign-replay", connection)?;
+        Ok(Self { worker, epoch: Epoch { started, first }, limits, owners, held: Arc::default() })
     }
 }
 
 impl ReplayGuard for SqliteGuard {
     fn reserve<'a>(&'a self, entry: Entry<'a>) -> Answer<'a, Reserve> {
+        if self.epoch.doubts(entry.age, entry.now) {
+            return Box::pin(std::future::ready(Ok(Reserve::Doubted)));
+        }
         let wanted = Wanted {
             key: entry.key,
             app: entry.app.to_owned(),
@@ -77,7 +84,12 @@ impl ReplayGuard for SqliteGuard {
             owner: self.owners.fetch_add(1, Ordering::Relaxed),
             limits: self.limits,
         };
-        self.worker.write(move |db, counts| wanted.reserve(db, counts))
+        let held = Arc::clone(&self.held);
+        self.worker.write(move |db, counts| {
+            let reserved = wanted.reserve(db, counts);
+            held.store(counts.total, Ordering::Relaxed);
+            reserved
+        })
     }
 
     fn commit(&self, key: ReplayKey, owner: Owner) -> Answer<'_, ()> {
@@ -88,7 +100,7 @@ impl ReplayGuard for SqliteGuard {
         })
     }
 
-    fn release(&self, key: ReplayKey, owner: Owner) -> Answer<'_, ()> {
+    fn release<'a>(&'a self, key: ReplayKey, _: &'a str, owner: Owner) -> Answer<'a, ()> {
         self.worker.write(move |db, counts| {
             let sql = "DELETE FROM entry WHERE key = ?1 AND owner = ?2 AND committed = 0 RETURNING app";
             let app: Option<String> =
@@ -100,8 +112,12 @@ impl ReplayGuard for SqliteGuard {
         })
     }
 
-    fn epoch(&self) -> Epoch {
-        self.epoch
+    fn epoch(&self) -> Option<Epoch> {
+        Some(self.epoch)
+    }
+
+    fn held(&self) -> Option<usize> {
+        Some(self.held.load(Ordering::Relaxed))
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign_protocol::Timestamp;
 
-use super::{Entry, Epoch, MemoryGuard, Owner, ReplayGuard, ReplayLimits, Reserve, SqliteGuard};
+use super::{Age, Entry, Epoch, MemoryGuard, Owner, ReplayGuard, ReplayLimits, Reserve, SqliteGuard};
 use crate::error::StoreError;
 
 const LIMITS: ReplayLimits = ReplayLimits { total: 6, per_app: 4 };
@@ -27,7 +27,9 @@ fn key(n: u8) -> [u8; 32] {
 }
 
 async fn reserve(guard: &dyn ReplayGuard, n: u8, app: &str, expires: i64, now: i64) -> Reserve {
-    guard.reserve(Entry { key: key(n), app, expires_at: at(expires), now: at(now) }).await.unwrap()
+    // Under a credential of the first second of these tests: nothing of it was lost.
+    let age = Age { signed: None, credential: at(1_000), span: Duration::from_secs(600) };
+    guard.reserve(Entry { key: key(n), app, expires_at: at(expires), now: at(now), age }).await.unwrap()
 }
 
 async fn reserved(guard: &dyn ReplayGuard, n: u8, app: &str, expires: i64, now: i64) -> Owner {
@@ -37,9 +39,9 @@ async fn reserved(guard: &dyn ReplayGuard, n: u8, app: &str, expires: i64, now: 
     }
 }
 
-macro_rules! on_both {
-    ($($name:ident),* $(,)?) => {$(
-        mod $name {
+macro_rules! on_each {
+    ($($name:ident),* $(,)?) => {
+        $(mod $name {
             #[tokio::test]
             async fn memory() {
                 super::$name(&super::MemoryGuard::new(super::LIMITS, super::epoch())).await;
@@ -50,11 +52,19 @@ macro_rules! on_both {
                 let folder = tempfile::tempdir().unwrap();
                 super::$name(&super::sqlite(folder.path(), super::epoch()).unwrap()).await;
             }
+        })*
+
+        /// All of them on one server, each with keys of its own.
+        #[cfg(feature = "redis")]
+        #[tokio::test]
+        async fn each_case_on_redis() {
+            let server = countersign_testbed::Redis::start();
+            $($name(&on_redis::guard(&server, stringify!($name), epoch()).await).await;)*
         }
-    )*};
+    };
 }
 
-on_both!(
+on_each!(
     a_key_is_reserved_once,
     an_entry_lives_to_its_last_instant,
     only_the_owner_releases,
@@ -83,16 +93,16 @@ async fn only_the_owner_releases(guard: &dyn ReplayGuard) {
     let first = reserved(guard, 1, "a", 1_600, 1_000).await;
     let second = reserved(guard, 1, "a", 2_300, 1_700).await;
     assert_ne!(first, second);
-    guard.release(key(1), first).await.unwrap();
+    guard.release(key(1), "a", first).await.unwrap();
     assert_eq!(reserve(guard, 1, "a", 2_300, 1_700).await, Reserve::Seen { committed: false });
-    guard.release(key(1), second).await.unwrap();
+    guard.release(key(1), "a", second).await.unwrap();
     reserved(guard, 1, "a", 2_300, 1_700).await;
 }
 
 async fn what_is_committed_stays(guard: &dyn ReplayGuard) {
     let owner = reserved(guard, 1, "a", 1_600, 1_000).await;
     guard.commit(key(1), owner).await.unwrap();
-    guard.release(key(1), owner).await.unwrap();
+    guard.release(key(1), "a", owner).await.unwrap();
     assert_eq!(reserve(guard, 1, "a", 1_600, 1_000).await, Reserve::Seen { committed: true });
 }
 
@@ -125,7 +135,7 @@ async fn expired_entries_make_room(guard: &dyn ReplayGuard) {
 async fn released_entries_make_room(guard: &dyn ReplayGuard) {
     for n in 0..20 {
         let owner = reserved(guard, n, "a", 1_600, 1_000).await;
-        guard.release(key(n), owner).await.unwrap();
+        guard.release(key(n), "a", owner).await.unwrap();
     }
 }
 
@@ -148,10 +158,10 @@ async fn the_file_remembers_entries_epoch_and_high_water() {
     drop(guard);
 
     let guard = sqlite(folder.path(), Epoch::begin(at(8_001), false)).unwrap();
-    assert_eq!(guard.epoch(), epoch(), "the sentinel is there: nothing was lost");
+    assert_eq!(guard.epoch(), Some(epoch()), "the sentinel is there: nothing was lost");
     assert_eq!(reserve(&guard, 2, "a", 9_000, 8_002).await, Reserve::Seen { committed: false });
     assert_eq!(reserve(&guard, 1, "a", 1_600, 1_000).await, Reserve::SteppedBack);
-    guard.release(key(3), Owner(released.0.wrapping_add(1))).await.unwrap();
+    guard.release(key(3), "a", Owner(released.0.wrapping_add(1))).await.unwrap();
     assert_eq!(reserve(&guard, 3, "a", 9_000, 8_002).await, Reserve::Seen { committed: false });
     for n in 4..6 {
         reserved(&guard, n, "a", 9_000, 8_002).await;
@@ -165,7 +175,10 @@ async fn a_lost_file_begins_a_new_epoch() {
     drop(sqlite(folder.path(), epoch()).unwrap());
     std::fs::remove_file(folder.path().join("replay.db")).unwrap();
     let later = Epoch::begin(at(5_000), false);
-    assert_eq!(sqlite(folder.path(), later).unwrap().epoch(), later);
+    let guard = sqlite(folder.path(), later).unwrap();
+    assert_eq!(guard.epoch(), Some(later));
+    // The credential of these tests is older than this epoch.
+    assert_eq!(reserve(&guard, 1, "a", 5_600, 5_001).await, Reserve::Doubted);
 }
 
 #[tokio::test]
@@ -200,11 +213,15 @@ async fn of_many_at_once_one_reserves() {
 
 #[test]
 fn an_epoch_doubts_what_is_older_than_itself() {
-    let (window, lost, new) = (Duration::from_secs(300), epoch(), Epoch::begin(at(1_000), true));
-    assert!(lost.doubts(Some(at(999)), at(0), at(1_001), window));
-    assert!(!lost.doubts(Some(at(1_000)), at(0), at(1_001), window));
-    assert!(!lost.doubts(Some(at(999)), at(1_000), at(1_001), window), "the credential was created in this epoch");
-    assert!(lost.doubts(None, at(0), at(1_299), window));
-    assert!(!lost.doubts(None, at(0), at(1_300), window));
-    assert!(!new.doubts(Some(at(999)), at(0), at(1_001), window), "a store without credentials is new, not lost");
+    let (lost, new) = (epoch(), Epoch::begin(at(1_000), true));
+    let age = |signed: Option<i64>, credential| Age { signed: signed.map(at), credential: at(credential), span: Duration::from_secs(300) };
+    assert!(lost.doubts(age(Some(999), 0), at(1_001)));
+    assert!(!lost.doubts(age(Some(1_000), 0), at(1_001)));
+    assert!(!lost.doubts(age(Some(999), 1_000), at(1_001)), "the credential was created in this epoch");
+    assert!(lost.doubts(age(None, 0), at(1_299)));
+    assert!(!lost.doubts(age(None, 0), at(1_300)));
+    assert!(!new.doubts(age(Some(999), 0), at(1_001)), "a store without credentials is new, not lost");
 }
+
+#[cfg(feature = "redis")]
+mod on_redis;

@@ -156,6 +156,10 @@ impl<S: CredentialStore> CredentialStore for CachedStore<S> {
         Box::pin(self.changed(self.store.add_app(app)))
     }
 
+    fn update_app(&self, app: App) -> Answer<'_, ()> {
+        Box::pin(self.changed(self.store.update_app(app)))
+    }
+
     fn add_credential<'a>(&'a self, app: &'a str, credential: NewCredential, now: Timestamp) -> Answer<'a, Arc<Registered>> {
         Box::pin(self.changed(self.store.add_credential(app, credential, now)))
     }
@@ -172,8 +176,12 @@ impl<S: CredentialStore> CredentialStore for CachedStore<S> {
         Box::pin(self.changed(self.store.set_credential_status(key_id, status)))
     }
 
-    fn touch(&self, key_id: &str, at: Timestamp) {
-        self.store.touch(key_id, at);
+    fn remove_credential<'a>(&'a self, key_id: &'a str, now: Timestamp) -> Answer<'a, ()> {
+        Box::pin(self.changed(self.store.remove_credential(key_id, now)))
+    }
+
+    fn touch(&self, key_id: &str, dialect: &str, at: Timestamp) {
+        self.store.touch(key_id, dialect, at);
     }
 }
 

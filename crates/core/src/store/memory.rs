@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign_protocol::{KeyMaterial, Secret, Timestamp};
 
-use super::rules::{check_app, check_credential};
+use super::rules::{check_app, check_credential, check_removal};
 use super::{Answer, CredentialStore, LookupKey, PAGE};
 use crate::app::{App, NewCredential, Registered, Status, StoredCredential};
 use crate::error::StoreError;
@@ -119,6 +119,17 @@ impl CredentialStore for MemoryStore {
         ready(added)
     }
 
+    fn update_app(&self, app: App) -> Answer<'_, ()> {
+        let mut tables = self.tables();
+        let updated = check_app(&app).and_then(|()| {
+            let known = tables.apps.get_mut(&app.name).ok_or_else(|| StoreError::UnknownApp(app.name.clone()))?;
+            *known = App { status: known.status, created: known.created, ..app };
+            tables.revision += 1;
+            Ok(())
+        });
+        ready(updated)
+    }
+
     fn add_credential<'a>(&'a self, app: &'a str, credential: NewCredential, now: Timestamp) -> Answer<'a, Arc<Registered>> {
         ready(self.insert(&mut self.tables(), app, credential, now))
     }
@@ -151,9 +162,22 @@ impl CredentialStore for MemoryStore {
         ready(changed.ok_or_else(|| StoreError::UnknownKeyId(key_id.to_owned())))
     }
 
-    fn touch(&self, key_id: &str, at: Timestamp) {
-        if let Some(stored) = self.tables().credentials.get_mut(key_id) {
-            stored.last_used = stored.last_used.max(Some(at));
+    fn remove_credential<'a>(&'a self, key_id: &'a str, now: Timestamp) -> Answer<'a, ()> {
+        let mut tables = self.tables();
+        let Some(stored) = tables.credentials.get(key_id) else { return ready(Err(StoreError::UnknownKeyId(key_id.to_owned()))) };
+        let removed = check_removal(stored, now);
+        if removed.is_ok() {
+            tables.credentials.remove(key_id);
+            tables.fingerprints.retain(|_, id| id != key_id);
+            tables.indices.retain(|_, id| id != key_id);
+            tables.revision += 1;
+        }
+        ready(removed)
+    }
+
+    fn touch(&self, key_id: &str, dialect: &str, at: Timestamp) {
+        if let Some(stored) = self.tables().credentials.get_mut(key_id).filter(|stored| stored.last_used <= Some(at)) {
+            (stored.last_used, stored.last_used_with) = (Some(at), Some(dialect.to_owned()));
         }
     }
 }

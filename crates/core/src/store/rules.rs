@@ -1,8 +1,8 @@
 //! What may be registered: the same rules for each store.
 
-use countersign_protocol::{KeyMaterial, KeyPair, Secret};
+use countersign_protocol::{KeyMaterial, KeyPair, Secret, Timestamp};
 
-use crate::app::{App, NewCredential};
+use crate::app::{App, NewCredential, StoredCredential};
 use crate::error::StoreError;
 
 /// The most bytes of an app's name.
@@ -26,6 +26,7 @@ pub(super) fn check_app(app: &App) -> Result<(), StoreError> {
     }
     check_count("labels", app.labels.len(), ITEMS)?;
     check_count("scopes", app.scopes.len(), ITEMS)?;
+    check_count("addresses", app.addresses.len(), ITEMS)?;
     let texts = app.labels.iter().flat_map(|(name, value)| [name, value]).chain(&app.scopes);
     texts.into_iter().try_for_each(|text| check_text("labels and scopes", text, TEXT))
 }
@@ -53,6 +54,15 @@ pub(super) fn check_credential(new: &NewCredential) -> Result<(), StoreError> {
         check_secret(secret)?;
     }
     new.parts.iter().try_for_each(|(name, secret)| check_text("secret parts", name, TEXT).and_then(|()| check_secret(secret)))
+}
+
+/// Only what nobody can use any more is removed: a key id that is free again could be taken by another app.
+pub(super) fn check_removal(stored: &StoredCredential, now: Timestamp) -> Result<(), StoreError> {
+    if stored.is_over(now) {
+        return Ok(());
+    }
+    let fault = format!("the credential {:?} is in use", stored.credential.key_id());
+    Err(StoreError::Invalid { field: "key id", fault, mend: "switch it off first" })
 }
 
 fn check_secret(secret: &Secret) -> Result<(), StoreError> {

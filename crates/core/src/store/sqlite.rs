@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use countersign_protocol::{KeyMaterial, Secret, Timestamp};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
-use super::row::{APP_COLUMNS, JOINED, read_app, read_registered, to_json};
-use super::rules::{check_app, check_credential};
+use super::row::{APP_COLUMNS, AppRow, CREDENTIAL_COLUMNS, CredentialRow, to_json};
+use super::rules::{check_app, check_credential, check_removal};
 use super::sealed::seal;
 use super::{Answer, CredentialStore, LookupKey, PAGE, key_bytes};
 use crate::app::{App, NewCredential, Registered, Status};
@@ -16,7 +16,8 @@ use crate::master_key::MasterKey;
 use crate::worker::{Sharing, Worker, connect, migrate};
 
 /// The schema, one step per version. A step that was released is never changed.
-const SCHEMA: &[&str] = &["
+const SCHEMA: &[&str] = &[
+    "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     INSERT INTO meta VALUES ('revision', '0');
     CREATE TABLE app (
@@ -31,7 +32,14 @@ const SCHEMA: &[&str] = &["
     CREATE UNIQUE INDEX credential_fingerprint ON credential (fingerprint);
     CREATE UNIQUE INDEX credential_secret ON credential (secret_index) WHERE secret_index IS NOT NULL;
     CREATE INDEX credential_app ON credential (app, key_id);
-"];
+",
+    "
+    ALTER TABLE app ADD COLUMN addresses TEXT NOT NULL DEFAULT '[]';
+    ALTER TABLE app ADD COLUMN rate_per_second INTEGER;
+    ALTER TABLE app ADD COLUMN rate_burst INTEGER;
+    ALTER TABLE credential ADD COLUMN last_used_with TEXT;
+",
+];
 
 /// Apps and credentials in an SQLite file.
 #[derive(Debug)]
@@ -103,7 +111,7 @@ impl CredentialStore for SqliteStore {
         let name = name.to_owned();
         self.listing(move |db, _| {
             let sql = format!("SELECT {APP_COLUMNS} FROM app a WHERE a.name = ?1");
-            db.prepare_cached(&sql)?.query_row([&name], |row| Ok(read_app(row))).optional()?.transpose()
+            db.prepare_cached(&sql)?.query_row([&name], app_row).optional()?.map(AppRow::app).transpose()
         })
     }
 
@@ -111,26 +119,39 @@ impl CredentialStore for SqliteStore {
         let after = after.to_owned();
         self.listing(move |db, _| {
             let sql = format!("SELECT {APP_COLUMNS} FROM app a WHERE a.name > ?1 ORDER BY a.name LIMIT {PAGE}");
-            db.prepare_cached(&sql)?.query_map([&after], |row| Ok(read_app(row)))?.map(|row| row?).collect()
+            db.prepare_cached(&sql)?.query_map([&after], app_row)?.map(|row| row?.app()).collect()
         })
     }
 
     fn credentials<'a>(&'a self, app: &'a str, after: &'a str) -> Answer<'a, Vec<Arc<Registered>>> {
         let (app, after) = (app.to_owned(), after.to_owned());
         self.listing(move |db, key| {
-            let sql = format!("{JOINED} WHERE c.app = ?1 AND c.key_id > ?2 ORDER BY c.key_id LIMIT {PAGE}");
+            let sql = format!("{} WHERE c.app = ?1 AND c.key_id > ?2 ORDER BY c.key_id LIMIT {PAGE}", joined());
             let mut statement = db.prepare_cached(&sql)?;
-            let rows = statement.query_map([&app, &after], |row| Ok(read_registered(row, key)))?;
-            rows.map(|row| row?.map(Arc::new)).collect()
+            let rows = statement.query_map([&app, &after], joined_row)?;
+            rows.map(|row| registered(row?, key)).collect()
         })
     }
 
     fn add_app(&self, app: App) -> Answer<'_, ()> {
         self.change(move |db, _| {
             check_app(&app)?;
-            let sql = "INSERT OR IGNORE INTO app (name, status, labels, scopes, created) VALUES (?1, ?2, ?3, ?4, ?5)";
-            let values = params![app.name, app.status.as_str(), to_json(&app.labels), to_json(&app.scopes), app.created.millis()];
+            let row = AppRow::of(&app);
+            let sql = "INSERT OR IGNORE INTO app (name, status, labels, scopes, addresses, rate_per_second, rate_burst, created)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+            let AppRow { name, status, labels, scopes, addresses, rate_per_second, rate_burst, created } = row;
+            let values = params![name, status, labels, scopes, addresses, rate_per_second, rate_burst, created];
             if db.execute(sql, values)? == 0 { Err(StoreError::AppExists(app.name)) } else { Ok(()) }
+        })
+    }
+
+    fn update_app(&self, app: App) -> Answer<'_, ()> {
+        self.change(move |db, _| {
+            check_app(&app)?;
+            let AppRow { name, labels, scopes, addresses, rate_per_second, rate_burst, .. } = AppRow::of(&app);
+            let sql = "UPDATE app SET labels = ?2, scopes = ?3, addresses = ?4, rate_per_second = ?5, rate_burst = ?6 WHERE name = ?1";
+            let changed = db.execute(sql, params![name, labels, scopes, addresses, rate_per_second, rate_burst])?;
+            if changed == 0 { Err(StoreError::UnknownApp(app.name)) } else { Ok(()) }
         })
     }
 
@@ -167,29 +188,81 @@ impl CredentialStore for SqliteStore {
         })
     }
 
-    fn touch(&self, key_id: &str, at: Timestamp) {
-        let key_id = key_id.to_owned();
+    fn remove_credential<'a>(&'a self, key_id: &'a str, now: Timestamp) -> Answer<'a, ()> {
+        let wanted = LookupKey::KeyId(key_id.to_owned());
+        self.change(move |db, key| {
+            let LookupKey::KeyId(key_id) = &wanted else { return Ok(()) };
+            let found = find(db, key, &wanted)?.ok_or_else(|| StoreError::UnknownKeyId(key_id.clone()))?;
+            check_removal(&found.stored, now)?;
+            db.execute("DELETE FROM credential WHERE key_id = ?1", [key_id])?;
+            Ok(())
+        })
+    }
+
+    fn touch(&self, key_id: &str, dialect: &str, at: Timestamp) {
+        let (key_id, dialect) = (key_id.to_owned(), dialect.to_owned());
         // Not awaited: the job is queued when the call returns. A note that is lost is made again a minute later.
         drop(self.worker.write(move |db, ()| {
-            let sql = "UPDATE credential SET last_used = max(ifnull(last_used, 0), ?2) WHERE key_id = ?1";
-            Ok(db.prepare_cached(sql)?.execute(params![key_id, at.millis()])?)
+            let sql = "UPDATE credential SET last_used = ?2, last_used_with = ?3 WHERE key_id = ?1 AND ifnull(last_used, 0) <= ?2";
+            Ok(db.prepare_cached(sql)?.execute(params![key_id, at.millis(), dialect])?)
         }));
     }
 }
 
-fn find(db: &Connection, key: &MasterKey, wanted: &LookupKey) -> Result<Option<Arc<Registered>>, StoreError> {
-    let read = |row: &rusqlite::Row<'_>| Ok(read_registered(row, key));
-    let found = match wanted {
-        LookupKey::KeyId(id) => db.prepare_cached(&format!("{JOINED} WHERE c.key_id = ?1"))?.query_row([id], read),
-        LookupKey::SecretIndex(index) => db.prepare_cached(&format!("{JOINED} WHERE c.secret_index = ?1"))?.query_row([index], read),
+fn joined() -> String {
+    format!("SELECT {APP_COLUMNS}, {CREDENTIAL_COLUMNS} FROM credential c JOIN app a ON a.name = c.app")
+}
+
+/// The columns of an app, from the first one on.
+fn app_row(row: &Row<'_>) -> rusqlite::Result<AppRow> {
+    Ok(AppRow {
+        name: row.get(0)?,
+        status: row.get(1)?,
+        labels: row.get(2)?,
+        scopes: row.get(3)?,
+        addresses: row.get(4)?,
+        rate_per_second: row.get(5)?,
+        rate_burst: row.get(6)?,
+        created: row.get(7)?,
+    })
+}
+
+/// The columns of an app, and behind them those of a credential.
+fn joined_row(row: &Row<'_>) -> rusqlite::Result<(AppRow, CredentialRow)> {
+    let credential = CredentialRow {
+        key_id: row.get(8)?,
+        sealed: row.get(9)?,
+        algorithms: row.get(10)?,
+        dialects: row.get(11)?,
+        inputs: row.get(12)?,
+        diagnostics: row.get(13)?,
+        status: row.get(14)?,
+        not_before: row.get(15)?,
+        not_after: row.get(16)?,
+        created: row.get(17)?,
+        last_used: row.get(18)?,
+        last_used_with: row.get(19)?,
     };
-    Ok(found.optional()?.transpose()?.map(Arc::new))
+    Ok((app_row(row)?, credential))
+}
+
+fn registered((app, credential): (AppRow, CredentialRow), key: &MasterKey) -> Result<Arc<Registered>, StoreError> {
+    credential.registered(app.app()?, key).map(Arc::new)
+}
+
+fn find(db: &Connection, key: &MasterKey, wanted: &LookupKey) -> Result<Option<Arc<Registered>>, StoreError> {
+    let (column, value): (&str, &dyn ToSql) = match wanted {
+        LookupKey::KeyId(id) => ("key_id", id),
+        LookupKey::SecretIndex(index) => ("secret_index", index),
+    };
+    let mut statement = db.prepare_cached(&format!("{} WHERE c.{column} = ?1", joined()))?;
+    statement.query_row([value], joined_row).optional()?.map(|row| registered(row, key)).transpose()
 }
 
 fn insert(db: &Connection, key: &MasterKey, app: &str, new: NewCredential, now: Timestamp) -> Result<Arc<Registered>, StoreError> {
     check_credential(&new)?;
     let sql = format!("SELECT {APP_COLUMNS} FROM app a WHERE a.name = ?1");
-    let owner = db.query_row(&sql, [app], |row| Ok(read_app(row))).optional()?.transpose()?;
+    let owner = db.query_row(&sql, [app], app_row).optional()?.map(AppRow::app).transpose()?;
     let owner = owner.ok_or_else(|| StoreError::UnknownApp(app.to_owned()))?;
     let fingerprint = key.fingerprint(&key_bytes(&new.material)?);
     refuse_taken(db, &new.key_id, &fingerprint)?;

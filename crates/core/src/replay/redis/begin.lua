@@ -1,0 +1,7 @@
+-- Begins the memory, if there is none. KEYS: memory. ARGV: now, whether nothing was ever accepted, process.
+local memory = redis.call('HMGET', KEYS[1], 'started', 'first', 'process')
+if not memory[1] then
+  redis.call('HSET', KEYS[1], 'started', ARGV[1], 'first', ARGV[2], 'process', ARGV[3], 'now', ARGV[1])
+  return {ARGV[1], ARGV[2]}
+end
+return {memory[1], memory[2]}
