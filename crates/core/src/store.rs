@@ -11,6 +11,9 @@ use crate::error::StoreError;
 
 mod cache;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod rewrap;
 mod row;
 mod rules;
 mod sealed;
@@ -18,6 +21,8 @@ mod sqlite;
 
 pub use cache::{CacheLimits, CachedStore};
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresOptions, PostgresStore};
 use sealed::key_bytes;
 pub use sqlite::SqliteStore;
 

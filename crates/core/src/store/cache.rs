@@ -1,7 +1,7 @@
-//! A bounded cache before a store: what was found, for a minute at most, and what was not, for less.
+//! A bounded cache before a store: what was found is remembered until the store changes, and what was not, for less.
 //!
-//! Once a second at most the store is asked whether it has changed; if so, everything is forgotten. A change by another
-//! process is therefore seen within a second, and within a minute while the store does not answer that question.
+//! The store is asked again and again whether it has changed; if so, everything is forgotten. While it does not answer that question, what was
+//! found is used for a bounded time after its last answer; then the store itself is asked, and where it does not answer, nobody is admitted.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -18,7 +18,7 @@ use crate::app::{App, NewCredential, Registered, Status};
 pub struct CacheLimits {
     /// The most credentials that are remembered.
     pub found: usize,
-    /// How stale a remembered credential may be.
+    /// How long a remembered credential may be used after the store last said that nothing has changed.
     pub found_for: Duration,
     /// The most unknown keys that are remembered.
     pub missing: usize,
@@ -54,6 +54,8 @@ struct State {
     missing: Generations<LookupKey, ()>,
     revision: Option<u64>,
     asked: Option<Instant>,
+    /// When the store was asked, the last time that it said that nothing has changed.
+    confirmed: Option<Instant>,
     /// Raised whenever everything is forgotten: an answer that was asked for before that is not remembered.
     cleared: u64,
 }
@@ -63,7 +65,7 @@ impl<S: CredentialStore> CachedStore<S> {
     #[must_use]
     pub fn new(store: S, limits: CacheLimits) -> Self {
         let (found, missing) = (Generations::new(limits.found), Generations::new(limits.missing));
-        Self { store, limits, state: Mutex::new(State { found, missing, revision: None, asked: None, cleared: 0 }) }
+        Self { store, limits, state: Mutex::new(State { found, missing, revision: None, asked: None, confirmed: None, cleared: 0 }) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -79,15 +81,20 @@ impl<S: CredentialStore> CachedStore<S> {
     }
 
     async fn forget_changes(&self) {
+        let asked = Instant::now();
         {
             let mut state = self.state();
             if state.asked.is_some_and(|asked| asked.elapsed() < self.limits.ask_every) {
                 return;
             }
-            state.asked = Some(Instant::now());
+            state.asked = Some(asked);
         }
         let Ok(revision) = self.store.revision().await else { return };
-        let before = self.state().revision.replace(revision);
+        let before = {
+            let mut state = self.state();
+            state.confirmed = Some(asked);
+            state.revision.replace(revision)
+        };
         if before != Some(revision) {
             self.forget();
         }
@@ -95,10 +102,13 @@ impl<S: CredentialStore> CachedStore<S> {
 
     fn remembered(&self, key: &LookupKey) -> Option<Option<Arc<Registered>>> {
         let mut state = self.state();
-        if let Some(found) = state.found.get(key, self.limits.found_for) {
+        // What is remembered has not changed since, as far as the store has said.
+        let confirmed = state.confirmed;
+        let found = state.found.get(key, |since| confirmed.map_or(since, |at| at.max(since)).elapsed() < self.limits.found_for);
+        if let Some(found) = found {
             return Some(Some(found));
         }
-        state.missing.get(key, self.limits.missing_for).map(|()| None)
+        state.missing.get(key, |since| since.elapsed() < self.limits.missing_for).map(|()| None)
     }
 
     async fn changed<T>(&self, change: Answer<'_, T>) -> Result<T, crate::error::StoreError> {
@@ -199,12 +209,12 @@ impl<K: Eq + Hash + Clone, V: Clone> Generations<K, V> {
         Self { young: HashMap::new(), old: HashMap::new(), half: (most / 2).max(1) }
     }
 
-    fn get(&mut self, key: &K, fresh_for: Duration) -> Option<V> {
+    fn get(&mut self, key: &K, is_fresh: impl Fn(Instant) -> bool) -> Option<V> {
         if let Some((value, since)) = self.young.get(key) {
-            return (since.elapsed() < fresh_for).then(|| value.clone());
+            return is_fresh(*since).then(|| value.clone());
         }
         let (value, since) = self.old.remove(key)?;
-        if since.elapsed() >= fresh_for {
+        if !is_fresh(since) {
             return None;
         }
         self.insert(key.clone(), value.clone(), since);
@@ -232,6 +242,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Generations<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::StoreError;
     use crate::store::suite::{CountingStore, secret_credential};
 
     fn at(seconds: i64) -> Timestamp {
@@ -288,6 +299,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn while_the_store_does_not_answer_what_is_known_is_used_for_a_bounded_time() {
+        let limits = CacheLimits { found_for: Duration::from_millis(200), ask_every: Duration::ZERO, ..CacheLimits::default() };
+        let store = cached(limits).await;
+        assert!(store.find(&id("k")).await.unwrap().is_some());
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(store.find(&id("k")).await.unwrap().is_some());
+        assert_eq!(store.store.finds(), 1, "the store has said that nothing has changed");
+        store.store.cut();
+        assert!(store.find(&id("k")).await.unwrap().is_some());
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(matches!(store.find(&id("k")).await, Err(StoreError::Unavailable(_))));
+    }
+
+    #[tokio::test]
     async fn an_answer_that_a_change_overtook_is_not_remembered() {
         let store = cached(CacheLimits::default()).await;
         let key = id("k");
@@ -307,7 +332,7 @@ mod tests {
         map.insert(0, 0, Instant::now());
         for n in 1..10_000 {
             map.insert(n, n, Instant::now());
-            assert_eq!(map.get(&0, Duration::from_secs(60)), Some(0));
+            assert_eq!(map.get(&0, |_| true), Some(0));
             assert!(map.len() <= 100);
         }
     }

@@ -28,15 +28,25 @@ pub(super) fn key_bytes(material: &KeyMaterial) -> Result<Zeroizing<Vec<u8>>, St
 }
 
 pub(super) fn seal(key: &MasterKey, app: &str, new: &NewCredential) -> Result<Vec<u8>, StoreError> {
-    let material = key_bytes(&new.material)?;
-    let items = std::iter::once(material.as_slice()).chain(new.parts.iter().flat_map(|(name, secret)| [name.as_bytes(), secret.expose()]));
+    seal_parts(key, app, &new.key_id, &new.material, &new.parts)
+}
+
+pub(super) fn seal_parts(
+    key: &MasterKey,
+    app: &str,
+    key_id: &str,
+    material: &KeyMaterial,
+    parts: &[(String, Secret)],
+) -> Result<Vec<u8>, StoreError> {
+    let material = key_bytes(material)?;
+    let items = std::iter::once(material.as_slice()).chain(parts.iter().flat_map(|(name, secret)| [name.as_bytes(), secret.expose()]));
     // Reserved whole, so that no copy of a secret is left behind by a growing buffer.
     let mut plain = Zeroizing::new(Vec::with_capacity(items.clone().map(|item| item.len() + 4).sum()));
     for item in items {
         plain.extend_from_slice(&u32::try_from(item.len()).map_err(|_| unsupported())?.to_be_bytes());
         plain.extend_from_slice(item);
     }
-    key.seal(&place(app, &new.key_id), &plain)
+    key.seal(&place(app, key_id), &plain)
 }
 
 /// Opens what [`seal`] made for this app and key id; `None` for anything else.

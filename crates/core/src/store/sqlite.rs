@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use super::row::{APP_COLUMNS, AppRow, CREDENTIAL_COLUMNS, CredentialRow, to_json};
 use super::rules::{check_app, check_credential, check_removal};
 use super::sealed::seal;
-use super::{Answer, CredentialStore, LookupKey, PAGE, key_bytes};
+use super::{Answer, CredentialStore, LookupKey, PAGE, key_bytes, rewrap};
 use crate::app::{App, NewCredential, Registered, Status};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
@@ -45,6 +45,7 @@ const SCHEMA: &[&str] = &[
 #[derive(Debug)]
 pub struct SqliteStore {
     key: Arc<MasterKey>,
+    replay_key: Secret,
     worker: Worker<()>,
 }
 
@@ -61,7 +62,42 @@ impl SqliteStore {
         if stored != key.id() {
             return Err(StoreError::WrongMasterKey { stored, given: key.id().to_owned() });
         }
-        Ok(Self { key, worker: Worker::start("countersign-store", connection)? })
+        let sql = "SELECT value FROM meta WHERE name = 'replay key'";
+        let kept: Option<String> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
+        let replay_key = rewrap::replay_key(&key, kept.as_deref())?;
+        Ok(Self { key, replay_key, worker: Worker::start("countersign-store", connection)? })
+    }
+
+    /// The key under which replay entries are hashed. It stays the same when the master key is replaced.
+    #[must_use]
+    pub const fn replay_key(&self) -> &Secret {
+        &self.replay_key
+    }
+
+    /// Seals everything under another master key, all or nothing. From then on the file opens under that one only.
+    ///
+    /// # Errors
+    /// When a row cannot be opened, or the file cannot be written.
+    pub async fn rewrap(&self, new: Arc<MasterKey>) -> Result<usize, StoreError> {
+        let replay_key = self.replay_key.clone();
+        self.change(move |db, old| {
+            let mut statement = db.prepare("SELECT app, key_id, sealed FROM credential")?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            let rows = rows.collect::<Result<Vec<(String, String, Vec<u8>)>, _>>()?;
+            for (app, key_id, sealed) in &rows {
+                let again = rewrap::row(old, &new, app, key_id, sealed)?;
+                let sql = "UPDATE credential SET sealed = ?2, fingerprint = ?3, secret_index = ?4 WHERE key_id = ?1";
+                db.execute(sql, params![key_id, again.sealed, again.fingerprint, again.secret_index])?;
+            }
+            for (name, value) in rewrap::meta(&replay_key, &new)? {
+                db.execute(
+                    "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                    params![name, value],
+                )?;
+            }
+            Ok(rows.len())
+        })
+        .await
     }
 
     fn listing<T: Send + 'static>(

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use countersign_protocol::{Algorithm, KeyMaterial, KeyPair, Secret, Timestamp};
 
@@ -33,9 +33,9 @@ fn sqlite(folder: &Path) -> Result<SqliteStore, StoreError> {
     SqliteStore::open(&folder.join("store.db"), Arc::new(MasterKey::open_or_create(&folder.join("master.key"))?))
 }
 
-macro_rules! on_both {
-    ($($name:ident),* $(,)?) => {$(
-        mod $name {
+macro_rules! on_each {
+    ($($name:ident),* $(,)?) => {
+        $(mod $name {
             #[tokio::test]
             async fn memory() {
                 super::$name(&super::MemoryStore::new().unwrap()).await;
@@ -46,11 +46,19 @@ macro_rules! on_both {
                 let folder = tempfile::tempdir().unwrap();
                 super::$name(&super::sqlite(folder.path()).unwrap()).await;
             }
+        })*
+
+        /// All of them on one server, each with a database of its own.
+        #[cfg(feature = "postgres")]
+        #[tokio::test]
+        async fn each_case_on_postgres() {
+            let server = countersign_testbed::Postgres::start();
+            $($name(&on_postgres::store(&server.new_database(stringify!($name))).await).await;)*
         }
-    )*};
+    };
 }
 
-on_both!(
+on_each!(
     what_is_registered_is_found,
     public_keys_are_typed,
     duplicates_are_refused,
@@ -63,6 +71,25 @@ on_both!(
     listings_go_on_where_they_ended,
     uses_are_noted
 );
+
+/// The revision is raised at once, or as soon as the change was told.
+async fn has_changed(store: &dyn CredentialStore, before: u64) {
+    let begun = std::time::Instant::now();
+    while store.revision().await.unwrap() <= before {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(1));
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The revision, once it is known.
+async fn revision(store: &dyn CredentialStore) -> u64 {
+    loop {
+        match store.revision().await {
+            Ok(revision) => return revision,
+            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+        }
+    }
+}
 
 async fn what_is_registered_is_found(store: &dyn CredentialStore) {
     assert!(store.is_empty().await.unwrap());
@@ -172,10 +199,10 @@ async fn rotation_overlaps(store: &dyn CredentialStore) {
 async fn statuses_change(store: &dyn CredentialStore) {
     store.add_app(App::new("a", at(0))).await.unwrap();
     store.add_credential("a", secret_credential("k", "s"), at(0)).await.unwrap();
-    let before = store.revision().await.unwrap();
+    let before = revision(store).await;
     store.set_app_status("a", Status::Pending).await.unwrap();
     store.set_credential_status("k", Status::Disabled).await.unwrap();
-    assert!(store.revision().await.unwrap() > before);
+    has_changed(store, before).await;
     let found = store.find(&by_id("k")).await.unwrap().unwrap();
     assert_eq!((found.app.status, found.stored.terms.status), (Status::Pending, Status::Disabled));
     assert_eq!(store.app("a").await.unwrap().unwrap().status, Status::Pending);
@@ -186,7 +213,7 @@ async fn statuses_change(store: &dyn CredentialStore) {
 async fn an_app_is_changed(store: &dyn CredentialStore) {
     store.add_app(App { status: Status::Pending, ..App::new("a", at(1)) }).await.unwrap();
     store.add_credential("a", secret_credential("k", "s"), at(1)).await.unwrap();
-    let before = store.revision().await.unwrap();
+    let before = revision(store).await;
     let changed = App {
         labels: [("team".to_owned(), "b".to_owned())].into(),
         scopes: vec!["write".to_owned()],
@@ -195,7 +222,7 @@ async fn an_app_is_changed(store: &dyn CredentialStore) {
         ..App::new("a", at(9))
     };
     store.update_app(changed.clone()).await.unwrap();
-    assert!(store.revision().await.unwrap() > before);
+    has_changed(store, before).await;
     let expected = App { status: Status::Pending, created: at(1), ..changed };
     assert_eq!(store.app("a").await.unwrap(), Some(expected.clone()));
     assert_eq!(store.find(&by_id("k")).await.unwrap().unwrap().app, expected);
@@ -284,6 +311,40 @@ async fn sqlite_opens_under_its_own_master_key_only() {
     assert!(matches!(refused, Err(StoreError::WrongMasterKey { .. })));
 }
 
+/// After another master key was given: the credential `k` of app `a` is there, and its secret is still known as taken.
+async fn rewrapped(store: &dyn CredentialStore) {
+    let found = store.find(&by_id("k")).await.unwrap().unwrap();
+    assert!(matches!(found.stored.credential.material(), KeyMaterial::Hmac(secret) if *secret == Secret::from("s")));
+    let index = LookupKey::SecretIndex(store.secret_index(&Secret::from("s")));
+    assert!(store.find(&index).await.unwrap().is_some());
+    assert_eq!(store.add_credential("a", secret_credential("k2", "s"), at(0)).await.unwrap_err(), StoreError::SecretInUse);
+}
+
+#[tokio::test]
+async fn sqlite_takes_another_master_key_all_or_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = sqlite(folder.path()).unwrap();
+    store.add_app(App::new("a", at(0))).await.unwrap();
+    store.add_credential("a", secret_credential("k", "s"), at(0)).await.unwrap();
+    store.add_credential("a", secret_credential("broken", "t"), at(0)).await.unwrap();
+    let new = Arc::new(MasterKey::open_or_create(&folder.path().join("new.key")).unwrap());
+    let file = folder.path().join("store.db");
+    rusqlite::Connection::open(&file).unwrap().execute("UPDATE credential SET sealed = x'00' WHERE key_id = 'broken'", []).unwrap();
+    assert!(matches!(store.rewrap(Arc::clone(&new)).await, Err(StoreError::Corrupt { .. })));
+    drop(store);
+    let store = sqlite(folder.path()).unwrap();
+    assert!(store.find(&by_id("k")).await.unwrap().is_some(), "nothing was changed");
+    rusqlite::Connection::open(&file).unwrap().execute("DELETE FROM credential WHERE key_id = 'broken'", []).unwrap();
+
+    assert_eq!(store.rewrap(Arc::clone(&new)).await, Ok(1));
+    let before = store.replay_key().clone();
+    drop(store);
+    assert!(matches!(sqlite(folder.path()), Err(StoreError::WrongMasterKey { .. })));
+    let again = SqliteStore::open(&file, new).unwrap();
+    assert_eq!(*again.replay_key(), before, "what was seen before is still known");
+    rewrapped(&again).await;
+}
+
 #[tokio::test]
 async fn no_sqlite_file_holds_a_secret_or_is_readable_by_others() {
     use std::os::unix::fs::PermissionsExt;
@@ -326,22 +387,40 @@ pub(crate) struct CountingStore {
     finds: AtomicUsize,
     /// Held by a test, answers that are made already wait for it on their way.
     pub(crate) wire: tokio::sync::Mutex<()>,
+    is_cut: AtomicBool,
 }
 
 impl CountingStore {
     pub(crate) fn new() -> Self {
-        Self { store: MemoryStore::new().unwrap(), finds: AtomicUsize::new(0), wire: tokio::sync::Mutex::default() }
+        Self {
+            store: MemoryStore::new().unwrap(),
+            finds: AtomicUsize::new(0),
+            wire: tokio::sync::Mutex::default(),
+            is_cut: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn finds(&self) -> usize {
         self.finds.load(Ordering::Relaxed)
+    }
+
+    /// From now on it does not answer.
+    pub(crate) fn cut(&self) {
+        self.is_cut.store(true, Ordering::Relaxed);
+    }
+
+    fn unless_cut<'a, T: Send + 'a>(&self, answer: Answer<'a, T>) -> Answer<'a, T> {
+        match self.is_cut.load(Ordering::Relaxed) {
+            true => Box::pin(std::future::ready(Err(StoreError::Unavailable("cut".to_owned())))),
+            false => answer,
+        }
     }
 }
 
 impl CredentialStore for CountingStore {
     fn find<'a>(&'a self, key: &'a LookupKey) -> Answer<'a, Option<Arc<Registered>>> {
         self.finds.fetch_add(1, Ordering::Relaxed);
-        let answer = self.store.find(key);
+        let answer = self.unless_cut(self.store.find(key));
         Box::pin(async move {
             drop(self.wire.lock().await);
             answer.await
@@ -351,7 +430,7 @@ impl CredentialStore for CountingStore {
         self.store.secret_index(secret)
     }
     fn revision(&self) -> Answer<'_, u64> {
-        self.store.revision()
+        self.unless_cut(self.store.revision())
     }
     fn is_empty(&self) -> Answer<'_, bool> {
         self.store.is_empty()
@@ -390,3 +469,6 @@ impl CredentialStore for CountingStore {
         self.store.touch(key_id, dialect, at);
     }
 }
+
+#[cfg(feature = "postgres")]
+mod on_postgres;
