@@ -41,8 +41,10 @@ pub(crate) enum Command {
     Dialects(DialectsCommand),
     /// Sign and verify over JSON lines on stdin and stdout, for conformance runners.
     Adapter,
-    /// Manage the apps of the embedded store, and their credentials.
+    /// Manage apps and their credentials.
     App(AppArgs),
+    /// Manage keys: list them, remove what is over, give the store another master key.
+    Key(StoreKeyArgs),
     /// Run the gateway; without a config: a demo with an echo upstream.
     Serve(ServeArgs),
 }
@@ -192,12 +194,49 @@ pub(crate) enum DialectsCommand {
     },
 }
 
-/// Flags of `app`.
+/// Which store.
 #[derive(Debug, Args)]
-pub(crate) struct AppArgs {
+pub(crate) struct StoreArgs {
     /// The folder of the embedded store; by default that of `serve`.
     #[arg(long, global = true, value_name = "FOLDER", env = "COUNTERSIGN_DATA")]
     pub(crate) data: Option<PathBuf>,
+    /// The gateway's config, which names the store.
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Flags of `key`.
+#[derive(Debug, Args)]
+pub(crate) struct StoreKeyArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    #[command(subcommand)]
+    pub(crate) command: StoreKeyCommand,
+}
+
+/// What `key` does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreKeyCommand {
+    /// One line for each credential: its kind, its validity, when and with what it was last used.
+    List,
+    /// Remove a credential that is switched off or over.
+    Remove {
+        /// The key id.
+        key_id: String,
+    },
+    /// Seal the store under another master key. Stop the gateways before; then name the new file as their master key.
+    Rewrap {
+        /// The file of the new master key, which is made where there is none.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+}
+
+/// Flags of `app`.
+#[derive(Debug, Args)]
+pub(crate) struct AppArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
     #[command(subcommand)]
     pub(crate) command: AppCommand,
 }
@@ -207,6 +246,13 @@ pub(crate) struct AppArgs {
 pub(crate) enum AppCommand {
     /// Add an app with a credential, or a credential to an app. A generated secret is shown once.
     Add(Box<AppAddArgs>),
+    /// Change what an app may do: what is named takes the place of what was there.
+    Set {
+        /// The app.
+        name: String,
+        #[command(flatten)]
+        limits: AppLimitArgs,
+    },
     /// One line for each credential of each app.
     List,
     /// Give an app a new secret; the old one ends after the overlap.
@@ -252,9 +298,11 @@ pub(crate) struct AppAddArgs {
     /// A file that holds the secret; by default a random one is made.
     #[arg(long, value_name = "FILE", conflicts_with = "public_key")]
     pub(crate) secret_file: Option<PathBuf>,
-    /// The caller's public key: PEM.
+    /// The caller's public key: PEM or JWK.
     #[arg(long, value_name = "FILE")]
     pub(crate) public_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) limits: AppLimitArgs,
     /// A further secret part in a file.
     #[arg(long, value_name = "NAME=FILE", value_parser = values::pair)]
     pub(crate) part_file: Vec<(String, String)>,
@@ -270,6 +318,23 @@ pub(crate) struct AppAddArgs {
     /// Show this credential's caller the masked string to sign when a signature does not match.
     #[arg(long)]
     pub(crate) diagnostics: bool,
+}
+
+/// What an app may do, and from where.
+#[derive(Debug, Args)]
+pub(crate) struct AppLimitArgs {
+    /// A note, such as team=billing; may be given several times.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = values::pair)]
+    pub(crate) label: Vec<(String, String)>,
+    /// A scope, which routes may ask for; may be given several times.
+    #[arg(long, value_name = "SCOPE")]
+    pub(crate) scope: Vec<String>,
+    /// A range of addresses from which it may call, such as 192.0.2.0/24; may be given several times.
+    #[arg(long, value_name = "RANGE", value_parser = values::range)]
+    pub(crate) address: Vec<ipnet::IpNet>,
+    /// How often it may call: requests per second, and how many at once, such as 100/200.
+    #[arg(long, value_name = "N/BURST", value_parser = values::rate)]
+    pub(crate) rate: Option<countersign_core::limit::Rate>,
 }
 
 /// Flags of `serve`.

@@ -84,11 +84,15 @@ fn private_key(path: &Path) -> Result<KeyPair, Failure> {
     KeyPair::from_private_pem(&pem(path)?).map_err(|e| Failure::file(path, e))
 }
 
-/// Reads a public key: PEM.
+/// Reads a public key: PEM or JWK.
 pub(crate) fn public_key(path: &Path) -> Result<KeyPair, Failure> {
-    KeyPair::from_public_pem(&pem(path)?).map_err(|e| Failure::file(path, e))
+    let text = pem(path)?;
+    if text.trim_start().starts_with('{') {
+        return countersign_core::jwk::public_key(&text).map_err(|e| Failure::file(path, e));
+    }
+    KeyPair::from_public_pem(&text).map_err(|e| Failure::file(path, e))
 }
 
 fn pem(path: &Path) -> Result<Zeroizing<String>, Failure> {
-    String::from_utf8(console::read(path)?).map(Zeroizing::new).map_err(|_| Failure::file(path, "the file is no PEM text"))
+    String::from_utf8(console::read(path)?).map(Zeroizing::new).map_err(|_| Failure::file(path, "the file is no text"))
 }

@@ -40,7 +40,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Verify(args) => command::verify::run(&args, &registry, json),
         Command::Dialects(command) => command::dialects::run(&command, &registry, json),
         Command::Adapter => command::adapter::run(&registry),
-        Command::App(args) => command::app::run(&args, &registry, json),
+        Command::App(args) => command::app::run(&args, registry, json),
+        Command::Key(args) => command::key::run(&args, registry, json),
         Command::Serve(args) => command::serve::run(&args, registry, json),
     }
 }

@@ -1,15 +1,15 @@
-//! The embedded store: where it lies, and opening it.
+//! The store of apps and credentials: where it lies, and opening it.
 
 use std::env;
 use std::fs::DirBuilder;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use countersign_core::master_key::MasterKey;
-use countersign_core::store::SqliteStore;
-use countersign_server::store::StoreFiles;
+use countersign_server::config::Config;
+use countersign_server::store::{Credentials, Stores};
 
+use crate::args::StoreArgs;
 use crate::failure::Failure;
+use crate::registry::Registry;
 
 /// The folder that was named, or the default one.
 pub(crate) fn folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
@@ -31,10 +31,19 @@ pub(crate) fn create(folder: &Path) -> Result<(), Failure> {
     builder.create(folder).map_err(|e| Failure::file(folder, e))
 }
 
-/// Opens the store in this folder, or creates it together with its master key.
-pub(crate) fn open(folder: &Path) -> Result<SqliteStore, Failure> {
-    create(folder)?;
-    let files = StoreFiles::within(folder);
-    let key = MasterKey::open_or_create(&files.master_key).map_err(Failure::usage)?;
-    SqliteStore::open(&files.store, Arc::new(key)).map_err(Failure::usage)
+/// Opens the store that the config names, or the one in this folder; it is created where there is none.
+pub(crate) async fn open(args: &StoreArgs, registry: &mut Registry) -> Result<Credentials, Failure> {
+    let folder = folder(args.data.as_deref())?;
+    let stores = match &args.config {
+        Some(path) => {
+            let config = Config::read(path).map_err(Failure::usage)?;
+            config.dialect_folders().iter().try_for_each(|folder| registry.load(folder))?;
+            config.stores(&folder).map_err(Failure::usage)?
+        }
+        None => Stores::within(&folder),
+    };
+    if stores.files.store.starts_with(&folder) || stores.files.master_key.starts_with(&folder) {
+        create(&folder)?;
+    }
+    stores.credentials().await.map_err(Failure::usage)
 }

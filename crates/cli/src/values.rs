@@ -1,8 +1,11 @@
 //! Readers of flag values.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use countersign_core::limit::Rate;
 use countersign_protocol::{Algorithm, Timestamp};
+use ipnet::IpNet;
 
 /// `name=value`.
 pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
@@ -38,9 +41,34 @@ pub(crate) fn algorithm(text: &str) -> Result<Algorithm, String> {
     Algorithm::from_name(text).ok_or_else(|| format!("expected one of {}", Algorithm::names().collect::<Vec<_>>().join(", ")))
 }
 
+/// A range of addresses; one address is a range of one.
+pub(crate) fn range(text: &str) -> Result<IpNet, String> {
+    let one = |_| text.parse::<IpAddr>().map(IpNet::from);
+    text.parse().or_else(one).map_err(|_| "write a range such as 192.0.2.0/24 or 2001:db8::/32".to_owned())
+}
+
+/// Requests per second and at once: `100/200`, or `100` for both.
+pub(crate) fn rate(text: &str) -> Result<Rate, String> {
+    let (per_second, burst) = text.split_once('/').unwrap_or((text, text));
+    let count = |text: &str| text.parse().map_err(|_| "write requests per second and at once, such as 100/200".to_owned());
+    Ok(Rate { per_second: count(per_second)?, burst: count(burst)? })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ranges_and_rates() {
+        assert_eq!(range("192.0.2.7").unwrap().to_string(), "192.0.2.7/32");
+        assert_eq!(range("2001:db8::/32").unwrap().to_string(), "2001:db8::/32");
+        let told = |text: &str| rate(text).map(|rate| (rate.per_second.get(), rate.burst.get())).ok();
+        assert_eq!((told("100/200"), told("5")), (Some((100, 200)), Some((5, 5))));
+        for wrong in ["", "0", "1/0", "-1", "1/2/3", "a"] {
+            assert_eq!(told(wrong), None, "{wrong}");
+        }
+        assert!(range("192.0.2.0/33").is_err() && range("here").is_err());
+    }
 
     #[test]
     fn spans_have_a_unit_and_an_end() {

@@ -42,6 +42,7 @@ pub mod admission;
 pub mod app;
 pub mod clock;
 pub mod error;
+pub mod jwk;
 pub mod limit;
 pub mod master_key;
 mod private_file;

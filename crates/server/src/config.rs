@@ -13,13 +13,20 @@ use countersign_protocol::Dialects;
 use self::written::Written;
 use crate::limits::Limits;
 use crate::route::Routes;
+use crate::store::Stores;
 
 /// A configuration that was read, but whose routes are not resolved: its dialect folders have yet to be loaded.
-#[derive(Debug)]
 pub struct Config {
     file: String,
     text: String,
     written: Written,
+}
+
+/// The text may hold passwords.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("file", &self.file).finish_non_exhaustive()
+    }
 }
 
 /// A valid configuration, ready to be served.
@@ -70,22 +77,12 @@ impl Config {
         &self.written.dialects
     }
 
-    /// The folder of the embedded store and its master key, if one is named.
-    #[must_use]
-    pub fn data(&self) -> Option<&Path> {
-        self.written.data.as_deref()
-    }
-
-    /// The file of the embedded store, if one is named.
-    #[must_use]
-    pub fn store(&self) -> Option<&Path> {
-        self.written.store.as_deref()
-    }
-
-    /// The file of the master key, if one is named.
-    #[must_use]
-    pub fn master_key(&self) -> Option<&Path> {
-        self.written.master_key.as_deref()
+    /// Where apps, credentials and replay entries are kept. Files that are not named are in the data folder that is named, or in this one.
+    ///
+    /// # Errors
+    /// A value makes no sense, or a URL's file or variable cannot be read.
+    pub fn stores(&self, data: &Path) -> Result<Stores, ConfigError> {
+        compile::stores(self, data)
     }
 
     /// Resolves dialects and routes.

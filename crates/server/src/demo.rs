@@ -17,7 +17,7 @@ use countersign_protocol::{Credential, Dialect, Dialects, Inputs, KeyMaterial, P
 use crate::config::Settings;
 use crate::limits::Limits;
 use crate::route::{ExternalAuthority, Route, Routes, Upstream};
-use crate::store::StoreFiles;
+use crate::store::Stores;
 
 /// The app that owns the demo's credentials.
 pub const APP: &str = "demo";
@@ -75,7 +75,7 @@ impl Demo {
     /// # Errors
     /// The store cannot be opened, or a secret's file cannot be written.
     pub async fn prepare(data: &Path, listen: SocketAddr, dialects: &Dialects, clock: Arc<dyn Clock>) -> Result<Self, DemoError> {
-        let admission = StoreFiles::within(data).open(dialects, Arc::clone(&clock)).await?;
+        let admission = Stores::within(data).open(dialects, Arc::clone(&clock)).await?;
         let mut plan = Plan { loopback: listen.ip().is_loopback(), ..Plan::default() };
         dialects.iter().for_each(|dialect| plan.take(dialect, clock.as_ref()));
         let desk = Desk { admission: &admission, clock: clock.as_ref(), data };

@@ -1,6 +1,6 @@
 //! One request through the gateway: head, route, admission, upstream.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -95,7 +95,7 @@ impl Service {
         };
         report.route.clone_from(&route.name);
         let scheme = route.authority.apply(&mut head);
-        let (admitted, body) = self.admit(&route.rules, &head, scheme, body).await?;
+        let (admitted, body) = self.admit(&route.rules, &head, scheme, body, report.peer.ip()).await?;
         report.app.clone_from(&admitted.app().name);
         report.key_id = admitted.key_id().to_owned();
         report.dialect = admitted.dialect().to_owned();
@@ -107,7 +107,14 @@ impl Service {
 impl Service {
     /// Steps 2 to 8. The body is read as late as the dialect permits: a caller without a valid signature uploads nothing
     /// where the tag can be computed without it.
-    async fn admit(&self, rules: &RouteRules, head: &Head, scheme: Scheme, body: Incoming) -> Result<(Admitted, Bytes), Refused> {
+    async fn admit(
+        &self,
+        rules: &RouteRules,
+        head: &Head,
+        scheme: Scheme,
+        body: Incoming,
+        peer: IpAddr,
+    ) -> Result<(Admitted, Bytes), Refused> {
         let admission = &self.shared.admission;
         let lines = head.lines();
         let view = |body| RequestView { method: &head.method, scheme, target: &head.target, version: head.version, headers: &lines, body };
@@ -131,7 +138,7 @@ impl Service {
                 authentic.with_body(&read)
             }
         };
-        let admitted = admission.admit(authentic).await?;
+        let admitted = admission.admit(authentic.with_peer(peer)).await?;
         Ok((admitted, read))
     }
 

@@ -1,17 +1,29 @@
-//! Opening the embedded store: credentials, replay guard and master key as files in one folder.
+//! Opening the stores: the embedded ones as files in one folder, or those that several gateways share.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_core::admission::Admission;
 use countersign_core::clock::Clock;
 use countersign_core::error::StoreError;
+use countersign_core::limit::RateLimiter;
 use countersign_core::master_key::MasterKey;
-use countersign_core::replay::{Epoch, ReplayLimits, SqliteGuard};
+use countersign_core::replay::{Epoch, MemoryGuard, ReplayGuard, ReplayLimits, SqliteGuard};
 use countersign_core::store::{CacheLimits, CachedStore, CredentialStore, SqliteStore};
-use countersign_protocol::Dialects;
+use countersign_protocol::{Dialects, Secret};
 
-use crate::config::Config;
+#[cfg(feature = "postgres")]
+use countersign_core::store::{PostgresOptions, PostgresStore};
+#[cfg(feature = "redis")]
+use countersign_core::{
+    limit::RedisLimiter,
+    redis::{RedisLink, RedisOptions},
+    replay::RedisGuard,
+};
+
+/// How often at most a shared store is asked for changes, which it is told as they happen.
+const ASK_SHARED: Duration = Duration::from_millis(50);
 
 /// The files of the embedded store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,43 +36,211 @@ pub struct StoreFiles {
     pub master_key: PathBuf,
 }
 
+/// Where replay entries are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replay {
+    /// In a file of this gateway.
+    Embedded,
+    /// In its memory: after a restart, older requests are refused for one window.
+    Memory,
+    /// In the Redis that every gateway shares.
+    Redis,
+}
+
+/// Where everything is kept.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Stores {
+    /// The files; those of the master key and of what is not shared are used.
+    pub files: StoreFiles,
+    /// The URL of the PostgreSQL with apps and credentials; the embedded file when absent.
+    pub postgres: Option<Secret>,
+    /// The URL of a Redis, or of several nodes of a cluster.
+    pub redis: Vec<Secret>,
+    /// Where replay entries are kept.
+    pub replay: Replay,
+    /// How many.
+    pub limits: ReplayLimits,
+    /// How long an answer of PostgreSQL may take.
+    pub postgres_timeout: Duration,
+    /// How long an answer of Redis may take.
+    pub redis_timeout: Duration,
+    /// How long cached credentials may be used after the store last answered.
+    pub stale: Duration,
+    /// How far the clocks of the gateways may differ, where they share replay entries.
+    pub clock_skew: Duration,
+}
+
 impl StoreFiles {
     /// The files of this names in a data folder.
     #[must_use]
     pub fn within(data: &Path) -> Self {
         Self { store: data.join("countersign.db"), replay: data.join("replay.db"), master_key: data.join("master.key") }
     }
+}
 
-    /// The files that a configuration names; those that it does not are in its data folder, or in this one.
+/// An opened store of credentials.
+#[derive(Debug)]
+pub enum Credentials {
+    /// The embedded file.
+    Embedded(SqliteStore),
+    /// The database that several gateways share.
+    #[cfg(feature = "postgres")]
+    Shared(PostgresStore),
+}
+
+impl Stores {
+    /// The embedded stores in this folder.
     #[must_use]
-    pub fn of(config: &Config, data: &Path) -> Self {
-        let mut files = Self::within(config.data().unwrap_or(data));
-        if let Some(store) = config.store() {
-            files.store = store.to_owned();
-            files.replay = store.with_extension("replay.db");
+    pub fn within(data: &Path) -> Self {
+        Self {
+            files: StoreFiles::within(data),
+            postgres: None,
+            redis: Vec::new(),
+            replay: Replay::Embedded,
+            limits: ReplayLimits::default(),
+            postgres_timeout: Duration::from_secs(2),
+            redis_timeout: Duration::from_millis(500),
+            stale: CacheLimits::default().found_for,
+            clock_skew: Duration::from_secs(60),
         }
-        if let Some(key) = config.master_key() {
-            files.master_key = key.to_owned();
-        }
-        files
     }
 
-    /// Opens the files, or creates them for their owner only, and gives the admissions over them. Folders that are
-    /// missing are created.
+    /// What is legal and weak about them.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.postgres.is_some() && self.replay != Replay::Redis {
+            warnings
+                .push("store: apps are shared and replay entries are not: another gateway would accept what this one has seen".to_owned());
+        }
+        if self.replay == Replay::Memory {
+            warnings.push("store: replay entries are in memory: after each start, requests signed before it are refused".to_owned());
+        }
+        warnings
+    }
+
+    /// Opens the store of credentials, or creates it.
     ///
     /// # Errors
-    /// A file cannot be opened, is readable by others, or belongs to another master key.
-    pub async fn open(&self, dialects: &Dialects, clock: Arc<dyn Clock>) -> Result<Admission, StoreError> {
-        for file in [&self.store, &self.replay, &self.master_key] {
-            create_folder(file)?;
+    /// It cannot be opened, is readable by others, or belongs to another master key.
+    pub async fn credentials(&self) -> Result<Credentials, StoreError> {
+        create_folder(&self.files.master_key)?;
+        let key = Arc::new(MasterKey::open_or_create(&self.files.master_key)?);
+        match &self.postgres {
+            None => {
+                create_folder(&self.files.store)?;
+                SqliteStore::open(&self.files.store, key).map(Credentials::Embedded)
+            }
+            #[cfg(feature = "postgres")]
+            Some(url) => {
+                let options = PostgresOptions { timeout: self.postgres_timeout, ..PostgresOptions::default() };
+                PostgresStore::open(text(url, "postgres")?, key, options).await.map(Credentials::Shared)
+            }
+            #[cfg(not(feature = "postgres"))]
+            Some(_) => Err(left_out("postgres")),
         }
-        let key = Arc::new(MasterKey::open_or_create(&self.master_key)?);
-        let store = SqliteStore::open(&self.store, Arc::clone(&key))?;
-        let epoch = Epoch::begin(clock.now(), store.is_empty().await?);
-        let guard = SqliteGuard::open(&self.replay, ReplayLimits::default(), epoch)?;
-        let store = Arc::new(CachedStore::new(store, CacheLimits::default()));
-        Ok(Admission::new(store, Arc::new(guard), clock, key.replay_key()).knowing(dialects))
     }
+
+    /// Opens everything and gives the admissions over it.
+    ///
+    /// # Errors
+    /// A store cannot be opened. A Redis that does not answer yet is no error: until it does, nothing is admitted that needs it.
+    pub async fn open(&self, dialects: &Dialects, clock: Arc<dyn Clock>) -> Result<Admission, StoreError> {
+        let credentials = self.credentials().await?;
+        let replay_key = credentials.replay_key().clone();
+        let epoch = Epoch::begin(clock.now(), credentials.as_dyn().is_empty().await?);
+        let (guard, limiter) = self.guard(epoch).await?;
+        let admission = Admission::new(credentials.cached(self.stale), guard, clock, &replay_key).knowing(dialects);
+        Ok(match limiter {
+            Some(limiter) => admission.limited_by(limiter),
+            None => admission,
+        })
+    }
+
+    #[cfg(feature = "redis")]
+    async fn guard(&self, epoch: Epoch) -> Result<(Arc<dyn ReplayGuard>, Option<Arc<dyn RateLimiter>>), StoreError> {
+        if self.redis.is_empty() {
+            return Ok((self.own_guard(epoch)?, None));
+        }
+        let options = RedisOptions { timeout: self.redis_timeout, skew: self.clock_skew, ..RedisOptions::default() };
+        let urls = self.redis.iter().map(|url| text(url, "redis")).collect::<Result<Vec<_>, _>>()?;
+        let link = Arc::new(RedisLink::new(&urls, options)?);
+        let limiter = Arc::new(RedisLimiter::new(Arc::clone(&link)));
+        let guard = match self.replay {
+            Replay::Redis => Arc::new(RedisGuard::open(link, self.limits, epoch).await?),
+            Replay::Embedded | Replay::Memory => self.own_guard(epoch)?,
+        };
+        Ok((guard, Some(limiter)))
+    }
+
+    #[cfg(not(feature = "redis"))]
+    async fn guard(&self, epoch: Epoch) -> Result<(Arc<dyn ReplayGuard>, Option<Arc<dyn RateLimiter>>), StoreError> {
+        if self.redis.is_empty() { Ok((self.own_guard(epoch)?, None)) } else { Err(left_out("redis")) }
+    }
+
+    fn own_guard(&self, epoch: Epoch) -> Result<Arc<dyn ReplayGuard>, StoreError> {
+        if self.replay == Replay::Memory {
+            return Ok(Arc::new(MemoryGuard::new(self.limits, epoch)));
+        }
+        create_folder(&self.files.replay)?;
+        Ok(Arc::new(SqliteGuard::open(&self.files.replay, self.limits, epoch)?))
+    }
+}
+
+impl Credentials {
+    /// The store.
+    #[must_use]
+    pub fn as_dyn(&self) -> &dyn CredentialStore {
+        match self {
+            Self::Embedded(store) => store,
+            #[cfg(feature = "postgres")]
+            Self::Shared(store) => store,
+        }
+    }
+
+    /// The key under which replay entries are hashed.
+    #[must_use]
+    pub const fn replay_key(&self) -> &Secret {
+        match self {
+            Self::Embedded(store) => store.replay_key(),
+            #[cfg(feature = "postgres")]
+            Self::Shared(store) => store.replay_key(),
+        }
+    }
+
+    /// Seals everything under another master key, all or nothing: how many credentials.
+    ///
+    /// # Errors
+    /// A row cannot be opened, or the store does not answer.
+    pub async fn rewrap(&self, new: Arc<MasterKey>) -> Result<usize, StoreError> {
+        match self {
+            Self::Embedded(store) => store.rewrap(new).await,
+            #[cfg(feature = "postgres")]
+            Self::Shared(store) => store.rewrap(&new).await,
+        }
+    }
+
+    fn cached(self, stale: Duration) -> Arc<dyn CredentialStore> {
+        let limits = CacheLimits { found_for: stale, ..CacheLimits::default() };
+        match self {
+            Self::Embedded(store) => Arc::new(CachedStore::new(store, limits)),
+            #[cfg(feature = "postgres")]
+            Self::Shared(store) => Arc::new(CachedStore::new(store, CacheLimits { ask_every: ASK_SHARED, ..limits })),
+        }
+    }
+}
+
+/// The URL as text; it may hold a password and is not shown.
+#[cfg(any(feature = "postgres", feature = "redis"))]
+fn text<'s>(url: &'s Secret, field: &'static str) -> Result<&'s str, StoreError> {
+    let fault = || StoreError::Invalid { field, fault: "the URL is no text".to_owned(), mend: "write it in UTF-8" };
+    std::str::from_utf8(url.expose()).map_err(|_| fault())
+}
+
+#[cfg(not(all(feature = "postgres", feature = "redis")))]
+fn left_out(field: &'static str) -> StoreError {
+    StoreError::Invalid { field, fault: "this program was built without it".to_owned(), mend: "build it with the feature of that name" }
 }
 
 fn create_folder(file: &Path) -> Result<(), StoreError> {

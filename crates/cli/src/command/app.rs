@@ -1,4 +1,4 @@
-//! `countersign app`: registers apps and credentials in the embedded store, also while `serve` runs on it.
+//! `countersign app`: registers apps and credentials, also while gateways run on the same store.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -13,7 +13,7 @@ use countersign_protocol::{KeyMaterial, Secret};
 use serde_json::{Value, json};
 
 use super::now;
-use crate::args::{AppAddArgs, AppArgs, AppCommand};
+use crate::args::{AppAddArgs, AppArgs, AppCommand, AppLimitArgs};
 use crate::failure::Failure;
 use crate::registry::{self, Registry};
 use crate::{console, key, store};
@@ -25,18 +25,38 @@ impl From<StoreError> for Failure {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &AppArgs, registry: &Registry, json: bool) -> Result<(), Failure> {
-    let store = store::open(&store::folder(args.data.as_deref())?)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+pub(crate) fn run(args: &AppArgs, mut registry: Registry, json: bool) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        let opened = store::open(&args.store, &mut registry).await?;
+        let store = opened.as_dyn();
         match &args.command {
-            AppCommand::Add(args) => add(args, &store, registry, json).await,
-            AppCommand::List => list(&store, json).await,
-            AppCommand::Rotate { name, key_id, overlap } => rotate(&store, name, key_id.as_deref(), *overlap, json).await,
-            AppCommand::Enable { name, key_id } => set_status(&store, name, key_id.as_deref(), Status::Active).await,
-            AppCommand::Disable { name, key_id } => set_status(&store, name, key_id.as_deref(), Status::Disabled).await,
+            AppCommand::Add(args) => add(args, store, &registry, json).await,
+            AppCommand::Set { name, limits } => set(store, name, limits).await,
+            AppCommand::List => list(store, json).await,
+            AppCommand::Rotate { name, key_id, overlap } => rotate(store, name, key_id.as_deref(), *overlap, json).await,
+            AppCommand::Enable { name, key_id } => set_status(store, name, key_id.as_deref(), Status::Active).await,
+            AppCommand::Disable { name, key_id } => set_status(store, name, key_id.as_deref(), Status::Disabled).await,
         }
     })
+}
+
+/// Changes what is named, and leaves the rest.
+async fn set(store: &dyn CredentialStore, name: &str, limits: &AppLimitArgs) -> Result<(), Failure> {
+    let mut app = store.app(name).await?.ok_or_else(|| StoreError::UnknownApp(name.to_owned()))?;
+    limit(&mut app, limits);
+    Ok(store.update_app(app).await?)
+}
+
+fn limit(app: &mut App, limits: &AppLimitArgs) {
+    app.labels.extend(limits.label.iter().cloned());
+    if !limits.scope.is_empty() {
+        app.scopes.clone_from(&limits.scope);
+    }
+    if !limits.address.is_empty() {
+        app.addresses.clone_from(&limits.address);
+    }
+    app.rate = limits.rate.or(app.rate);
 }
 
 async fn add(args: &AppAddArgs, store: &dyn CredentialStore, registry: &Registry, json: bool) -> Result<(), Failure> {
@@ -64,6 +84,7 @@ async fn add(args: &AppAddArgs, store: &dyn CredentialStore, registry: &Registry
         None => {
             let mut app = App::new(args.name.clone(), at);
             app.status = if args.pending { Status::Pending } else { Status::Active };
+            limit(&mut app, &args.limits);
             store.add_app(app).await?;
         }
     }
@@ -102,7 +123,7 @@ fn announce(added: &Registered, secret: Option<&Secret>, json: bool) -> Result<(
     console::data(text.as_bytes())
 }
 
-fn describe(registered: &Registered) -> Value {
+pub(super) fn describe(registered: &Registered) -> Value {
     let (stored, terms) = (&registered.stored, &registered.stored.terms);
     let time = |at: Option<countersign_protocol::Timestamp>| at.map(|at| at.to_string());
     json!({
@@ -118,6 +139,11 @@ fn describe(registered: &Registered) -> Value {
         "not_after": time(terms.not_after),
         "created": stored.created.to_string(),
         "last_used": time(stored.last_used),
+        "last_used_with": stored.last_used_with,
+        "labels": registered.app.labels,
+        "scopes": registered.app.scopes,
+        "addresses": registered.app.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "rate": registered.app.rate.map(|rate| format!("{}/{}", rate.per_second, rate.burst)),
     })
 }
 
@@ -134,12 +160,13 @@ async fn credentials(store: &dyn CredentialStore, app: &str) -> Result<Vec<Arc<R
     }
 }
 
-async fn list(store: &dyn CredentialStore, json: bool) -> Result<(), Failure> {
+/// Every credential of every app, described; an app without any has a row of its own.
+pub(super) async fn rows(store: &dyn CredentialStore) -> Result<Vec<Value>, Failure> {
     let mut after = String::new();
     let mut rows = Vec::new();
     loop {
         let page = store.apps(&after).await?;
-        let Some(last) = page.last() else { break };
+        let Some(last) = page.last() else { return Ok(rows) };
         after.clone_from(&last.name);
         for app in &page {
             let found = credentials(store, &app.name).await?;
@@ -149,6 +176,10 @@ async fn list(store: &dyn CredentialStore, json: bool) -> Result<(), Failure> {
             rows.extend(found.iter().map(|registered| describe(registered)));
         }
     }
+}
+
+async fn list(store: &dyn CredentialStore, json: bool) -> Result<(), Failure> {
+    let rows = rows(store).await?;
     if json {
         return console::line(&Value::Array(rows).to_string());
     }

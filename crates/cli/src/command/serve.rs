@@ -11,7 +11,6 @@ use countersign_core::clock::{Clock, SystemClock};
 use countersign_server::Gateway;
 use countersign_server::config::Config;
 use countersign_server::demo::{Demo, Recipe};
-use countersign_server::store::StoreFiles;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -83,7 +82,9 @@ async fn serve(
     if let Some(address) = listen {
         settings.listen = vec![address];
     }
-    let admission = StoreFiles::of(&config, data).open(&registry.dialects, clock()).await?;
+    let stores = config.stores(data).map_err(Failure::usage)?;
+    settings.warnings.extend(stores.warnings());
+    let admission = stores.open(&registry.dialects, clock()).await?;
     let gateway = Gateway::bind(settings, &registry.dialects, admission).map_err(|e| cannot_listen(&e))?;
     announce(&gateway);
     gateway.run(stop).await.map_err(Failure::usage)

@@ -75,3 +75,61 @@ fn what_makes_no_sense_is_refused() {
         assert!(run.code == 2 && run.stderr.contains(words), "{args:?}: {} {}", run.code, run.stderr);
     }
 }
+
+#[test]
+fn what_an_app_may_do_is_set_and_changed() {
+    let scratch = Scratch::new();
+    let jwk = scratch.file("key.jwk", r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#);
+    let limits = ["--scope", "read", "--address", "192.0.2.0/24", "--rate", "10/20", "--label", "team=a"];
+    let add = ["add", "billing", "-d", "x-ca-labelled", "--public-key", &jwk, "-k", "k"];
+    app(scratch.path(), &[&add[..], &limits].concat()).ok();
+    let row = || app(scratch.path(), &["list", "--json"]).ok().json()[0].clone();
+    let told = row();
+    assert_eq!(
+        (&told["scopes"][0], &told["addresses"][0], &told["rate"], &told["labels"]["team"]),
+        (&"read".into(), &"192.0.2.0/24".into(), &"10/20".into(), &"a".into())
+    );
+    assert_eq!((&told["key"], &told["last_used_with"]), (&"ed25519".into(), &serde_json::Value::Null));
+    app(scratch.path(), &["set", "billing", "--scope", "write", "--label", "team=b"]).ok();
+    let told = row();
+    assert_eq!((&told["scopes"][0], &told["rate"], &told["labels"]["team"]), (&"write".into(), &"10/20".into(), &"b".into()));
+    for (args, words) in [
+        (&["set", "nobody", "--scope", "a"][..], "nobody"),
+        (&["set", "billing", "--rate", "0"], "100/200"),
+        (&["set", "billing", "--address", "here"], "192.0.2.0/24"),
+    ] {
+        let run = app(scratch.path(), args);
+        assert!(run.code == 2 && run.stderr.contains(words), "{args:?}: {} {}", run.code, run.stderr);
+    }
+}
+
+#[test]
+fn a_store_takes_another_master_key() {
+    let scratch = Scratch::new();
+    let data = scratch.path().join("data");
+    let secret = scratch.file("secret", "0123456789abcdef0123456789abcdef\n");
+    app(&data, &["add", "one", "-d", "hmac-sha256", "-k", "k1", "--secret-file", &secret]).ok();
+    let key = |args: &[&str]| countersign([&["key", "--data", data.to_str().unwrap()], args].concat());
+    assert!(key(&["list"]).ok().text().starts_with("k1  one  hmac (active)  never used"));
+    let new = scratch.path().join("new.key");
+    let told = key(&["rewrap", "--to", new.to_str().unwrap(), "--json"]).ok().json();
+    assert_eq!(told["credentials"], 1);
+    let refused = app(&data, &["list"]);
+    assert!(refused.code == 2 && refused.stderr.contains("master key"), "{}", refused.stderr);
+    fs::rename(&new, data.join("master.key")).unwrap();
+    assert!(app(&data, &["list"]).ok().text().contains("k1"));
+    let taken = app(&data, &["add", "two", "-d", "hmac-sha256", "--secret-file", &secret]);
+    assert!(taken.stderr.contains("same secret"), "{}", taken.stderr);
+}
+
+#[test]
+fn only_a_key_that_is_over_is_removed() {
+    let scratch = Scratch::new();
+    let key = |args: &[&str]| countersign([&["key", "--data", scratch.path().to_str().unwrap()], args].concat());
+    app(scratch.path(), &["add", "one", "-d", "hmac-sha256", "-k", "k1"]).ok();
+    let refused = key(&["remove", "k1"]);
+    assert!(refused.code == 2 && refused.stderr.contains("switch it off first"), "{}", refused.stderr);
+    app(scratch.path(), &["disable", "one", "-k", "k1"]).ok();
+    key(&["remove", "k1"]).ok();
+    assert!(!app(scratch.path(), &["list"]).ok().text().contains("k1"));
+}

@@ -1,6 +1,7 @@
 //! From the configuration as written to one that is valid by construction.
 
 mod route;
+mod store;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -9,6 +10,7 @@ use countersign_protocol::Dialects;
 use toml::Spanned;
 
 use self::route::Reader;
+pub(super) use self::store::stores;
 use super::written::{Span, WrittenLimits};
 use super::{Config, ConfigError, Settings};
 use crate::limits::{AddressRate, Limits};

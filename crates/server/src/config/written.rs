@@ -1,6 +1,7 @@
 //! The configuration as it is written: names and types, no logic.
 
 pub(super) mod route;
+pub(super) mod store;
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use self::route::WrittenRoute;
+use self::store::WrittenStore;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,7 +22,7 @@ pub(super) struct Written {
     pub(super) admin: Option<Spanned<String>>,
     pub(super) workers: Option<Spanned<usize>>,
     pub(super) data: Option<PathBuf>,
-    pub(super) store: Option<PathBuf>,
+    pub(super) store: Option<Spanned<WrittenStore>>,
     pub(super) master_key: Option<PathBuf>,
     #[serde(default)]
     pub(super) dialects: Vec<PathBuf>,
