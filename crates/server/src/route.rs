@@ -5,6 +5,7 @@ use http::uri::Authority;
 use countersign_core::admission::RouteRules;
 use countersign_protocol::Scheme;
 
+use crate::envelope::RouteEnvelope;
 use crate::head::Head;
 
 /// One route.
@@ -27,6 +28,8 @@ pub struct Route {
     pub keep_credentials: bool,
     /// Under which scheme and host the outer peer addressed the gateway.
     pub authority: ExternalAuthority,
+    /// How encrypted bodies are opened.
+    pub(crate) envelope: Option<RouteEnvelope>,
 }
 
 /// Where admitted requests go.
@@ -101,6 +104,11 @@ impl Routes {
 }
 
 impl Route {
+    /// The rules for this request: those of encrypted bodies where it has one.
+    pub(crate) fn rules_for(&self, head: &Head) -> &RouteRules {
+        self.envelope.as_ref().and_then(|envelope| envelope.rules_for(head)).unwrap_or(&self.rules)
+    }
+
     fn takes(&self, host: &str, path: &[u8], method: &str) -> bool {
         let same_host = self.host.as_deref().is_none_or(|own| own == host || own == without_port(host));
         same_host && self.covers_path(path) && (self.methods.is_empty() || self.methods.iter().any(|m| m == method))
@@ -178,6 +186,7 @@ mod tests {
             rules: RouteRules::new(Vec::new()),
             keep_credentials: false,
             authority: ExternalAuthority::Wire,
+            envelope: None,
         }
     }
 

@@ -38,6 +38,7 @@ fn options(args: &SignArgs, dialect: &Dialect, inputs: Inputs) -> Result<SignOpt
         nonce,
         inputs,
         headers: (!args.sign_header.is_empty()).then(|| args.sign_header.clone()),
+        also: Vec::new(),
         omit: args.omit.clone(),
         expires: args.expires.clone(),
         body_digest: args.body_digest.clone(),

@@ -3,6 +3,7 @@
 
 mod config;
 mod demo;
+mod envelope;
 mod fixture;
 mod forwarding;
 mod hostile;
