@@ -118,6 +118,8 @@ pub(crate) struct Passage<'r> {
     envelope: Option<&'r RouteEnvelope>,
     opened: bool,
     answer_key: Option<AnswerKey>,
+    /// Whether the answer to it has a body at all (RFC 9110, section 9.3.2).
+    is_head: bool,
 }
 
 impl<'r> Passage<'r> {
@@ -129,9 +131,10 @@ impl<'r> Passage<'r> {
         body: Bytes,
     ) -> Result<(Admitted, Self), Refused> {
         let opened = envelope.map_or(Ok(None), |envelope| envelope.open(head, &admitted, &body));
+        let is_head = head.method == "HEAD";
         match opened {
-            Ok(None) => Ok((admitted, Self { body, envelope, opened: false, answer_key: None })),
-            Ok(Some((body, answer_key))) => Ok((admitted, Self { body, envelope, opened: true, answer_key })),
+            Ok(None) => Ok((admitted, Self { body, envelope, opened: false, answer_key: None, is_head })),
+            Ok(Some((body, answer_key))) => Ok((admitted, Self { body, envelope, opened: true, answer_key, is_head })),
             Err(refusal) => {
                 if admitted.replay() == ReplayMode::Event {
                     admitted.release().await;

@@ -7,9 +7,8 @@ use countersign_envelope::AnswerKey;
 use countersign_protocol::{Reason, Refusal};
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt;
-use hyper::body::Body as _;
 
 use super::{EncryptedAnswers, Passage, RouteEnvelope};
 use crate::body::{AnswerBody, full};
@@ -17,11 +16,13 @@ use crate::refused::Refused;
 
 /// The header that says of which media type an encrypted answer is.
 const MEDIA_TYPE: &str = "x-countersign-envelope-type";
+/// Answers without a body (RFC 9110, sections 15.3.5, 15.3.6 and 15.4.5).
+const BODILESS: [StatusCode; 3] = [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED];
 /// Digests of the plain body.
 const DIGESTS: [&str; 4] = ["content-digest", "content-md5", "digest", "repr-digest"];
 
 impl Passage<'_> {
-    /// The answer as it goes to the peer: encrypted where the request was and the route says so. An answer without a body has nothing to
+    /// The answer as it goes to the peer: encrypted where the request was and the route says so. An answer that can have no body has nothing to
     /// encrypt. A pause of more than `idle` in the upstream's body is a failure.
     pub(crate) async fn answer(self, answer: Response<AnswerBody>, idle: Duration) -> Result<Response<AnswerBody>, Refused> {
         let Some(envelope) = self.envelope else { return Ok(answer) };
@@ -31,7 +32,8 @@ impl Passage<'_> {
         for name in [envelope.mark.as_str(), MEDIA_TYPE] {
             parts.headers.remove(name);
         }
-        let Some(key) = self.answer_key.filter(|_| !body.is_end_stream()) else { return Ok(Response::from_parts(parts, body)) };
+        let has_body = !self.is_head && !BODILESS.contains(&parts.status);
+        let Some(key) = self.answer_key.filter(|_| has_body) else { return Ok(Response::from_parts(parts, body)) };
         if parts.headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
             return Err(unusable("the answer to an encrypted request has a content coding, which was not asked for").into());
         }

@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use countersign_client::{ClientError, Envelope, SigningClient};
 use countersign_envelope::{AnswerKey, Fields, PublicKey, Scheme, Sealed, Sealer};
 use countersign_protocol::{Dialects, Request, SignOptions};
 use countersign_server::config::{Config, ConfigError};
@@ -327,6 +328,56 @@ async fn an_answer_beyond_the_limit_is_not_passed_on() {
     let gateway = gateway("answer = \"encrypted\"\nmax_answer = 1").await;
     send(&gateway, sealed(PLAIN).body).await.refuses(502, "upstream_unavailable");
     gateway.upstream.only();
+}
+
+fn client(gateway: &Fixture, dialect: &str, envelope: Envelope) -> SigningClient {
+    let credential = countersign_protocol::Credential::hmac(crate::fixture::KEY, crate::fixture::SECRET);
+    let now = gateway.now();
+    let client = SigningClient::new(reqwest::Client::builder(), gateway.dialects.get(dialect).unwrap().clone(), credential).unwrap();
+    client.with_clock(move || now).with_envelope(envelope)
+}
+
+#[tokio::test]
+async fn the_client_encrypts_and_decrypts() {
+    let gateway = gateway("required = false\nanswer = \"encrypted\"").await;
+    let envelope = || Envelope::new(sealer(Scheme::OaepGcm)).expecting_encrypted_answers();
+    let client = client(&gateway, "house", envelope());
+    let url = |path: &str| format!("http://{}{path}", gateway.address);
+    let request = client.request(http::Method::POST, url("/pay")).header("Content-Type", "text/plain").body(PLAIN);
+    for _ in 0..2 {
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!((answer.headers().get("x-encrypted-body"), answer.headers().get("x-countersign-envelope-type")), (None, None));
+        assert_eq!((&answer.headers()["content-length"], answer.headers().get("content-type")), (&"2".parse().unwrap(), None));
+        assert_eq!(answer.url().as_str(), url("/pay"));
+        assert_eq!(answer.text().await.unwrap(), "ok");
+    }
+    assert!(gateway.upstream.requests().iter().all(|request| request.ends_with(PLAIN) && request.contains("envelope: opened")));
+    assert_eq!(client.request(http::Method::POST, url("/fails")).body(PLAIN).send().await.unwrap().text().await.unwrap(), "ok");
+    // Nothing is encrypted where there is no body, and then the answer is plain.
+    assert_eq!(client.request(http::Method::GET, url("/")).send().await.unwrap().status(), 200);
+    let short = self::client(&gateway, "house", envelope().with_max_answer(1));
+    let refused = short.request(http::Method::POST, url("/pay")).body(PLAIN).send().await.unwrap_err();
+    assert!(matches!(refused, ClientError::Answer(_)), "{refused}");
+    // A refusal of the gateway's is not encrypted, and is shown.
+    let other = Envelope::new(Sealer::new(Scheme::OaepGcm, public("rsa2048-other.pub.pem"), Fields::default()).unwrap());
+    let other = self::client(&gateway, "house", other.expecting_encrypted_answers());
+    assert_eq!(other.request(http::Method::POST, url("/pay")).body(PLAIN).send().await.unwrap().status(), 400);
+}
+
+#[tokio::test]
+async fn the_client_refuses_a_plain_answer_where_it_expects_another() {
+    let keys = Keys::new();
+    let config = house(&keys.table("mark = \"X-Enc-Encrypted\"")).replace("[\"house\"]", "[\"x-ca-labelled\"]");
+    let gateway = Fixture::start(&config, Setup::default()).await;
+    let envelope = || Envelope::new(sealer(Scheme::OaepGcm)).with_mark("X-Enc-Encrypted");
+    let send = async |envelope: Envelope| {
+        let client = client(&gateway, "x-ca-labelled", envelope);
+        client.request(http::Method::POST, format!("http://{}/pay", gateway.address)).body(PLAIN).send().await
+    };
+    assert_eq!(send(envelope()).await.unwrap().text().await.unwrap(), "ok");
+    let refused = send(envelope().expecting_encrypted_answers()).await.unwrap_err();
+    assert!(matches!(refused, ClientError::PlainAnswer), "{refused}");
 }
 
 fn refused(keys: &Keys, table: &str) -> ConfigError {
