@@ -9,6 +9,7 @@ use countersign_envelope::{AnswerKey, Fields, PublicKey, Scheme, Sealed, Sealer}
 use countersign_protocol::{Dialects, Request, SignOptions};
 use countersign_server::config::{Config, ConfigError};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::fixture::{Answer, Fixture, Setup, house};
 
@@ -314,6 +315,64 @@ async fn an_answer_is_read_by_the_sender_only() {
     // Nothing that could only be answered in plain passes.
     gateway.send(&gateway.sign("house", gateway.request("GET", "/"))).await.refuses(400, "envelope_invalid");
     assert_eq!(gateway.upstream.requests().len(), 2);
+}
+
+/// An upstream that gives this answer to one request, however long it is.
+async fn upstream(answer: &'static str) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut read = vec![0; 65_536];
+        assert_ne!(stream.read(&mut read).await.unwrap(), 0);
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    });
+    address
+}
+
+/// The answer of a gateway that encrypts answers, in front of an upstream that gives this one; and what opens it.
+async fn answered(method: &str, answer: &'static str) -> (Answer, AnswerKey) {
+    let keys = Keys::new();
+    let config = house(&keys.table("answer = \"encrypted\"")).replace("UPSTREAM", &upstream(answer).await);
+    let gateway = Fixture::start(&config, Setup::default()).await;
+    let Sealed { body, answer_key, .. } = sealed(PLAIN);
+    let mut request = post(&gateway, body);
+    request.method = method.to_owned();
+    (gateway.send(&gateway.sign("house", request)).await, answer_key.unwrap())
+}
+
+#[tokio::test]
+async fn every_answer_that_can_have_a_body_is_encrypted_whole() {
+    let chunked = "HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\nContent-Type: text/plain; charset=utf-8\r\nContent-MD5: a\r\n\
+                   Digest: b\r\nX-Encrypted-Body: false\r\nX-Countersign-Envelope-Type: forged/type\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+    for (answer, plain) in [(chunked, &b"abcde"[..]), ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"")] {
+        let (answer, key) = answered("POST", answer).await;
+        let media_type = answer.header("x-countersign-envelope-type").unwrap();
+        assert!(["text/plain; charset=utf-8", ""].contains(&media_type));
+        assert_eq!(key.open(answer.status, media_type, &answer.body, &Fields::default(), 5).unwrap(), plain);
+        assert_eq!((answer.header("x-encrypted-body"), answer.header("transfer-encoding")), (Some("true"), None));
+        assert_eq!((answer.header("content-md5"), answer.header("digest")), (None, None));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_a_body_is_not_marked() {
+    let forged = "HTTP/1.1 204 No Content\r\nX-Encrypted-Body: true\r\nX-Countersign-Envelope-Type: a/b\r\n\r\n";
+    for (method, answer, status) in [("POST", forged, 204), ("HEAD", "HTTP/1.1 200 OK\r\n\r\n", 200)] {
+        let (answer, _) = answered(method, answer).await;
+        assert_eq!((answer.status, answer.body.len()), (status, 0));
+        assert_eq!((answer.header("x-encrypted-body"), answer.header("x-countersign-envelope-type")), (None, None));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_encrypted_is_not_passed_on() {
+    let coded = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok";
+    let no_text = "HTTP/1.1 200 OK\r\nContent-Type: \u{e9}/a\r\nContent-Length: 2\r\n\r\nok";
+    let broken = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok";
+    for answer in [coded, no_text, broken] {
+        answered("POST", answer).await.0.refuses(502, "upstream_unavailable");
+    }
 }
 
 #[tokio::test]
