@@ -9,7 +9,7 @@ use countersign_core::admission::{Admitted, RouteRules};
 use countersign_envelope::{AnswerKey, OpenError, Opener};
 use countersign_protocol::{Part, Reason, Refusal, ReplayMode};
 
-use crate::head::{Framing, Head, malformed};
+use crate::head::{Head, malformed};
 use crate::refused::Refused;
 use crate::strip::{IDENTITY_PREFIX, plain_name};
 
@@ -51,11 +51,25 @@ enum Said {
     Nothing,
 }
 
+/// What is expected of the body of one request, from its head alone.
+pub(crate) struct Expected<'r> {
+    envelope: &'r RouteEnvelope,
+    said: Result<Said, Refusal>,
+    /// Whether the body is taken for an envelope.
+    encrypted: bool,
+}
+
 impl RouteEnvelope {
-    /// The rules for this request, where they are not the route's own.
-    pub(crate) fn rules_for(&self, head: &Head) -> Option<&RouteRules> {
-        let encrypted = self.said(head).is_ok_and(|said| self.expects(said, head));
-        self.rules.as_ref().filter(|_| encrypted)
+    /// What is expected of the body of a request with this head. Where plain bodies are refused, one that says nothing of its body is taken
+    /// for encrypted if it has a body.
+    pub(crate) fn expected(&self, head: &Head, has_body: bool) -> Expected<'_> {
+        let said = self.said(head);
+        let encrypted = match said {
+            Ok(Said::Encrypted) => true,
+            Ok(Said::Nothing) => self.required && has_body,
+            Ok(Said::Plain) | Err(_) => false,
+        };
+        Expected { envelope: self, said, encrypted }
     }
 
     fn said(&self, head: &Head) -> Result<Said, Refusal> {
@@ -68,38 +82,6 @@ impl RouteEnvelope {
         }
     }
 
-    /// Whether the body is taken for an envelope: a request that says nothing is, where plain bodies are refused.
-    fn expects(&self, said: Said, head: &Head) -> bool {
-        match said {
-            Said::Encrypted => true,
-            Said::Plain => false,
-            Said::Nothing => self.required && head.framing != Framing::Length(0),
-        }
-    }
-
-    /// Whether a request without an envelope may pass. Where answers are encrypted too, one that could only be answered in plain may not.
-    fn takes_plain(&self, body: &[u8]) -> bool {
-        !self.required || (body.is_empty() && self.answers.is_none())
-    }
-
-    /// The plain body. What says how to read it must be signed: the body itself, and the mark, unless every body is encrypted.
-    fn open(&self, head: &Head, admitted: &Admitted, body: &[u8]) -> Result<Option<(Bytes, Option<AnswerKey>)>, Refusal> {
-        let said = self.said(head)?;
-        let covers = |part: &Part| admitted.covers().contains(part);
-        if said != Said::Nothing && !self.required && !covers(&Part::Header(self.mark.clone())) {
-            return Err(Refusal::new(Reason::RequiredPartUnsigned, format!("the header {} is not signed", self.mark)));
-        }
-        if !self.expects(said, head) {
-            let plain = || Refusal::new(Reason::EnvelopeInvalid, "the body is not encrypted");
-            return if self.takes_plain(body) { Ok(None) } else { Err(plain()) };
-        }
-        if !covers(&Part::Body) {
-            return Err(Refusal::new(Reason::RequiredPartUnsigned, "an encrypted body is not signed"));
-        }
-        let opened = self.opener.open(body, self.named(head)?).map_err(refusal)?;
-        Ok(Some((opened.plain.into(), opened.answer_key)))
-    }
-
     /// The id of the recipient's key, where a header names it.
     fn named<'h>(&self, head: &'h Head) -> Result<Option<&'h str>, Refusal> {
         let Some(name) = &self.key_id_header else { return Ok(None) };
@@ -109,6 +91,36 @@ impl RouteEnvelope {
             (Some((_, value)), None) => std::str::from_utf8(value).map(Some).map_err(|_| malformed("the id of a key is no text")),
             _ => Err(malformed("the id of a key is there twice")),
         }
+    }
+}
+
+impl<'r> Expected<'r> {
+    /// The rules for this request, where they are not the route's own.
+    pub(crate) fn rules(&self) -> Option<&'r RouteRules> {
+        self.envelope.rules.as_ref().filter(|_| self.encrypted)
+    }
+
+    /// The plain body. What says how to read it must be signed: the body itself, and the mark, unless every body is encrypted.
+    fn open(&self, head: &Head, admitted: &Admitted, body: &[u8]) -> Result<Option<(Bytes, Option<AnswerKey>)>, Refusal> {
+        let envelope = self.envelope;
+        let marked = self.said.clone()? != Said::Nothing;
+        let covers = |part: &Part| admitted.covers().contains(part);
+        if marked && !envelope.required && !covers(&Part::Header(envelope.mark.clone())) {
+            return Err(Refusal::new(Reason::RequiredPartUnsigned, format!("the header {} is not signed", envelope.mark)));
+        }
+        if !self.encrypted {
+            return if self.takes_plain(body) { Ok(None) } else { Err(Refusal::new(Reason::EnvelopeInvalid, "the body is not encrypted")) };
+        }
+        if !covers(&Part::Body) {
+            return Err(Refusal::new(Reason::RequiredPartUnsigned, "an encrypted body is not signed"));
+        }
+        let opened = envelope.opener.open(body, envelope.named(head)?).map_err(refusal)?;
+        Ok(Some((opened.plain.into(), opened.answer_key)))
+    }
+
+    /// Whether a request without an envelope may pass. Where answers are encrypted too, one that could only be answered in plain may not.
+    fn takes_plain(&self, body: &[u8]) -> bool {
+        !self.envelope.required || (body.is_empty() && self.envelope.answers.is_none())
     }
 }
 
@@ -125,12 +137,13 @@ pub(crate) struct Passage<'r> {
 impl<'r> Passage<'r> {
     /// Opens the body where the route says so. A request that cannot be opened stays used up, but for an event, which nobody has handled.
     pub(crate) async fn open(
-        envelope: Option<&'r RouteEnvelope>,
+        expected: Option<Expected<'r>>,
         head: &Head,
         admitted: Admitted,
         body: Bytes,
     ) -> Result<(Admitted, Self), Refused> {
-        let opened = envelope.map_or(Ok(None), |envelope| envelope.open(head, &admitted, &body));
+        let opened = expected.as_ref().map_or(Ok(None), |expected| expected.open(head, &admitted, &body));
+        let envelope = expected.map(|expected| expected.envelope);
         let is_head = head.method == "HEAD";
         match opened {
             Ok(None) => Ok((admitted, Self { body, envelope, opened: false, answer_key: None, is_head })),

@@ -104,11 +104,6 @@ impl Routes {
 }
 
 impl Route {
-    /// The rules for this request: those of encrypted bodies where it has one.
-    pub(crate) fn rules_for(&self, head: &Head) -> &RouteRules {
-        self.envelope.as_ref().and_then(|envelope| envelope.rules_for(head)).unwrap_or(&self.rules)
-    }
-
     fn takes(&self, host: &str, path: &[u8], method: &str) -> bool {
         let same_host = self.host.as_deref().is_none_or(|own| own == host || own == without_port(host));
         same_host && self.covers_path(path) && (self.methods.is_empty() || self.methods.iter().any(|m| m == method))

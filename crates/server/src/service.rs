@@ -14,7 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use crate::body::{AnswerBody, collect, full};
-use crate::envelope::Passage;
+use crate::envelope::{Expected, Passage};
 use crate::gateway::Shared;
 use crate::head::{Head, malformed};
 use crate::limits::Limits;
@@ -96,11 +96,13 @@ impl Service {
         };
         report.route.clone_from(&route.name);
         let scheme = route.authority.apply(&mut head);
-        let (admitted, body) = self.admit(route.rules_for(&head), &head, scheme, body).await?;
+        let expected = route.envelope.as_ref().map(|envelope| envelope.expected(&head, !body.is_end_stream()));
+        let rules = expected.as_ref().and_then(Expected::rules).unwrap_or(&route.rules);
+        let (admitted, body) = self.admit(rules, &head, scheme, body).await?;
         report.app.clone_from(&admitted.app().name);
         report.key_id = admitted.key_id().to_owned();
         report.dialect = admitted.dialect().to_owned();
-        let (admitted, passage) = Passage::open(route.envelope.as_ref(), &head, admitted, body).await?;
+        let (admitted, passage) = Passage::open(expected, &head, admitted, body).await?;
         let answer = self.forward(route, &head, passage, admitted, &report.id).await?;
         Ok(answer.map(|body| hold(body, permit)))
     }

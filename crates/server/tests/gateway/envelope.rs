@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use countersign_client::{ClientError, Envelope, SigningClient};
+use countersign_core::store::CredentialStore;
 use countersign_envelope::{AnswerKey, Fields, PublicKey, Scheme, Sealed, Sealer};
 use countersign_protocol::{Dialects, Request, SignOptions};
 use countersign_server::config::{Config, ConfigError};
@@ -221,6 +222,55 @@ async fn an_envelope_is_accepted_once_and_only_as_it_was_signed() {
     gateway.send(&broken).await.refuses(400, "envelope_invalid");
     gateway.send(&broken).await.refuses(409, "replayed");
     gateway.upstream.only();
+}
+
+#[tokio::test]
+async fn an_envelope_that_nobody_signed_is_not_opened() {
+    let mut setup = Setup::default();
+    let bare = crate::fixture::HOUSE.replace("dialect: house", "dialect: bare").replace("  {body_digest}\n", "");
+    let bare = bare.replace("body_digest: \"{body | sha256 | hex}\"\n", "").replace("    X-House-Digest: \"{body_digest}\"\n", "");
+    setup.dialects.add_yaml("bare", &bare).unwrap();
+    setup.terms = countersign_core::app::Terms::new(["bare"]);
+    let keys = Keys::new();
+    let config = house(&format!("waive = [\"body\"]\n{}", keys.table(""))).replace("[\"house\"]", "[\"bare\"]");
+    let gateway = Fixture::start(&config, setup).await;
+    let mut request = gateway.sign("bare", post(&gateway, PLAIN));
+    request.body = sealed("another body").body;
+    gateway.send(&request).await.refuses(403, "required_part_unsigned");
+    assert!(gateway.upstream.requests().is_empty());
+}
+
+#[tokio::test]
+async fn an_event_that_was_not_opened_may_come_again() {
+    let keys = Keys::new();
+    let lines = format!("keys = [\"hook\"]\n{}", keys.table("content_type = \"application/json\""));
+    let gateway = Fixture::start(&house(&lines).replace("[\"house\"]", "[\"standard-webhooks\"]"), Setup::default()).await;
+    let secret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+    let terms = countersign_core::app::Terms::new(["standard-webhooks"]);
+    let hook = countersign_core::app::NewCredential::new("hook", countersign_protocol::KeyMaterial::Hmac(secret.into()), terms);
+    gateway.store.add_credential("shop", hook, crate::fixture::at(0)).await.unwrap();
+    let credential = countersign_protocol::Credential::hmac("hook", secret);
+    let event = |body: Vec<u8>| gateway.sign_as("standard-webhooks", post(&gateway, body), &credential, &gateway.options());
+    let broken = event(b"{}".to_vec());
+    for _ in 0..2 {
+        gateway.send(&broken).await.refuses(400, "envelope_invalid");
+    }
+    let right = event(sealed(PLAIN).body);
+    for _ in 0..2 {
+        assert_eq!(gateway.send(&right).await.status, 200);
+    }
+    assert!(gateway.upstream.only().ends_with(PLAIN));
+}
+
+#[tokio::test]
+async fn http2_requests_without_a_body_pass_where_envelopes_are_required() {
+    let gateway = gateway("").await;
+    let send =
+        async |method, body| crate::http2::exchange(&gateway, crate::http2::built(&gateway, method, body, |builder| builder)).await.0;
+    assert_eq!((send("GET", "").await, send("POST", PLAIN).await), (200, 400));
+    let sealed = String::from_utf8(sealed(PLAIN).body).unwrap();
+    assert_eq!(send("POST", &sealed).await, 200);
+    assert!(gateway.upstream.requests().len() == 2 && gateway.upstream.requests()[1].ends_with(PLAIN));
 }
 
 #[tokio::test]
@@ -472,6 +522,10 @@ fn an_envelope_that_makes_no_sense_is_refused_with_its_line() {
         assert!(error.to_string().contains(word), "{lines}: {error}");
         assert_eq!(error.line(), Some(line), "{lines}: {error}");
     }
+    let table = format!("[route.envelope]\n{usual}").replace("KEYS", &keys.0.path().display().to_string());
+    let text = house(&table).replace("[\"house\"]", "[\"hmac-sha256-body\"]").replace("UPSTREAM", "127.0.0.1:1");
+    let in_body = Config::parse("gateway.toml", &text).unwrap().compile(&Dialects::builtin().unwrap()).unwrap_err();
+    assert!(in_body.to_string().contains("carries its signature in the body"), "{in_body}");
     let kept = refused(&keys, &format!("keep_credentials = true\n[route.envelope]\n{usual}"));
     assert!(kept.to_string().contains("keep_credentials"), "{kept}");
 }

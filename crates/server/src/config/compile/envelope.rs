@@ -6,6 +6,7 @@ use std::path::Path;
 
 use countersign_core::admission::RouteRules;
 use countersign_envelope::{Fields, Opener, PrivateKey, Scheme};
+use countersign_protocol::BodyNeed;
 use http::{HeaderName, HeaderValue};
 use toml::Spanned;
 use zeroize::Zeroizing;
@@ -34,6 +35,10 @@ impl Reader<'_> {
         if self.written.keep_credentials {
             let mend = "remove keep_credentials: the signature speaks of the encrypted body, which the upstream does not get";
             return Err(self.error(spanned, "an envelope, and credentials that are forwarded", mend));
+        }
+        if let Some(dialect) = rules.dialects.iter().find(|dialect| dialect.body_need() == BodyNeed::Claim) {
+            let fault = format!("{} carries its signature in the body, which an envelope has no place for", dialect.id());
+            return Err(self.error(spanned, fault, "use a dialect that signs in headers or parameters"));
         }
         let scheme = self.scheme(written)?;
         let keys = written.private_key.iter().map(|key| self.private_key(key)).collect::<Result<Vec<_>, _>>()?;
