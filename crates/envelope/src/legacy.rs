@@ -124,3 +124,36 @@ pub(crate) fn encrypt(scheme: Scheme, key: &[u8], plain: &[u8]) -> Option<Vec<u8
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unpadded(plain: &[u8]) -> Option<usize> {
+        let (length, good) = unpadded_length(plain, &mut Work::default());
+        assert!(bool::from(good) || length == plain.len());
+        bool::from(good).then_some(length)
+    }
+
+    #[test]
+    fn every_byte_of_a_padding_counts() {
+        for padding in 1..=16_u8 {
+            let mut text = vec![0x41; 32 - usize::from(padding)];
+            text.extend(vec![padding; usize::from(padding)]);
+            assert_eq!(unpadded(&text), Some(32 - usize::from(padding)));
+            for at in 32 - usize::from(padding)..31 {
+                let mut changed = text.clone();
+                changed[at] ^= 1;
+                assert_eq!(unpadded(&changed), None, "{padding}, byte {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_padding_is_empty_or_longer_than_a_block() {
+        for last in [0, 17, 32, 255] {
+            assert_eq!(unpadded(&[last; 48]), None, "{last}");
+        }
+        assert_eq!(unpadded(&[]), None);
+    }
+}
