@@ -135,8 +135,8 @@ impl Opener {
         Ok(Opened { plain, answer_key: None })
     }
 
-    /// The one key that a legacy envelope is opened with, and whether it is the one that is meant. An id that is not known takes the first one through the
-    /// same steps.
+    /// The one key that a legacy envelope is opened with, and whether it is the one that is meant. An id that is not known takes
+    /// the first one through the same steps.
     fn legacy_key(&self, id: Option<&str>) -> Option<(&PrivateKey, bool)> {
         let first = self.keys.first()?;
         Some(match id {

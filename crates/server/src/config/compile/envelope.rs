@@ -1,5 +1,7 @@
 //! The envelope of a route, from as written to valid by construction.
 
+use std::fs::File;
+use std::io::Read;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -23,7 +25,7 @@ const CONTENT_TYPE: &str = "application/json";
 /// The most bytes of an answer that is encrypted, where the route says nothing else.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
 /// The most bytes of a file that holds a private key.
-const MAX_KEY_FILE: u64 = 64 * 1024;
+const MAX_KEY_FILE: usize = 64 * 1024;
 /// The permission bits of group and others.
 const OTHERS: u32 = 0o077;
 
@@ -140,14 +142,15 @@ fn fields(written: &WrittenFields) -> Fields {
 
 /// The text of a file that only its owner can read; else the fault and the mend.
 fn private_text(path: &Path) -> Result<Zeroizing<String>, (String, &'static str)> {
-    let about = std::fs::metadata(path).map_err(|error| (error.to_string(), "name a readable file"))?;
-    if about.mode() & OTHERS != 0 {
-        let fault = format!("others may read this private key (mode {:o})", about.mode() & 0o777);
+    let unreadable = |error: std::io::Error| (error.to_string(), "name a readable file");
+    let file = File::open(path).map_err(unreadable)?;
+    let mode = file.metadata().map_err(unreadable)?.mode();
+    if mode & OTHERS != 0 {
+        let fault = format!("others may read this private key (mode {:o})", mode & 0o777);
         return Err((fault, "run chmod 600 on it, and replace the key if others did read it"));
     }
-    if about.len() > MAX_KEY_FILE {
-        return Err((format!("more than {MAX_KEY_FILE} bytes"), "name the file of one key"));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| (error.to_string(), "name a readable file"))?;
-    Ok(Zeroizing::new(text))
+    // Reserved whole, so that no copy is left behind by a growing buffer.
+    let mut text = Zeroizing::new(String::with_capacity(MAX_KEY_FILE + 1));
+    let read = file.take(MAX_KEY_FILE as u64 + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if read > MAX_KEY_FILE { Err((format!("more than {MAX_KEY_FILE} bytes"), "name the file of one key")) } else { Ok(text) }
 }
