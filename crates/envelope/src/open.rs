@@ -96,7 +96,8 @@ impl Opener {
         if plain.len() > self.max_plain {
             return Err(OpenError::TooLarge);
         }
-        Ok(Opened { plain, answer_key: AnswerKey::derive(&content_key, body) })
+        let answer_key = AnswerKey::derive(&content_key, body).ok_or(OpenError::NotOpened)?;
+        Ok(Opened { plain, answer_key: Some(answer_key) })
     }
 
     fn content_key(&self, key: &PrivateKey, wrapped: &[u8]) -> Option<Zeroizing<Vec<u8>>> {

@@ -86,8 +86,11 @@ impl Sealer {
         };
         let parts = Parts { content: content.ok_or(SealError::Failed)?, wrapped, key_id: self.key_id.clone() };
         let body = self.fields.write(&parts);
-        let answer_key = if self.scheme.is_legacy() { None } else { AnswerKey::derive(&content_key, &body) };
-        Ok(Sealed { body, answer_key })
+        if self.scheme.is_legacy() {
+            return Ok(Sealed { body, answer_key: None });
+        }
+        let answer_key = AnswerKey::derive(&content_key, &body).ok_or(SealError::Failed)?;
+        Ok(Sealed { body, answer_key: Some(answer_key) })
     }
 }
 

@@ -17,6 +17,7 @@ use super::route::Reader;
 use crate::config::ConfigError;
 use crate::config::written::envelope::{WrittenEnvelope, WrittenFields, WrittenPrivateKey};
 use crate::envelope::{EncryptedAnswers, RouteEnvelope};
+use crate::strip::IDENTITY_PREFIX;
 
 /// The header that says whether a body is encrypted, where the route names none.
 const MARK: &str = "x-encrypted-body";
@@ -117,11 +118,15 @@ impl Reader<'_> {
         }
     }
 
+    /// A header that only the envelope uses, because it is not forwarded.
     fn header_name(&self, name: &Spanned<String>) -> Result<String, ConfigError> {
+        let mend = "write a name such as X-Encrypted-Body";
         let parsed = HeaderName::from_bytes(name.get_ref().as_bytes());
-        parsed
-            .map(|name| name.as_str().to_owned())
-            .map_err(|_| self.error(name, "no name of a header", "write a name such as X-Encrypted-Body"))
+        let own = parsed.map_err(|_| self.error(name, "no name of a header", mend))?.as_str().to_owned();
+        if own == "host" || own.starts_with("content-") || own.starts_with(IDENTITY_PREFIX) {
+            return Err(self.error(name, format!("{own} has another meaning"), mend));
+        }
+        Ok(own)
     }
 
     fn header_value(&self, text: &Spanned<String>) -> Result<String, ConfigError> {

@@ -37,6 +37,8 @@ fn an_envelope_that_makes_no_sense_is_refused_with_its_line() {
         (&format!("{usual}\nanswer = \"both\""), 9, "plain or encrypted"),
         (&format!("{usual}\ninput = \"encrypted\""), 9, "no dialect of this route has the input"),
         (&format!("{usual}\nmark = \"a b\""), 9, "no name of a header"),
+        (&format!("{usual}\nmark = \"Content-Type\""), 9, "another meaning"),
+        (&format!("{usual}\nkey_id_header = \"X-Countersign-App\""), 9, "another meaning"),
         (&format!("{usual}\ncontent_type = \"a\""), 9, "media type"),
         (&format!("{usual}\nfields = {{ key = \"content\" }}"), 7, "three different names"),
         (&format!("{usual}\nmax_plain = 0"), 9, "nonzero"),
