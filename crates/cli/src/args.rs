@@ -1,11 +1,14 @@
 //! The command line as written: flags and their shapes, no logic.
 
+pub(crate) mod envelope;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use countersign_protocol::{Algorithm, Scheme, Timestamp};
 
+use self::envelope::{EnvelopeArgs, OpenAnswerArgs};
 use crate::values;
 
 /// Sign, verify and serve every request-signing protocol that a dialect file describes.
@@ -36,6 +39,8 @@ pub(crate) enum Command {
     Sign(Box<SignArgs>),
     /// Verify a signed message: exit code 0 accepted, 1 rejected.
     Verify(Box<VerifyArgs>),
+    /// Open the encrypted answer to a request whose body was encrypted: exit code 1 if it is not the answer to it.
+    OpenAnswer(OpenAnswerArgs),
     /// List or show dialects.
     #[command(subcommand)]
     Dialects(DialectsCommand),
@@ -124,6 +129,8 @@ pub(crate) struct SignArgs {
     pub(crate) key: KeyArgs,
     #[command(flatten)]
     pub(crate) message: MessageArgs,
+    #[command(flatten)]
+    pub(crate) envelope: EnvelopeArgs,
     /// The time to sign, such as 2015-08-30T12:36:00Z; by default now.
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(crate) at: Option<Timestamp>,

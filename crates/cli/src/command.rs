@@ -4,6 +4,7 @@ pub(crate) mod adapter;
 pub(crate) mod app;
 pub(crate) mod dialects;
 pub(crate) mod key;
+pub(crate) mod open_answer;
 pub(crate) mod serve;
 pub(crate) mod sign;
 pub(crate) mod verify;

@@ -3,6 +3,7 @@
 mod args;
 mod command;
 mod console;
+mod envelope;
 mod failure;
 mod input;
 mod key;
@@ -38,6 +39,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Sign(args) => command::sign::run(&args, &registry, json),
         Command::Verify(args) => command::verify::run(&args, &registry, json),
+        Command::OpenAnswer(args) => command::open_answer::run(&args),
         Command::Dialects(command) => command::dialects::run(&command, &registry, json),
         Command::Adapter => command::adapter::run(&registry),
         Command::App(args) => command::app::run(&args, registry, json),

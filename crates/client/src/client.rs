@@ -20,6 +20,8 @@ pub struct SigningClient {
     pub(crate) dialect: Dialect,
     pub(crate) credential: Credential,
     pub(crate) allow_plain_http: bool,
+    #[cfg(feature = "envelope")]
+    pub(crate) envelope: Option<crate::envelope::Envelope>,
     inputs: Inputs,
     clock: Option<Arc<Clock>>,
     nonces: Option<Arc<Nonces>>,
@@ -36,7 +38,17 @@ impl SigningClient {
     pub fn new(builder: reqwest::ClientBuilder, dialect: Dialect, credential: Credential) -> Result<Self, ClientError> {
         let builder = builder.redirect(reqwest::redirect::Policy::none()).retry(reqwest::retry::never()).referer(false);
         let http = builder.build().map_err(|e| ClientError::Send(e.without_url()))?;
-        Ok(Self { http, dialect, credential, allow_plain_http: false, inputs: Inputs::new(), clock: None, nonces: None })
+        Ok(Self {
+            http,
+            dialect,
+            credential,
+            allow_plain_http: false,
+            #[cfg(feature = "envelope")]
+            envelope: None,
+            inputs: Inputs::new(),
+            clock: None,
+            nonces: None,
+        })
     }
 
     /// The same with an input of the dialect, such as a region.
@@ -64,6 +76,14 @@ impl SigningClient {
     #[must_use]
     pub const fn allow_plain_http(mut self) -> Self {
         self.allow_plain_http = true;
+        self
+    }
+
+    /// The same, encrypting each body that is not empty before it is signed, and decrypting the answers to it.
+    #[cfg(feature = "envelope")]
+    #[must_use]
+    pub fn with_envelope(mut self, envelope: crate::envelope::Envelope) -> Self {
+        self.envelope = Some(envelope);
         self
     }
 

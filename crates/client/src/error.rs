@@ -31,6 +31,15 @@ pub enum ClientError {
     Source(String),
     /// The request cannot be signed in this dialect.
     Sign(SignError),
+    /// The body was not encrypted, so nothing was sent.
+    #[cfg(feature = "envelope")]
+    Seal(countersign_envelope::SealError),
+    /// The answer is marked as encrypted, and cannot be opened.
+    #[cfg(feature = "envelope")]
+    Answer(countersign_envelope::OpenError),
+    /// The answer to an encrypted request is a success that is not encrypted, although it must be.
+    #[cfg(feature = "envelope")]
+    PlainAnswer,
     /// The request was signed, but sending it failed.
     Send(reqwest::Error),
 }
@@ -46,6 +55,12 @@ impl fmt::Display for ClientError {
             Self::InsecureTransport => f.write_str("this dialect sends the secret itself: use an https URL"),
             Self::Source(fault) => write!(f, "{fault}"),
             Self::Sign(error) => write!(f, "{error}"),
+            #[cfg(feature = "envelope")]
+            Self::Seal(error) => write!(f, "{error}"),
+            #[cfg(feature = "envelope")]
+            Self::Answer(error) => write!(f, "the encrypted answer: {error}"),
+            #[cfg(feature = "envelope")]
+            Self::PlainAnswer => f.write_str("the answer is not encrypted: it was not written by the one to whom the request was"),
             // reqwest's own text may hold the URL, and with it a signature.
             Self::Send(_) => f.write_str("the signed request got no answer"),
         }

@@ -20,6 +20,20 @@
 //! # }
 //! ```
 //!
+//! With feature `envelope` bodies are encrypted for the server before they are signed, and encrypted answers are decrypted:
+//!
+//! ```no_run
+//! # fn example(client: countersign_client::SigningClient) -> Result<(), Box<dyn std::error::Error>> {
+//! use countersign_envelope::{Fields, PublicKey, Scheme, Sealer};
+//!
+//! let server = PublicKey::from_pem(&std::fs::read_to_string("server.pem")?)?;
+//! let sealer = Sealer::new(Scheme::OaepGcm, server, Fields::default())?;
+//! let client = client.with_envelope(countersign_client::Envelope::new(sealer).expecting_encrypted_answers());
+//! # let _ = client;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! A dialect of one's own comes from a folder of files, with feature `folders`:
 //!
 //! ```no_run
@@ -33,11 +47,16 @@
 //! ```
 
 mod client;
+mod draft;
+#[cfg(feature = "envelope")]
+mod envelope;
 mod error;
 mod outgoing;
 
 pub use client::SigningClient;
 #[cfg(feature = "folders")]
 pub use countersign_dialects::Folder;
+#[cfg(feature = "envelope")]
+pub use envelope::Envelope;
 pub use error::ClientError;
 pub use outgoing::OutgoingRequest;

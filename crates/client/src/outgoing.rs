@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use countersign_protocol::{Request, Scheme};
+use countersign_protocol::{Request, Scheme, SignOptions};
 use http::header::{HOST, HeaderName, HeaderValue};
 use http::{Method, Uri};
 use reqwest::Url;
 
 use crate::client::SigningClient;
+use crate::draft::Draft;
 use crate::error::ClientError;
 
 /// A request that is not signed yet.
@@ -44,40 +45,38 @@ impl OutgoingRequest {
     /// # Errors
     /// When the request cannot be sent exactly as it would be signed, cannot be signed, or gets no answer.
     pub async fn send(&self) -> Result<reqwest::Response, ClientError> {
-        let request = self.sign()?;
-        self.client.http.execute(request).await.map_err(|e| ClientError::Send(e.without_url()))
+        let draft = self.draft()?;
+        let request = self.sign_draft(&draft)?;
+        let answer = self.client.http.execute(request).await.map_err(|e| ClientError::Send(e.without_url()))?;
+        draft.read(&self.client, &self.method, answer).await
     }
 
-    /// Signs with a new time and nonce, without sending.
+    /// Signs with a new time and nonce, without sending. Where the body is encrypted, an encrypted answer to this request cannot be read.
     ///
     /// # Errors
     /// When the request cannot be sent exactly as it would be signed, or cannot be signed.
     pub fn sign(&self) -> Result<reqwest::Request, ClientError> {
+        self.sign_draft(&self.draft()?)
+    }
+
+    fn draft(&self) -> Result<Draft, ClientError> {
+        Draft::of(&self.client, &self.headers, &self.body)
+    }
+
+    fn sign_draft(&self, draft: &Draft) -> Result<reqwest::Request, ClientError> {
         let (origin, target) = split(&self.url)?;
         let url = exact_url(origin, target)?;
         let scheme = if url.scheme() == "https" { Scheme::Https } else { Scheme::Http };
         if self.client.dialect.carries_secret() && scheme == Scheme::Http && !self.client.allow_plain_http {
             return Err(ClientError::InsecureTransport);
         }
-        let mut request = Request::new(self.method.as_str(), target.as_bytes()).with_body(self.body.clone());
+        let mut request = Request::new(self.method.as_str(), target.as_bytes()).with_body(draft.body.clone());
         request.scheme = scheme;
-        request.headers = self.headers_as_sent(&url)?;
-        let signed = self.client.dialect.sign(request, &self.client.credential, &self.client.options()?).map_err(ClientError::Sign)?;
+        request.headers = headers_as_sent(&draft.headers, &url)?;
+        let options = SignOptions { also: draft.also.clone(), ..self.client.options()? };
+        let signed = self.client.dialect.sign(request, &self.client.credential, &options).map_err(ClientError::Sign)?;
         let signed = signed.into_message().into_request();
         as_sent(origin, &self.method, &signed.ok_or_else(|| fault("a signer gave a response for a request"))?)
-    }
-
-    /// The caller's headers with those that would be added on the way: they are signed too where the dialect says so.
-    fn headers_as_sent(&self, url: &Url) -> Result<Vec<(String, Vec<u8>)>, ClientError> {
-        let mut headers = self.headers.clone();
-        let missing = |name: &str| !self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
-        if missing("host") {
-            headers.insert(0, ("Host".to_owned(), host_of(url)?.into_bytes()));
-        }
-        if missing("accept") {
-            headers.push(("Accept".to_owned(), b"*/*".to_vec()));
-        }
-        Ok(headers)
     }
 }
 
@@ -86,6 +85,19 @@ impl fmt::Debug for OutgoingRequest {
         // The URL and the headers may hold secrets of the caller's.
         f.debug_struct("OutgoingRequest").field("method", &self.method).field("client", &self.client).finish_non_exhaustive()
     }
+}
+
+/// The caller's headers with those that would be added on the way: they are signed too where the dialect says so.
+fn headers_as_sent(own: &[(String, Vec<u8>)], url: &Url) -> Result<Vec<(String, Vec<u8>)>, ClientError> {
+    let mut headers = own.to_vec();
+    let missing = |name: &str| !own.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
+    if missing("host") {
+        headers.insert(0, ("Host".to_owned(), host_of(url)?.into_bytes()));
+    }
+    if missing("accept") {
+        headers.push(("Accept".to_owned(), b"*/*".to_vec()));
+    }
+    Ok(headers)
 }
 
 fn fault(text: impl Into<String>) -> ClientError {

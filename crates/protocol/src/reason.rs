@@ -150,6 +150,10 @@ reasons! {
     AddressNotAllowed = "address_not_allowed",
         "Requests from this address are not accepted for this credential.",
         "该凭据不接受来自此地址的请求。";
+    /// An encrypted body that cannot be opened, or a plain one where it must be encrypted.
+    EnvelopeInvalid = "envelope_invalid",
+        "The body is not encrypted as this route needs it, or cannot be decrypted. Check the scheme, the member names and the server's public key: RSA, 2048 bits or more.",
+        "请求体未按此路由的要求加密，或无法解密，请检查加密方案、字段名称与服务器公钥（RSA，至少 2048 位）。";
     /// No route for this host, path and method.
     NoRoute = "no_route",
         "Nothing is served at this host and path.",

@@ -31,6 +31,8 @@ pub struct SignOptions {
     pub inputs: Inputs,
     /// The headers to sign; absent: those that the dialect's file says.
     pub headers: Option<Vec<String>>,
+    /// Headers to sign besides those that the dialect's file says, where it carries the list of signed headers.
+    pub also: Vec<String>,
     /// Optional carried parts to leave out, such as `nonce`.
     pub omit: Vec<String>,
     /// The text of the expiry; absent: the file's default.
@@ -43,7 +45,7 @@ impl SignOptions {
     /// The dialect's own choices at this time.
     #[must_use]
     pub fn new(at: Timestamp) -> Self {
-        Self { at, nonce: None, inputs: Inputs::new(), headers: None, omit: Vec::new(), expires: None, body_digest: None }
+        Self { at, nonce: None, inputs: Inputs::new(), headers: None, also: Vec::new(), omit: Vec::new(), expires: None, body_digest: None }
     }
 
     /// The same with a nonce.

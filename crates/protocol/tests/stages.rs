@@ -229,6 +229,30 @@ fn what_the_signer_lacks_is_named() {
 }
 
 #[test]
+fn headers_are_signed_besides_those_of_the_file_where_a_list_says_so() {
+    let also = |names: &[&str]| SignOptions {
+        also: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..SignOptions::new(now()).with_nonce("n").with_input("region", "eu").with_input("service", "s")
+    };
+    let marked = || request().with_header("X-Mark", "true");
+    let covers = |id: &str, names: &[&str]| {
+        let signed = sign(&builtin(id), marked(), &also(names));
+        let intact = builtin(id).verify(&signed, &Inputs::new(), &[&key()], now(), &Policy::default()).expect("accepted");
+        let parts = intact.verified().covers();
+        (parts.contains(&Part::Host), parts.contains(&Part::Header("x-mark".to_owned())))
+    };
+    for id in ["hmac-sha256", "aws-sigv4"] {
+        assert_eq!(covers(id, &[]), (true, false), "{id}");
+        assert_eq!(covers(id, &["X-Mark", "x-mark", "HOST"]), (true, true), "{id}");
+    }
+    assert_eq!(covers("x-ca-labelled", &["X-Mark", "X-Ca-Key"]), (false, true));
+    // Without a list, a verifier could not know.
+    assert_eq!(covers("qlm-open", &["X-Mark"]), (false, false));
+    let absent = builtin("hmac-sha256").sign(request(), &key(), &also(&["x-absent"])).unwrap_err();
+    assert!(absent.to_string().contains("x-absent is missing"), "{absent}");
+}
+
+#[test]
 fn an_input_that_is_pinned_must_be_the_one_read() {
     let dialect = builtin("aws-sigv4");
     let signed = sign(&dialect, request(), &SignOptions::new(now()).with_input("region", "eu").with_input("service", "s"));

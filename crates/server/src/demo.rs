@@ -213,6 +213,7 @@ fn route(dialect: &Dialect, key_id: &str, loopback: bool) -> Route {
         rules,
         keep_credentials: false,
         authority: ExternalAuthority::Wire,
+        envelope: None,
     }
 }
 

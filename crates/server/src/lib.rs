@@ -6,6 +6,7 @@ pub mod config;
 mod connection;
 pub mod demo;
 pub mod echo;
+mod envelope;
 mod gateway;
 mod head;
 pub mod limits;

@@ -71,6 +71,7 @@ pub const TABLE: &[Row] = {
         row(Reason::StoreRecovering, StatusCode::SERVICE_UNAVAILABLE, "Store recovering", Level::WARN, Retry(1)),
         row(Reason::InsufficientScope, StatusCode::FORBIDDEN, "Insufficient scope", Level::INFO, Nothing),
         row(Reason::AddressNotAllowed, StatusCode::FORBIDDEN, "Address not allowed", Level::WARN, Nothing),
+        row(Reason::EnvelopeInvalid, StatusCode::BAD_REQUEST, "Encrypted body not opened", Level::WARN, Nothing),
         row(Reason::NoRoute, StatusCode::NOT_FOUND, "No route", Level::INFO, Nothing),
         row(Reason::Overloaded, StatusCode::SERVICE_UNAVAILABLE, "Overloaded", Level::WARN, Retry(1)),
         row(Reason::UpstreamUnavailable, StatusCode::BAD_GATEWAY, "Upstream unavailable", Level::ERROR, Nothing),

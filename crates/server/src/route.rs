@@ -5,6 +5,7 @@ use http::uri::Authority;
 use countersign_core::admission::RouteRules;
 use countersign_protocol::Scheme;
 
+use crate::envelope::RouteEnvelope;
 use crate::head::Head;
 
 /// One route.
@@ -27,6 +28,8 @@ pub struct Route {
     pub keep_credentials: bool,
     /// Under which scheme and host the outer peer addressed the gateway.
     pub authority: ExternalAuthority,
+    /// How encrypted bodies are opened.
+    pub(crate) envelope: Option<RouteEnvelope>,
 }
 
 /// Where admitted requests go.
@@ -178,6 +181,7 @@ mod tests {
             rules: RouteRules::new(Vec::new()),
             keep_credentials: false,
             authority: ExternalAuthority::Wire,
+            envelope: None,
         }
     }
 

@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use crate::body::{AnswerBody, collect, full};
+use crate::envelope::{Expected, Passage};
 use crate::gateway::Shared;
 use crate::head::{Head, malformed};
 use crate::limits::Limits;
@@ -22,7 +23,7 @@ use crate::refused::{About, Refused};
 use crate::report::{Outcome, Report};
 use crate::route::{ExternalAuthority, Found, Route};
 use crate::strip::{REQUEST_ID, Stripping};
-use crate::upstream::{Outgoing, Upstreams};
+use crate::upstream::{Failure, Outgoing, Upstreams};
 
 /// Who is at the other end of the connection.
 #[derive(Debug, Clone, Copy)]
@@ -95,11 +96,14 @@ impl Service {
         };
         report.route.clone_from(&route.name);
         let scheme = route.authority.apply(&mut head);
-        let (admitted, body) = self.admit(&route.rules, &head, scheme, body, report.peer.ip()).await?;
+        let expected = route.envelope.as_ref().map(|envelope| envelope.expected(&head, !body.is_end_stream()));
+        let rules = expected.as_ref().and_then(Expected::rules).unwrap_or(&route.rules);
+        let (admitted, body) = self.admit(rules, &head, scheme, body, report.peer.ip()).await?;
         report.app.clone_from(&admitted.app().name);
         report.key_id = admitted.key_id().to_owned();
         report.dialect = admitted.dialect().to_owned();
-        let answer = self.forward(route, &head, body, admitted, &report.id).await?;
+        let (admitted, passage) = Passage::open(expected, &head, admitted, body).await?;
+        let answer = self.forward(route, &head, passage, admitted, &report.id).await?;
         Ok(answer.map(|body| hold(body, permit)))
     }
 }
@@ -152,13 +156,14 @@ impl Service {
         &self,
         route: &Route,
         head: &Head,
-        body: Bytes,
+        passage: Passage<'_>,
         mut admitted: Admitted,
         id: &str,
     ) -> Result<Response<AnswerBody>, Refused> {
         let own = self.shared.own.get(admitted.dialect()).ok_or(Reason::Internal)?;
         let stripping = Stripping { admitted: &admitted, own, known: &self.shared.known, keeps_own: route.keep_credentials };
-        let outgoing = Outgoing { method: head.method.clone(), target: stripping.target(head), headers: stripping.headers(head, id), body };
+        let headers = passage.headers(stripping.headers(head, id));
+        let outgoing = Outgoing { method: head.method.clone(), target: stripping.target(head), headers, body: passage.body() };
         let outcome = self.upstreams.send(&route.upstream, outgoing).await;
         let used_up = match &outcome {
             Ok(answer) if admitted.replay() == ReplayMode::Event => answer.status().is_success(),
@@ -170,7 +175,8 @@ impl Service {
         } else if let Err(error) = admitted.commit().await {
             tracing::error!(%error, id, "an admission could not be committed; it stays reserved");
         }
-        outcome.map_err(|failure| Refused { problem: Problem::new(failure.reason), detail: failure.detail, about: About::default() })
+        let refused = |failure: Failure| Refused { problem: Problem::new(failure.reason), detail: failure.detail, about: About::default() };
+        passage.answer(outcome.map_err(refused)?, self.shared.limits.upstream_head).await
     }
 }
 

@@ -153,7 +153,7 @@ fn parameter_name(pair: &[u8]) -> Vec<u8> {
 }
 
 /// A header name as a CGI-like upstream would see it: lower case, `_` and `-` alike.
-fn plain_name(name: &str) -> String {
+pub(crate) fn plain_name(name: &str) -> String {
     name.to_ascii_lowercase().replace('_', "-")
 }
 

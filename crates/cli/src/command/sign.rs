@@ -19,7 +19,8 @@ pub(crate) fn run(args: &SignArgs, registry: &Registry, json: bool) -> Result<()
     let credential = args.key.credential()?;
     let input = Input::read(&args.message)?;
     let options = options(args, dialect, inputs)?;
-    let signed = dialect.sign(input.message, &credential, &options).map_err(|e| Failure::usage(format_args!("{}: {e}", dialect.id())))?;
+    let message = args.envelope.seal(input.message)?;
+    let signed = dialect.sign(message, &credential, &options).map_err(|e| Failure::usage(format_args!("{}: {e}", dialect.id())))?;
     match if json { OutputForm::Json } else { args.output } {
         OutputForm::Http => console::data(&output::http::write(signed.message())),
         OutputForm::Json => console::line(&as_json(&signed, input.origin.as_ref()).to_string()),
@@ -33,11 +34,13 @@ fn options(args: &SignArgs, dialect: &Dialect, inputs: Inputs) -> Result<SignOpt
         None if dialect.carries_nonce() && !args.omit.iter().any(|part| part == "nonce") => Some(random_hex()?),
         None => None,
     };
+    let mark = args.envelope.signed_mark().map(str::to_owned);
     Ok(SignOptions {
         at: args.at.map_or_else(now, Ok)?,
         nonce,
         inputs,
-        headers: (!args.sign_header.is_empty()).then(|| args.sign_header.clone()),
+        headers: (!args.sign_header.is_empty()).then(|| args.sign_header.iter().cloned().chain(mark.clone()).collect()),
+        also: mark.into_iter().collect(),
         omit: args.omit.clone(),
         expires: args.expires.clone(),
         body_digest: args.body_digest.clone(),

@@ -5,6 +5,7 @@
 
 mod answer;
 mod aws;
+mod envelope;
 mod gateway;
 mod own;
 mod program;

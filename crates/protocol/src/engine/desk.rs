@@ -51,7 +51,7 @@ impl Desk<'_> {
         }
         self.names = match &options.headers {
             Some(names) => names.clone(),
-            None => names::select(&self.scene(message)),
+            None => self.chosen(message, &options.also),
         };
         if plan.carry.iter().any(|e| e.holds(Claimed::SignedHeaders)) && !options.omit.iter().any(|o| o == "signed_headers") {
             let text = names::list_text(&self.scene(message), options.headers.is_some())?;
@@ -65,6 +65,19 @@ impl Desk<'_> {
             write::put(message, entry, "")?;
         }
         Ok(())
+    }
+
+    /// The headers that the file says, and where their list is carried, these too.
+    fn chosen(&self, message: &Message, also: &[String]) -> Vec<String> {
+        let mut names = names::select(&self.scene(message));
+        if self.plan.carry.iter().any(|e| e.holds(Claimed::SignedHeaders)) {
+            for name in also {
+                if !names.iter().chain(&self.plan.headers.always).any(|there| there.eq_ignore_ascii_case(name)) {
+                    names.push(name.clone());
+                }
+            }
+        }
+        names
     }
 
     /// Writes the signature.

@@ -1,5 +1,6 @@
 //! From the configuration as written to one that is valid by construction.
 
+mod envelope;
 mod route;
 mod store;
 

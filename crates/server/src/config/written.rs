@@ -1,5 +1,6 @@
 //! The configuration as it is written: names and types, no logic.
 
+pub(super) mod envelope;
 pub(super) mod route;
 pub(super) mod store;
 

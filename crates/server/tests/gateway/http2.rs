@@ -6,7 +6,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use crate::fixture::Fixture;
 
-async fn exchange(gateway: &Fixture, request: http::Request<Full<Bytes>>) -> (u16, Vec<u8>) {
+pub(crate) async fn exchange(gateway: &Fixture, request: http::Request<Full<Bytes>>) -> (u16, Vec<u8>) {
     let stream = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
@@ -15,7 +15,7 @@ async fn exchange(gateway: &Fixture, request: http::Request<Full<Bytes>>) -> (u1
     (status, answer.into_body().collect().await.unwrap().to_bytes().to_vec())
 }
 
-fn built(
+pub(crate) fn built(
     gateway: &Fixture,
     method: &str,
     body: &str,

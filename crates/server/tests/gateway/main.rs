@@ -4,6 +4,7 @@
 mod complaints;
 mod config;
 mod demo;
+mod envelope;
 mod fixture;
 mod forwarding;
 mod hostile;

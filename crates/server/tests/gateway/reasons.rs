@@ -370,3 +370,18 @@ async fn an_event_is_delivered_once_and_its_repeat_is_a_success() {
     assert_eq!([gateway.send(&failed).await.status, gateway.send(&failed).await.status], [500, 500]);
     assert_eq!(gateway.upstream.requests().len(), 3);
 }
+
+#[tokio::test]
+async fn envelope_invalid() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key.pem");
+    std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/../envelope/tests/keys/rsa2048.pem"), &key).unwrap();
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let config = house(&format!("[route.envelope]\nprivate_key = [\"{}\"]", key.display()));
+    let gateway = Fixture::start(&config, Setup::default()).await;
+    let plain = gateway.sign("house", gateway.request("POST", "/").with_body("{}"));
+    gateway.send(&plain).await.refuses(400, "envelope_invalid");
+    // Nobody learns of the envelope who has not proved to hold a key.
+    gateway.send(&gateway.request("POST", "/").with_body("{}")).await.refuses(401, "missing_signature");
+    assert!(gateway.upstream.requests().is_empty());
+}

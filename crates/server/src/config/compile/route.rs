@@ -27,7 +27,7 @@ impl Reader<'_> {
         self.config.error(self.span.start, fault, mend)
     }
 
-    fn error<T>(&self, at: &Spanned<T>, fault: impl Into<String>, mend: impl Into<String>) -> ConfigError {
+    pub(super) fn error<T>(&self, at: &Spanned<T>, fault: impl Into<String>, mend: impl Into<String>) -> ConfigError {
         self.config.error(at.span().start, fault, mend)
     }
 
@@ -53,6 +53,7 @@ impl Reader<'_> {
             methods: self.methods()?,
             upstream: self.upstream()?,
             authority: self.authority()?,
+            envelope: self.envelope(&rules)?,
             keep_credentials: written.keep_credentials,
             name,
             host,

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::Span;
+use super::envelope::WrittenEnvelope;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,6 +40,7 @@ pub(in crate::config) struct WrittenRoute {
     pub(in crate::config) keys: Vec<Spanned<String>>,
     #[serde(default)]
     pub(in crate::config) scopes: Vec<String>,
+    pub(in crate::config) envelope: Option<Spanned<WrittenEnvelope>>,
 }
 
 /// `window = "5m"` or `window = { past = "15m", future = "1m" }`
