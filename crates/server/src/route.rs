@@ -6,6 +6,7 @@ use countersign_core::admission::RouteRules;
 use countersign_protocol::Scheme;
 
 use crate::head::Head;
+use crate::tls::Fingerprint;
 
 /// One route.
 #[derive(Debug)]
@@ -27,6 +28,45 @@ pub struct Route {
     pub keep_credentials: bool,
     /// Under which scheme and host the outer peer addressed the gateway.
     pub authority: ExternalAuthority,
+    /// What a proxy in front took off the path that the outer peer used; it is verified, and does not go upstream.
+    pub external_prefix: Option<String>,
+    /// What becomes of a request that is not admitted.
+    pub mode: Mode,
+    /// Whether the connection has to bring a client's certificate.
+    pub client_certificate: ClientCertificate,
+}
+
+/// What becomes of a request that is not admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// It is refused.
+    #[default]
+    Enforce,
+    /// It goes upstream without an identity, and the log tells why it would be refused. Limits of size and number hold.
+    Shadow,
+}
+
+/// Whether the connection has to bring a client's certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ClientCertificate {
+    /// It need not.
+    #[default]
+    NotNeeded,
+    /// One that a listener's authority issued.
+    Any,
+    /// And it is one of these.
+    OneOf(Vec<Fingerprint>),
+}
+
+impl ClientCertificate {
+    /// Whether a connection with this certificate fulfils it.
+    pub(crate) fn takes(&self, shown: Option<&Fingerprint>) -> bool {
+        match self {
+            Self::NotNeeded => true,
+            Self::Any => shown.is_some(),
+            Self::OneOf(pins) => shown.is_some_and(|shown| pins.contains(shown)),
+        }
+    }
 }
 
 /// Where admitted requests go.
@@ -44,6 +84,9 @@ pub enum ExternalAuthority {
     /// From the connection and the Host header.
     #[default]
     Wire,
+    /// From the `Forwarded` or `X-Forwarded-*` headers of a trusted proxy; as the connection says where it tells nothing,
+    /// and for everyone else.
+    Forwarded,
     /// As configured: a proxy in front ends TLS or changes the host.
     Fixed {
         /// The scheme that the outer peer used.
@@ -116,6 +159,13 @@ impl Route {
     }
 }
 
+/// Whether it is a path that every reader reads alike: no escapes, doubled slashes or dot segments.
+pub(crate) fn is_plain_path(path: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/!$&'()*+,;=:@".contains(c);
+    let dots = path.split('/').any(|segment| matches!(segment, "." | ".."));
+    path.starts_with('/') && !path.contains("//") && !dots && path.chars().all(plain)
+}
+
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
@@ -178,6 +228,9 @@ mod tests {
             rules: RouteRules::new(Vec::new()),
             keep_credentials: false,
             authority: ExternalAuthority::Wire,
+            external_prefix: None,
+            mode: Mode::Enforce,
+            client_certificate: ClientCertificate::NotNeeded,
         }
     }
 

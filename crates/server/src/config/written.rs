@@ -1,6 +1,7 @@
 //! The configuration as it is written: names and types, no logic.
 
 pub(super) mod route;
+pub(super) mod tls;
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -11,11 +12,13 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use self::route::WrittenRoute;
+use self::tls::WrittenTls;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Written {
     /// `["127.0.0.1:8080"]`
+    #[serde(default)]
     pub(super) listen: Vec<Spanned<String>>,
     pub(super) admin: Option<Spanned<String>>,
     pub(super) workers: Option<Spanned<usize>>,
@@ -26,6 +29,11 @@ pub(super) struct Written {
     pub(super) dialects: Vec<PathBuf>,
     #[serde(default)]
     pub(super) limits: WrittenLimits,
+    #[serde(default)]
+    pub(super) tls: Vec<Spanned<WrittenTls>>,
+    /// Ranges of addresses whose `Forwarded` headers are believed.
+    #[serde(default)]
+    pub(super) trusted_proxies: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) route: Vec<Spanned<WrittenRoute>>,
 }
@@ -42,6 +50,9 @@ pub(super) struct WrittenLimits {
     pub(super) body_bytes: Option<NonZeroUsize>,
     pub(super) address_rate: Option<WrittenRate>,
     pub(super) requests: Option<NonZeroUsize>,
+    pub(super) queue: Option<usize>,
+    pub(super) queue_time: Option<Span>,
+    pub(super) handshake_time: Option<Span>,
     pub(super) connections: Option<NonZeroUsize>,
     pub(super) upstream_connect: Option<Span>,
     pub(super) upstream_head: Option<Span>,
