@@ -83,7 +83,7 @@ impl Report {
         let reason = reason.map_or("", Reason::as_str);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let would_refuse = self.would_refuse.map_or("", Reason::as_str);
-        let detail = if would_refuse.is_empty() { detail } else { &self.would_detail };
+        let detail = if detail.is_empty() { &self.would_detail } else { detail };
         let Self { id, peer, client, method, target, route, app, key_id, dialect, .. } = self;
         macro_rules! line {
             ($level:expr) => {

@@ -235,11 +235,12 @@ impl Visit<'_> {
     async fn send(&self, passing: Passing<'_>, standing: Standing<'_>, id: &str) -> Result<Result<Response<AnswerBody>, Failure>, Refused> {
         let Passing { route, head, outer, way, body } = passing;
         let known = &self.plan.known;
-        let own = match standing {
-            Standing::Admitted(admitted) => self.plan.own.get(admitted.dialect()).ok_or(Reason::Internal)?,
-            Standing::Unproved(_) => known,
+        let (own, keeps_own) = match standing {
+            Standing::Admitted(admitted) => (self.plan.own.get(admitted.dialect()).ok_or(Reason::Internal)?, route.keep_credentials),
+            // Nobody knows which protocol its parts belong to, and in shadow mode nothing may break: they go on as they came.
+            Standing::Unproved(_) => (known, true),
         };
-        let stripping = Stripping { standing, way, own, known, keeps_own: route.keep_credentials };
+        let stripping = Stripping { standing, way, own, known, keeps_own };
         let target = stripping.target(&head).split_off(outer.prefix);
         let headers = stripping.headers(&head, id);
         let outgoing = Outgoing { method: head.method, target, headers, body };
