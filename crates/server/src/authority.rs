@@ -1,6 +1,6 @@
 //! Under which scheme, host and path the outer peer addressed the gateway: what dialects verify.
 
-use countersign_protocol::{Refusal, Scheme};
+use countersign_protocol::Scheme;
 
 use crate::forwarded::Origin;
 use crate::head::Head;
@@ -15,26 +15,18 @@ pub(crate) struct Outer {
 }
 
 impl Route {
-    /// Puts the outer peer's host and path into the head. `wire` is the scheme of the connection.
-    ///
-    /// # Errors
-    /// `malformed_request`: a trusted proxy tells two ports.
-    pub(crate) fn outer(&self, head: &mut Head, wire: Scheme, origin: &Origin) -> Result<Outer, Refusal> {
-        let scheme = match &self.authority {
-            ExternalAuthority::Wire => wire,
-            ExternalAuthority::Fixed { scheme, host } => {
-                host.iter().for_each(|host| head.set_host(host));
-                *scheme
-            }
-            ExternalAuthority::Forwarded => {
-                let scheme = origin.scheme.unwrap_or(wire);
-                origin.authority(head.host(), scheme)?.iter().for_each(|host| head.set_host(host));
-                scheme
-            }
+    /// Puts the outer peer's host and path into the head. `wire` is the scheme of the connection, `told` the host that a
+    /// trusted proxy tells of.
+    pub(crate) fn outer(&self, head: &mut Head, wire: Scheme, origin: &Origin, told: Option<&str>) -> Outer {
+        let (scheme, host) = match &self.authority {
+            ExternalAuthority::Wire => (wire, None),
+            ExternalAuthority::Fixed { scheme, host } => (*scheme, host.as_deref()),
+            ExternalAuthority::Forwarded => (origin.scheme.unwrap_or(wire), told),
         };
-        let told = origin.prefix.as_deref().filter(|_| self.authority == ExternalAuthority::Forwarded);
-        let prefix = self.external_prefix.as_deref().or(told).unwrap_or_default();
+        host.into_iter().for_each(|host| head.set_host(host));
+        let told_prefix = origin.prefix.as_deref().filter(|_| self.authority == ExternalAuthority::Forwarded);
+        let prefix = self.external_prefix.as_deref().or(told_prefix).unwrap_or_default();
         head.target.splice(..0, prefix.bytes());
-        Ok(Outer { scheme, prefix: prefix.len() })
+        Outer { scheme, prefix: prefix.len() }
     }
 }

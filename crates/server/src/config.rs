@@ -115,6 +115,11 @@ impl Config {
         &self.faults
     }
 
+    /// Whether all of it could be read: else what is missing may be what was left out.
+    fn is_whole(&self) -> bool {
+        self.faults.is_empty()
+    }
+
     /// Every file beside the configuration itself and its dialect folders that it is made of: certificates and keys.
     #[must_use]
     pub fn further_files(&self) -> Vec<&Path> {

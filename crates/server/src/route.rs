@@ -123,9 +123,12 @@ impl Routes {
         self.0.iter()
     }
 
-    /// The route of this request: a route for its host before one for any, then the longest prefix.
-    pub(crate) fn find(&self, head: &Head) -> Found<'_> {
-        let host = String::from_utf8_lossy(head.host()).to_ascii_lowercase();
+    /// The route of this request: a route for its host before one for any, then the longest prefix. `told` is the host that a
+    /// trusted proxy tells of: it counts for the routes that take their authority from there.
+    pub(crate) fn find(&self, head: &Head, told: Option<&str>) -> Found<'_> {
+        let wire = String::from_utf8_lossy(head.host()).to_ascii_lowercase();
+        let told = told.map_or_else(|| wire.clone(), str::to_ascii_lowercase);
+        let host = |route: &Route| if route.authority == ExternalAuthority::Forwarded { &told } else { &wire };
         let index = |path: &[u8]| self.index(&host, path, &head.method);
         let found = index(head.path());
         // The raw path goes on as it is. If the upstream resolved `/V1/..%2fV2/x`, rules of V1 would open V2.
@@ -135,8 +138,8 @@ impl Routes {
         found.map_or(Found::Nothing, |i| Found::Route(&self.0[i]))
     }
 
-    fn index(&self, host: &str, path: &[u8], method: &str) -> Option<usize> {
-        let fits = |route: &Route| route.takes(host, path, method);
+    fn index<'h>(&self, host: &impl Fn(&Route) -> &'h String, path: &[u8], method: &str) -> Option<usize> {
+        let fits = |route: &Route| route.takes(host(route), path, method);
         let rank = |route: &Route| (route.host.is_some(), route.prefix.len());
         let fitting = self.0.iter().enumerate().filter(|(_, route)| fits(route));
         fitting.max_by_key(|(_, route)| rank(route)).map(|(i, _)| i)
@@ -236,7 +239,7 @@ mod tests {
 
     fn found(routes: &Routes, method: &str, host: &str, target: &str) -> String {
         let head = Head::from_http1(format!("{method} {target} HTTP/1.1\r\nHost: {host}").as_bytes(), &Limits::default()).unwrap();
-        match routes.find(&head) {
+        match routes.find(&head, None) {
             Found::Route(route) => route.name.clone(),
             Found::Nothing => "-".to_owned(),
             Found::Unclear => "?".to_owned(),
@@ -262,6 +265,21 @@ mod tests {
         assert_eq!(get("h", "/V2/x"), "/");
         assert_eq!(get("h", "/post"), "/");
         assert_eq!(found(&routes, "POST", "h", "/post"), "/post");
+    }
+
+    #[test]
+    fn a_host_that_a_proxy_tells_of_counts_where_the_route_says_so() {
+        let forwarded = Route { authority: ExternalAuthority::Forwarded, ..route(Some("api.example.com"), "/", &[]) };
+        let routes = Routes::new(vec![forwarded, route(Some("inner"), "/", &[])]);
+        let head = |host: &str| Head::from_http1(format!("GET / HTTP/1.1\r\nHost: {host}").as_bytes(), &Limits::default()).unwrap();
+        let name = |host: &str, told: Option<&str>| match routes.find(&head(host), told) {
+            Found::Route(route) => route.name.clone(),
+            _ => "-".to_owned(),
+        };
+        assert_eq!(name("proxied", Some("API.example.com")), "api.example.com/");
+        assert_eq!(name("proxied", Some("inner")), "-");
+        assert_eq!(name("api.example.com", None), "api.example.com/");
+        assert_eq!(name("inner", Some("other")), "inner/");
     }
 
     #[test]

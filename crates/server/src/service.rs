@@ -125,7 +125,8 @@ impl Visit<'_> {
         if !self.takes(&origin) {
             return Err(Reason::RateLimited.into());
         }
-        let route = match self.plan.routes.find(&head) {
+        let told = origin.authority(head.host(), origin.scheme.unwrap_or(self.peer.scheme))?;
+        let route = match self.plan.routes.find(&head, told.as_deref()) {
             Found::Route(route) => route,
             Found::Nothing => return Err(Reason::NoRoute.into()),
             Found::Unclear => return Err(malformed("dots or escapes in the path lead to another route").into()),
@@ -135,7 +136,7 @@ impl Visit<'_> {
             return Err(Refusal::new(Reason::InsecureTransport, "the route needs a client's certificate").into());
         }
         let permit = self.plan.capacity.enter().await?;
-        let outer = route.outer(&mut head, self.peer.scheme, &origin)?;
+        let outer = route.outer(&mut head, self.peer.scheme, &origin, told.as_deref());
         let judged = self.admit(&route.rules, &head, outer.scheme, &mut body).await;
         let admitted = match judged {
             Ok(admitted) => Some(admitted),

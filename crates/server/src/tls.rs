@@ -27,7 +27,6 @@ use self::certificates::{ByName, certificates};
 pub struct TlsListener {
     pub(crate) address: SocketAddr,
     pub(crate) server: Arc<ServerConfig>,
-    pub(crate) asks_clients: bool,
 }
 
 impl TlsListener {
@@ -35,12 +34,6 @@ impl TlsListener {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// Whether clients are asked for a certificate here.
-    #[must_use]
-    pub const fn asks_clients(&self) -> bool {
-        self.asks_clients
     }
 }
 

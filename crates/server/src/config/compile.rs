@@ -13,11 +13,9 @@ use self::faults::Faults;
 use self::route::Reader;
 use super::written::{Span, WrittenLimits};
 use super::{Checked, Config, ConfigError, Settings};
-use crate::forwarded::Proxies;
 use crate::limits::{AddressRate, Limits};
 use crate::reload::Fixed;
 use crate::route::{Route, Routes};
-use crate::tls::TlsListener;
 
 /// Threads that a gateway may have.
 const MAX_WORKERS: usize = 256;
@@ -30,13 +28,16 @@ pub(super) fn check(config: &Config, dialects: &Dialects) -> Checked {
     let limits = limits(&written.limits);
     let listen = faults.keep_all(written.listen.iter().map(|text| listeners::address(config, text))).unwrap_or_default();
     let tls = listeners::tls(config, &mut warnings, &mut faults);
-    if written.listen.is_empty() && written.tls.is_empty() && config.faults.is_empty() {
+    if written.listen.is_empty() && written.tls.is_empty() && config.is_whole() {
         faults.add(config.error(0, "no address to listen on", "write `listen = [\"127.0.0.1:8080\"]`"));
     }
     let workers = faults.keep(workers(config));
     let admin = faults.keep(written.admin.as_ref().map(|text| listeners::address(config, text)).transpose());
     let proxies = listeners::proxies(config, &mut faults);
-    let around = Around { listen: &listen, tls: &tls, proxies: &proxies, limits: &limits };
+    // As written: what cannot be read is told where it stands, and not again with each route that needs it.
+    let asks_clients = written.tls.iter().any(|tls| tls.get_ref().client_ca.is_some()) || !config.is_whole();
+    let trusts = !written.trusted_proxies.is_empty() || !config.is_whole();
+    let around = Around { listen: &listen, asks_clients, trusts, limits: &limits };
     let routes = routes(config, dialects, &around, &mut warnings, &mut faults);
     let fixed = fixed(config, workers, &limits);
     let settings = workers.zip(admin).filter(|_| faults.is_empty()).map(|(workers, admin)| Settings {
@@ -56,14 +57,16 @@ pub(super) fn check(config: &Config, dialects: &Dialects) -> Checked {
 /// What routes are read against.
 struct Around<'a> {
     listen: &'a [SocketAddr],
-    tls: &'a [TlsListener],
-    proxies: &'a Proxies,
+    /// Whether any listener asks clients for a certificate.
+    asks_clients: bool,
+    /// Whether any proxy is trusted.
+    trusts: bool,
     limits: &'a Limits,
 }
 
 fn routes(config: &Config, dialects: &Dialects, around: &Around<'_>, warnings: &mut Vec<String>, faults: &mut Faults) -> Vec<Route> {
     let written = &config.written.route;
-    if written.is_empty() && config.faults.is_empty() {
+    if written.is_empty() && config.is_whole() {
         faults.add(config.error(0, "no route", "write a [[route]] with prefix, upstream and dialects"));
     }
     let mut routes: Vec<Route> = Vec::new();

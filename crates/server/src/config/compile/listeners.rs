@@ -30,13 +30,12 @@ pub(super) fn tls(config: &Config, warnings: &mut Vec<String>, faults: &mut Faul
     for written in &config.written.tls {
         let reader = TlsReader { config, written };
         let addresses = faults.keep_all(written.get_ref().listen.iter().map(|text| address(config, text)));
-        if addresses.as_ref().is_some_and(Vec::is_empty) {
+        if addresses.as_ref().is_some_and(Vec::is_empty) && config.is_whole() {
             faults.add(reader.error_at_table("no address to listen on", "write `listen = [\"0.0.0.0:8443\"]`"));
         }
         let server = reader.server(warnings, faults);
-        let asks_clients = written.get_ref().client_ca.is_some();
         if let (Some(addresses), Some(server)) = (addresses, server) {
-            listeners.extend(addresses.into_iter().map(|address| TlsListener { address, server: Arc::clone(&server), asks_clients }));
+            listeners.extend(addresses.into_iter().map(|address| TlsListener { address, server: Arc::clone(&server) }));
         }
     }
     listeners
@@ -69,6 +68,9 @@ impl TlsReader<'_> {
 
     fn server(&self, warnings: &mut Vec<String>, faults: &mut Faults) -> Option<Arc<rustls::ServerConfig>> {
         let written = self.written.get_ref();
+        if written.certificates.is_empty() && !self.config.is_whole() {
+            return None;
+        }
         if written.certificates.is_empty() || written.certificates.len() > MOST_CERTIFICATES {
             let mend = "write `certificates = [{ certificate = \"api.pem\", key = \"api.key\" }]`";
             faults.add(self.error_at_table(format!("the number of certificates is not between 1 and {MOST_CERTIFICATES}"), mend));
@@ -103,11 +105,11 @@ impl TlsReader<'_> {
                 let fault = |error: crate::tls::TlsError| self.config.error(path.span().start, error.to_string(), mend);
                 ClientAuthority::read(path.get_ref(), required).map(Some).map_err(fault)
             }
-            (None, Some(word)) => {
+            (None, Some(word)) if self.config.is_whole() => {
                 let mend = "name the file of their authority under `client_ca`, or remove this key";
                 Err(self.config.error(word.span().start, "client certificates, and nobody who may issue them", mend))
             }
-            (None, None) => Ok(None),
+            (None, _) => Ok(None),
         }
     }
 

@@ -12,7 +12,7 @@ use super::faults::Faults;
 use crate::config::written::route::{WrittenAuthority, WrittenRoute, WrittenWindow};
 use crate::config::{Config, ConfigError, samples};
 use crate::route::{ClientCertificate, ExternalAuthority, Mode, Route, Upstream, is_plain_path};
-use crate::tls::{Fingerprint, TlsListener};
+use crate::tls::Fingerprint;
 
 /// Reads one route.
 pub(super) struct Reader<'a> {
@@ -134,7 +134,9 @@ impl Reader<'_> {
 
     fn dialects(&self, known: &Dialects, faults: &mut Faults) -> Option<Vec<Dialect>> {
         if self.written.dialects.is_empty() {
-            faults.add(self.error_at_route("the route accepts no dialect", "write `dialects = [\"...\"]`"));
+            if self.config.is_whole() {
+                faults.add(self.error_at_route("the route accepts no dialect", "write `dialects = [\"...\"]`"));
+            }
             return None;
         }
         let named = |id| self.dialect(id, known).map(|dialect| (id, dialect));
@@ -251,7 +253,7 @@ impl Reader<'_> {
         let required = self.written.require_client_certificate.as_ref();
         let place = required.filter(|required| *required.get_ref()).map(Spanned::span).or_else(|| written.first().map(Spanned::span));
         let Some(place) = place else { return Ok(ClientCertificate::NotNeeded) };
-        if !self.around.tls.iter().any(TlsListener::asks_clients) {
+        if !self.around.asks_clients {
             let mend = "name the file of their authority under `client_ca` of a [[tls]]";
             return Err(self.config.error(place.start, "no listener asks clients for a certificate", mend));
         }
@@ -273,7 +275,7 @@ impl Reader<'_> {
         let Some(written) = &self.written.authority else { return Ok(ExternalAuthority::Wire) };
         match written.get_ref() {
             WrittenAuthority::Word(word) if word == "wire" => Ok(ExternalAuthority::Wire),
-            WrittenAuthority::Word(word) if word == "forwarded" && self.around.proxies.is_empty() => {
+            WrittenAuthority::Word(word) if word == "forwarded" && !self.around.trusts => {
                 let mend = "write `trusted_proxies = [\"10.0.0.0/8\"]` with the addresses of the proxies in front";
                 Err(self.error(written, "the authority is a proxy's word, and no proxy is trusted", mend))
             }
