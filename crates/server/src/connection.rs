@@ -104,9 +104,9 @@ async fn stop(stopped: &mut watch::Receiver<bool>) {
     drop(stopped.wait_for(|stop| *stop).await);
 }
 
-/// Serves a connection, after the handshake where its listener speaks TLS.
+/// Serves a connection, after a proxy's header and the handshake where its listener speaks TLS.
 async fn receive(
-    stream: TcpStream,
+    mut stream: TcpStream,
     address: SocketAddr,
     tls: Option<usize>,
     service: Service,
@@ -114,6 +114,8 @@ async fn receive(
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let plan = service.plan();
+    let told = plan.proxies.source(&mut stream, address);
+    let address = tokio::time::timeout(plan.limits.handshake_time, told).await??;
     let Some(place) = tls else { return serve(stream, Peer::plain(address), service, stopped, &plan.limits).await };
     let server = plan.tls.get(place).ok_or_else(|| io::Error::other("a listener without TLS settings"))?;
     let stream = tls::accept(Arc::clone(server), stream, plan.limits.handshake_time).await?;

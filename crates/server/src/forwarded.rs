@@ -4,12 +4,15 @@
 //! not trusted is the client.
 
 mod legacy;
+mod proxy_header;
 mod standard;
 
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 
 use countersign_protocol::{Refusal, Scheme};
 use ipnet::IpNet;
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::head::{Head, malformed};
 
@@ -18,7 +21,11 @@ const MOST_HOPS: usize = 32;
 
 /// The ranges of addresses of trusted proxies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Proxies(Vec<IpNet>);
+pub struct Proxies {
+    ranges: Vec<IpNet>,
+    /// Whether their connections begin with a PROXY header.
+    headers: bool,
+}
 
 /// What a request tells of its way, as far as it can be believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,18 +47,42 @@ pub(crate) struct Origin {
 impl Proxies {
     /// Proxies in these ranges.
     #[must_use]
-    pub fn new(ranges: Vec<IpNet>) -> Self {
-        Self(ranges)
+    pub const fn new(ranges: Vec<IpNet>) -> Self {
+        Self { ranges, headers: false }
     }
 
-    /// Whether no proxy is trusted.
+    /// The same, whose connections begin with a PROXY header.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub const fn with_proxy_headers(mut self, headers: bool) -> Self {
+        self.headers = headers;
+        self
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|range| range.contains(&address))
+        self.ranges.iter().any(|range| range.contains(&address))
+    }
+
+    /// Who made a connection: the peer, or whom a trusted proxy names in the header with which the connection begins. Not a
+    /// byte beyond that header is read, and none of anyone else's connection.
+    ///
+    /// # Errors
+    /// A trusted proxy's connection does not begin with a whole header.
+    pub(crate) async fn source(&self, stream: &mut (impl AsyncRead + Unpin), peer: SocketAddr) -> io::Result<SocketAddr> {
+        if !self.headers || !self.trusts(peer.ip().to_canonical()) {
+            return Ok(peer);
+        }
+        let fault = || io::Error::new(io::ErrorKind::InvalidData, "no PROXY header of a trusted proxy");
+        let mut reader = proxy_header::Reader::default();
+        loop {
+            match reader.next() {
+                proxy_header::Next::Read(count) => {
+                    let room = reader.room(count);
+                    stream.read_exact(room).await?;
+                }
+                proxy_header::Next::Source(told) => return Ok(told.unwrap_or(peer)),
+                proxy_header::Next::Malformed => return Err(fault()),
+            }
+        }
     }
 
     /// Where a request comes from.

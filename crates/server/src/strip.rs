@@ -169,8 +169,9 @@ impl Stripping<'_> {
         if HOP_BY_HOP.contains(&plain.as_str()) || plain.starts_with(IDENTITY_PREFIX) || plain == REQUEST_ID {
             return false;
         }
-        // An untrusted peer may sign them, and still not say who stands before it.
-        if is_of_the_way(&plain) && !self.way.trusted {
+        // An untrusted peer may sign them, and still not say who stands before it. In another spelling they are the client's
+        // also where a trusted proxy passes them on.
+        if is_of_the_way(&plain) && (!self.way.trusted || name.contains('_')) {
             return false;
         }
         if self.own.headers.contains(&plain) {

@@ -34,6 +34,8 @@ pub(super) struct Written {
     /// Ranges of addresses whose `Forwarded` headers are believed.
     #[serde(default)]
     pub(super) trusted_proxies: Vec<Spanned<String>>,
+    /// Whether connections of those begin with a PROXY header.
+    pub(super) proxy_protocol: Option<Spanned<bool>>,
     #[serde(default)]
     pub(super) route: Vec<Spanned<WrittenRoute>>,
 }

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
+use countersign_protocol::Secret;
 use rustls::client::verify_server_name;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -20,7 +21,9 @@ const MOST_BYTES: u64 = 1024 * 1024;
 pub(super) fn pair(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
     let chain = certificates(certificate)?;
     let fault = |_| TlsError::new(key, "holds no private key as PEM");
-    let private = PrivateKeyDer::from_pem_slice(&bytes(key)?).map_err(fault)?;
+    // Wiped when it is dropped; the parsed key is wiped by its own type.
+    let text = Secret::new(bytes(key)?);
+    let private = PrivateKeyDer::from_pem_slice(text.expose()).map_err(fault)?;
     let pair = CertifiedKey::from_der(chain, private, &provider());
     pair.map_err(|error| TlsError::new(certificate, format!("does not go with {}: {error}", key.display())))
 }

@@ -2,7 +2,7 @@
 
 use countersign_protocol::Request;
 
-use crate::fixture::{Fixture, Setup, house};
+use crate::fixture::{Client, Fixture, Setup, house, raw};
 
 /// A gateway that trusts these proxies, with a route that takes scheme and host from them.
 async fn behind(trusted: &str, further: &str) -> Fixture {
@@ -44,6 +44,9 @@ async fn the_host_of_a_trusted_proxy_is_the_one_that_was_signed() {
     let clients: Vec<_> = seen.iter().map(|request| line(request, "x-countersign-client").unwrap()).collect();
     assert_eq!(clients, ["203.0.113.7", "2001:db8::7", "203.0.113.7", "203.0.113.7"]);
     assert!(seen.iter().all(|request| line(request, "host") == Some("api.example.com")), "{seen:?}");
+    let spelt_otherwise = through_a_proxy(&gateway, "h", "/", "/", &[("X-Forwarded-Host", "h"), ("X_Forwarded_For", "192.0.2.66")]);
+    assert_eq!(gateway.send(&spelt_otherwise).await.status, 200);
+    assert!(!gateway.upstream.requests()[4].contains("192.0.2.66"));
     assert_eq!(line(&seen[2], "x-forwarded-for"), Some("198.51.100.1, 203.0.113.7"), "a trusted proxy's word goes on");
 }
 
@@ -118,4 +121,35 @@ async fn a_prefix_that_a_proxy_took_off_is_verified_and_does_not_go_up() {
     assert_eq!(fixed.send(&request).await.status, 200);
     assert!(fixed.upstream.only().starts_with("GET /a?b=c HTTP/1.1\r\n"));
     fixed.send(&fixed.sign("house", fixed.request("GET", "/a?b=c"))).await.refuses(401, "signature_mismatch");
+}
+
+#[tokio::test]
+async fn a_proxy_header_of_a_trusted_proxy_names_the_client() {
+    let config = |trusted: &str| {
+        let keys = format!("trusted_proxies = [\"{trusted}\"]\nproxy_protocol = true\nworkers");
+        house("[limits]\naddress_rate = { per_second = 1, burst = 1 }\nhandshake_time = \"200ms\"").replacen("workers", &keys, 1)
+    };
+    let gateway = Fixture::start(&config("127.0.0.1"), Setup::default()).await;
+    let begin = async |header: &str| {
+        let mut client = Client::connect(gateway.address).await;
+        client.write(&[header.as_bytes(), &raw(&gateway.sign("house", gateway.request("GET", "/")))].concat()).await;
+        client.answer().await
+    };
+    let header = |client: &str| format!("PROXY TCP4 {client} 192.0.2.2 4711 443\r\n");
+    assert_eq!(begin(&header("203.0.113.7")).await.unwrap().status, 200);
+    begin(&header("203.0.113.7")).await.unwrap().refuses(429, "rate_limited");
+    assert_eq!(begin(&header("203.0.113.8")).await.unwrap().status, 200);
+    for bad in ["", "PROXY TCP4 203.0.113.9\r\n", "PROXY "] {
+        assert!(begin(bad).await.is_none(), "{bad}");
+    }
+    let seen = gateway.upstream.requests();
+    assert_eq!(
+        (seen.len(), line(&seen[0], "x-countersign-client"), line(&seen[1], "x-countersign-client")),
+        (2, Some("203.0.113.7"), Some("203.0.113.8"))
+    );
+    // From anyone else it is no header but the beginning of a request that cannot be read.
+    let gateway = Fixture::start(&config("10.0.0.1"), Setup::default()).await;
+    let bytes = [header("203.0.113.7").as_bytes(), &raw(&gateway.sign("house", gateway.request("GET", "/")))].concat();
+    gateway.exchange(&bytes).await.refuses(400, "malformed_request");
+    assert!(gateway.upstream.requests().is_empty());
 }

@@ -52,7 +52,13 @@ pub(super) fn proxies(config: &Config, faults: &mut Faults) -> Proxies {
         let mend = "write an address or a range, such as 10.0.0.0/8 or 2001:db8::/32";
         range.ok_or_else(|| config.error(text.span().start, format!("`{}` is no range of addresses", text.get_ref()), mend))
     };
-    Proxies::new(faults.keep_all(written.iter().map(range)).unwrap_or_default())
+    let headers = config.written.proxy_protocol.as_ref().filter(|headers| *headers.get_ref());
+    if let Some(headers) = headers.filter(|_| written.is_empty() && config.is_whole()) {
+        let mend = "write `trusted_proxies = [\"10.0.0.0/8\"]` with the addresses of the proxies that send them";
+        faults.add(config.error(headers.span().start, "PROXY headers are awaited, and no proxy is trusted", mend));
+    }
+    let ranges = faults.keep_all(written.iter().map(range)).unwrap_or_default();
+    Proxies::new(ranges).with_proxy_headers(headers.is_some())
 }
 
 /// Reads one `[[tls]]`.
