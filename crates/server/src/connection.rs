@@ -115,11 +115,12 @@ async fn receive(
     stream.set_nodelay(true)?;
     let plan = service.plan();
     let told = plan.proxies.source(&mut stream, address);
-    let address = tokio::time::timeout(plan.limits.handshake_time, told).await??;
-    let Some(place) = tls else { return serve(stream, Peer::plain(address), service, stopped, &plan.limits).await };
+    let told = tokio::time::timeout(plan.limits.handshake_time, told).await??;
+    let peer = told.map_or_else(|| Peer::unnamed(address), Peer::plain);
+    let Some(place) = tls else { return serve(stream, peer, service, stopped, &plan.limits).await };
     let server = plan.tls.get(place).ok_or_else(|| io::Error::other("a listener without TLS settings"))?;
     let stream = tls::accept(Arc::clone(server), stream, plan.limits.handshake_time).await?;
-    let peer = Peer::over_tls(address, tls::shown(&stream));
+    let peer = peer.over_tls(tls::shown(&stream));
     serve(stream, peer, service, stopped, &plan.limits).await
 }
 

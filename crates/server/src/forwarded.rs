@@ -62,14 +62,14 @@ impl Proxies {
         self.ranges.iter().any(|range| range.contains(&address))
     }
 
-    /// Who made a connection: the peer, or whom a trusted proxy names in the header with which the connection begins. Not a
-    /// byte beyond that header is read, and none of anyone else's connection.
+    /// Who made a connection: the peer, or whom a trusted proxy names in the header with which the connection begins; `None`
+    /// where that names nobody. Not a byte beyond that header is read, and none of anyone else's connection.
     ///
     /// # Errors
     /// A trusted proxy's connection does not begin with a whole header.
-    pub(crate) async fn source(&self, stream: &mut (impl AsyncRead + Unpin), peer: SocketAddr) -> io::Result<SocketAddr> {
+    pub(crate) async fn source(&self, stream: &mut (impl AsyncRead + Unpin), peer: SocketAddr) -> io::Result<Option<SocketAddr>> {
         if !self.headers || !self.trusts(peer.ip().to_canonical()) {
-            return Ok(peer);
+            return Ok(Some(peer));
         }
         let fault = || io::Error::new(io::ErrorKind::InvalidData, "no PROXY header of a trusted proxy");
         let mut reader = proxy_header::Reader::default();
@@ -79,7 +79,7 @@ impl Proxies {
                     let room = reader.room(count);
                     stream.read_exact(room).await?;
                 }
-                proxy_header::Next::Source(told) => return Ok(told.unwrap_or(peer)),
+                proxy_header::Next::Source(told) => return Ok(told),
                 proxy_header::Next::Malformed => return Err(fault()),
             }
         }
@@ -121,7 +121,7 @@ impl Proxies {
 
 impl Origin {
     /// Of a peer that nobody stands in front of.
-    const fn direct(peer: IpAddr) -> Self {
+    pub(crate) const fn direct(peer: IpAddr) -> Self {
         Self { client: peer, trusted: false, scheme: None, host: None, port: None, prefix: None }
     }
 

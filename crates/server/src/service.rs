@@ -33,15 +33,24 @@ pub(crate) struct Peer {
     address: SocketAddr,
     scheme: Scheme,
     certificate: Option<Fingerprint>,
+    /// Whether it may tell of the way of its requests, if it is a trusted proxy.
+    may_tell: bool,
 }
 
 impl Peer {
+    /// A peer without TLS.
     pub(crate) const fn plain(address: SocketAddr) -> Self {
-        Self { address, scheme: Scheme::Http, certificate: None }
+        Self { address, scheme: Scheme::Http, certificate: None, may_tell: true }
     }
 
-    pub(crate) const fn over_tls(address: SocketAddr, certificate: Option<Fingerprint>) -> Self {
-        Self { address, scheme: Scheme::Https, certificate }
+    /// Someone whom the proxy at this address does not name: what it sends is not the proxy's own word.
+    pub(crate) const fn unnamed(address: SocketAddr) -> Self {
+        Self { may_tell: false, ..Self::plain(address) }
+    }
+
+    /// The same over TLS.
+    pub(crate) const fn over_tls(self, certificate: Option<Fingerprint>) -> Self {
+        Self { scheme: Scheme::Https, certificate, ..self }
     }
 }
 
@@ -120,7 +129,7 @@ impl Visit<'_> {
         report.method.clone_from(&head.method);
         report.target = self.plan.known.redacted(&head.target);
         report.language = preferred_language(head.values("accept-language").next().unwrap_or_default());
-        let origin = self.plan.proxies.origin(&head, self.peer.address.ip()).map_err(|refusal| self.counted(refusal))?;
+        let origin = self.origin(&head).map_err(|refusal| self.counted(refusal))?;
         report.client = origin.client;
         if !self.takes(&origin) {
             return Err(Reason::RateLimited.into());
@@ -154,6 +163,11 @@ impl Visit<'_> {
             None => self.forward_unproved(passing, report).await?,
         };
         Ok(answer.map(|body| hold(body, permit)))
+    }
+
+    fn origin(&self, head: &Head) -> Result<Origin, Refusal> {
+        let address = self.peer.address.ip();
+        if self.peer.may_tell { self.plan.proxies.origin(head, address) } else { Ok(Origin::direct(address.to_canonical())) }
     }
 
     /// Whether the limit per address lets the client pass.

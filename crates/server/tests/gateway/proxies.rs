@@ -139,13 +139,19 @@ async fn a_proxy_header_of_a_trusted_proxy_names_the_client() {
     assert_eq!(begin(&header("203.0.113.7")).await.unwrap().status, 200);
     begin(&header("203.0.113.7")).await.unwrap().refuses(429, "rate_limited");
     assert_eq!(begin(&header("203.0.113.8")).await.unwrap().status, 200);
+    // Whom the header does not name cannot name itself.
+    let mut unnamed = Client::connect(gateway.address).await;
+    let spoofing = gateway.sign("house", gateway.request("GET", "/")).with_header("X-Forwarded-For", "203.0.113.66");
+    unnamed.write(&[b"PROXY UNKNOWN\r\n", &raw(&spoofing)[..]].concat()).await;
+    assert_eq!(unnamed.answer().await.unwrap().status, 200);
+    assert_eq!(line(&gateway.upstream.requests()[2], "x-countersign-client"), Some("127.0.0.1"));
     for bad in ["", "PROXY TCP4 203.0.113.9\r\n", "PROXY "] {
         assert!(begin(bad).await.is_none(), "{bad}");
     }
     let seen = gateway.upstream.requests();
     assert_eq!(
         (seen.len(), line(&seen[0], "x-countersign-client"), line(&seen[1], "x-countersign-client")),
-        (2, Some("203.0.113.7"), Some("203.0.113.8"))
+        (3, Some("203.0.113.7"), Some("203.0.113.8"))
     );
     // From anyone else it is no header but the beginning of a request that cannot be read.
     let gateway = Fixture::start(&config("10.0.0.1"), Setup::default()).await;
