@@ -119,7 +119,7 @@ async fn receive(
     let peer = told.map_or_else(|| Peer::unnamed(address), Peer::plain);
     let Some(place) = tls else { return serve(stream, peer, service, stopped, &plan.limits).await };
     let server = plan.tls.get(place).ok_or_else(|| io::Error::other("a listener without TLS settings"))?;
-    let stream = tls::accept(Arc::clone(server), stream, plan.limits.handshake_time).await?;
+    let stream = server.accept(stream, plan.limits.handshake_time).await?;
     let peer = peer.over_tls(tls::shown(&stream));
     serve(stream, peer, service, stopped, &plan.limits).await
 }

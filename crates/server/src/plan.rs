@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use countersign_core::admission::Admission;
 use countersign_protocol::Dialects;
-use rustls::ServerConfig;
 
 use crate::capacity::Capacity;
 use crate::config::Settings;
@@ -14,7 +13,7 @@ use crate::limits::Limits;
 use crate::rate::{AddressLimit, AddressRate};
 use crate::route::Routes;
 use crate::strip::Carried;
-use crate::tls::TlsListener;
+use crate::tls::{Server, TlsListener};
 
 /// The rules for requests. Requests in flight keep the plan under which they came.
 #[derive(Debug)]
@@ -30,7 +29,7 @@ pub(crate) struct Plan {
     pub(crate) addresses: Option<Addresses>,
     pub(crate) capacity: Arc<Capacity>,
     /// How each TLS listener speaks, in the order of the listeners.
-    pub(crate) tls: Vec<Arc<ServerConfig>>,
+    pub(crate) tls: Vec<Server>,
 }
 
 /// The limit per address, with the rate that it holds.
@@ -45,7 +44,7 @@ impl Plan {
     pub(crate) fn first(settings: Settings, dialects: &Dialects, admission: Admission) -> Self {
         let capacity = Arc::new(Capacity::new(&settings.limits));
         let addresses = settings.limits.address_rate.map(Addresses::new);
-        let tls = settings.tls.iter().map(|listener| Arc::clone(&listener.server)).collect();
+        let tls = settings.tls.iter().map(|listener| listener.server.clone()).collect();
         Self::new(settings, dialects, admission, capacity, addresses, tls)
     }
 
@@ -66,7 +65,7 @@ impl Plan {
         admission: Admission,
         capacity: Arc<Capacity>,
         addresses: Option<Addresses>,
-        tls: Vec<Arc<ServerConfig>>,
+        tls: Vec<Server>,
     ) -> Self {
         let accepted = settings.routes.iter().flat_map(|route| &route.rules.dialects);
         let own = accepted.map(|dialect| (dialect.id().to_owned(), Carried::by([dialect]))).collect();
@@ -83,12 +82,12 @@ impl Plan {
         }
     }
 
-    fn tls_of(&self, named: &[TlsListener], listening: &[std::net::SocketAddr]) -> Vec<Arc<ServerConfig>> {
+    fn tls_of(&self, named: &[TlsListener], listening: &[std::net::SocketAddr]) -> Vec<Server> {
         let same_list = named.iter().map(TlsListener::address).eq(listening.iter().copied());
-        let of = |(i, former): (usize, &Arc<ServerConfig>)| {
+        let of = |(i, former): (usize, &Server)| {
             let at_place = named.get(i).filter(|_| same_list);
             let new = at_place.or_else(|| named.iter().find(|listener| Some(&listener.address) == listening.get(i)));
-            new.map_or_else(|| Arc::clone(former), |listener| Arc::clone(&listener.server))
+            new.map_or_else(|| former.clone(), |listener| listener.server.clone())
         };
         self.tls.iter().enumerate().map(of).collect()
     }

@@ -26,7 +26,17 @@ use self::certificates::{ByName, certificates};
 #[derive(Debug, Clone)]
 pub struct TlsListener {
     pub(crate) address: SocketAddr,
-    pub(crate) server: Arc<ServerConfig>,
+    pub(crate) server: Server,
+}
+
+/// How one listener speaks. It holds private keys, and shows nothing.
+#[derive(Clone)]
+pub(crate) struct Server(Arc<ServerConfig>);
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").finish_non_exhaustive()
+    }
 }
 
 impl TlsListener {
@@ -68,7 +78,6 @@ impl fmt::Display for Fingerprint {
 }
 
 /// A certificate with its chain and private key.
-#[derive(Debug)]
 pub(crate) struct Pair(rustls::sign::CertifiedKey);
 
 impl Pair {
@@ -96,30 +105,32 @@ impl ClientAuthority {
     }
 }
 
-/// How one listener speaks: TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1. Early data is not accepted, since it can be replayed.
-pub(crate) fn server(pairs: Vec<Pair>, clients: Option<ClientAuthority>) -> Result<Arc<ServerConfig>, rustls::Error> {
-    let provider = Arc::new(provider());
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(&[&TLS13, &TLS12])?;
-    let builder = match clients {
-        None => builder.with_no_client_auth(),
-        Some(ClientAuthority { roots, required }) => {
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-            let verifier = if required { verifier } else { verifier.allow_unauthenticated() };
-            builder.with_client_cert_verifier(verifier.build().map_err(|error| rustls::Error::General(error.to_string()))?)
-        }
-    };
-    let mut server = builder.with_cert_resolver(Arc::new(ByName::new(pairs.into_iter().map(|pair| pair.0))));
-    server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(server))
+impl Server {
+    /// TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1. Early data is not accepted, since it can be replayed.
+    pub(crate) fn new(pairs: Vec<Pair>, clients: Option<ClientAuthority>) -> Result<Self, rustls::Error> {
+        let provider = Arc::new(provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(&[&TLS13, &TLS12])?;
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(ClientAuthority { roots, required }) => {
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                let verifier = if required { verifier } else { verifier.allow_unauthenticated() };
+                builder.with_client_cert_verifier(verifier.build().map_err(|error| rustls::Error::General(error.to_string()))?)
+            }
+        };
+        let mut server = builder.with_cert_resolver(Arc::new(ByName::new(pairs.into_iter().map(|pair| pair.0))));
+        server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Self(Arc::new(server)))
+    }
+
+    /// Shakes hands with a peer, within this time.
+    pub(crate) async fn accept(&self, stream: TcpStream, most: Duration) -> io::Result<TlsStream<TcpStream>> {
+        tokio::time::timeout(most, TlsAcceptor::from(Arc::clone(&self.0)).accept(stream)).await?
+    }
 }
 
 fn provider() -> CryptoProvider {
     aws_lc_rs::default_provider()
-}
-
-/// Shakes hands with a peer, within this time.
-pub(crate) async fn accept(server: Arc<ServerConfig>, stream: TcpStream, most: Duration) -> io::Result<TlsStream<TcpStream>> {
-    tokio::time::timeout(most, TlsAcceptor::from(server).accept(stream)).await?
 }
 
 /// The fingerprint of the certificate that the peer showed and the listener's authority issued.

@@ -1,5 +1,6 @@
 //! Certificates and private keys from PEM files, and the choice among them by the name that a peer asks for.
 
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -50,8 +51,13 @@ fn bytes(path: &Path) -> Result<Vec<u8>, TlsError> {
 }
 
 /// Chooses the first certificate that holds the name which a peer asks for; the first of all where none does.
-#[derive(Debug)]
 pub(super) struct ByName(Vec<Arc<CertifiedKey>>);
+
+impl fmt::Debug for ByName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ByName").field("certificates", &self.0.len()).finish_non_exhaustive()
+    }
+}
 
 impl ByName {
     pub(super) fn new(pairs: impl Iterator<Item = CertifiedKey>) -> Self {

@@ -65,10 +65,22 @@ impl Pki {
         client: Option<&Issued>,
         protocols: &[&str],
     ) -> std::io::Result<TlsStream<TcpStream>> {
+        self.connect_with(rustls::ALL_VERSIONS, address, name, client, protocols).await
+    }
+
+    /// The same with these versions of TLS only.
+    pub(crate) async fn connect_with(
+        &self,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+        address: SocketAddr,
+        name: &str,
+        client: Option<&Issued>,
+        protocols: &[&str],
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.root.as_bytes()).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
         let builder = builder.with_root_certificates(roots);
         let mut config = match client {
             None => builder.with_no_client_auth(),
@@ -94,7 +106,7 @@ impl Issued {
         CertificateDer::from_pem_slice(&read(&self.certificate)).unwrap()
     }
 
-    fn key_der(&self) -> PrivateKeyDer<'static> {
+    pub(crate) fn key_der(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::from_pem_slice(&read(&self.key)).unwrap()
     }
 }

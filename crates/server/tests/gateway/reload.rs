@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use countersign_server::reload::Source;
 use tokio::sync::Notify;
 
 use crate::fixture::{Client, Fixture, Setup, house, raw};
@@ -142,5 +143,28 @@ async fn who_asks_gets_a_reload_also_without_a_change() {
     wait_for_generation(&gateway, 2).await;
     asked.notify_one();
     wait_for_generation(&gateway, 3).await;
+    watching.abort();
+}
+
+#[tokio::test]
+async fn a_link_that_is_swapped_is_seen_as_mounted_configurations_do_it() {
+    let gateway = Fixture::house().await;
+    let at = |name: &str| gateway.folder.path().join(name);
+    let write = |version: &str, text: &str| {
+        std::fs::create_dir(at(version)).unwrap();
+        std::fs::write(at(version).join("gateway.toml"), text.replace("UPSTREAM", &gateway.upstream.address.to_string())).unwrap();
+    };
+    write("v1", &house(""));
+    write("v2", &house("methods = [\"POST\"]"));
+    std::os::unix::fs::symlink("v1", at("current")).unwrap();
+    std::os::unix::fs::symlink("current/gateway.toml", at("gateway.toml")).unwrap();
+    let dialects = gateway.dialects.clone();
+    let source = Arc::new(Source::new(&at("gateway.toml"), move |_| Ok(dialects.clone())));
+    source.load().unwrap();
+    let watching = tokio::spawn(gateway.reloader.clone().watch(source, Arc::default()));
+    std::os::unix::fs::symlink("v2", at("next")).unwrap();
+    std::fs::rename(at("next"), at("current")).unwrap();
+    wait_for_generation(&gateway, 2).await;
+    gateway.send(&gateway.sign("house", gateway.request("GET", "/"))).await.refuses(404, "no_route");
     watching.abort();
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use countersign_core::app::{NewCredential, Terms};
 use countersign_core::store::CredentialStore;
 use countersign_protocol::{KeyMaterial, Request, Scheme};
+use countersign_server::config::Config;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
@@ -60,6 +61,32 @@ async fn requests_pass_over_both_versions_of_http() {
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes().as_ref(), b"ok");
     assert_eq!(gateway.upstream.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn both_versions_of_tls_are_spoken_and_early_data_is_not_taken() {
+    let pki = Pki::new();
+    let gateway = Fixture::start(&config(&[&pki.issue("api", &["api.example.com"])], "", ""), Setup::default()).await;
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let stream = pki.connect_with(&[version], gateway.address, "api.example.com", None, &["http/1.1"]).await.unwrap();
+        assert_eq!(stream.get_ref().1.protocol_version(), Some(version.version));
+        assert!(!stream.get_ref().1.is_early_data_accepted());
+        let mut client = Client::over(stream);
+        client.write(&raw(&gateway.sign("house", request("GET", "/")))).await;
+        assert_eq!(client.answer().await.unwrap().status, 200);
+    }
+}
+
+#[test]
+fn settings_show_no_private_key() {
+    let pki = Pki::new();
+    let api = pki.issue("api", &["api.example.com"]);
+    let text = config(&[&api], "", "").replace("UPSTREAM", "127.0.0.1:9000");
+    let settings = Config::parse("gateway.toml", &text).unwrap().compile(&Setup::default().dialects).unwrap();
+    let shown = format!("{settings:?}");
+    let key = std::fs::read_to_string(&api.key).unwrap();
+    let der = format!("{:?}", api.key_der().secret_der());
+    assert!(shown.contains("TlsListener") && !shown.contains(key.lines().nth(1).unwrap()) && !shown.contains(der.trim_matches(['[', ']'])));
 }
 
 #[tokio::test]

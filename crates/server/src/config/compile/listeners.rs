@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 
 use ipnet::IpNet;
 use toml::Spanned;
@@ -11,7 +10,7 @@ use super::faults::Faults;
 use crate::config::written::tls::WrittenTls;
 use crate::config::{Config, ConfigError};
 use crate::forwarded::Proxies;
-use crate::tls::{ClientAuthority, Pair, TlsListener, server};
+use crate::tls::{ClientAuthority, Pair, Server, TlsListener};
 
 /// Certificates of one listener.
 const MOST_CERTIFICATES: usize = 64;
@@ -35,7 +34,7 @@ pub(super) fn tls(config: &Config, warnings: &mut Vec<String>, faults: &mut Faul
         }
         let server = reader.server(warnings, faults);
         if let (Some(addresses), Some(server)) = (addresses, server) {
-            listeners.extend(addresses.into_iter().map(|address| TlsListener { address, server: Arc::clone(&server) }));
+            listeners.extend(addresses.into_iter().map(|address| TlsListener { address, server: server.clone() }));
         }
     }
     listeners
@@ -72,7 +71,7 @@ impl TlsReader<'_> {
         self.config.error(self.written.span().start, fault, mend)
     }
 
-    fn server(&self, warnings: &mut Vec<String>, faults: &mut Faults) -> Option<Arc<rustls::ServerConfig>> {
+    fn server(&self, warnings: &mut Vec<String>, faults: &mut Faults) -> Option<Server> {
         let written = self.written.get_ref();
         if written.certificates.is_empty() && !self.config.is_whole() {
             return None;
@@ -89,7 +88,7 @@ impl TlsReader<'_> {
             Pair::read(certificate, key).map_err(|error| self.config.error(pair.span().start, error.to_string(), mend))
         }));
         let clients = faults.keep(self.clients())?;
-        server(pairs?, clients).map_err(|error| faults.add(self.error_at_table(error.to_string(), "use other certificates"))).ok()
+        Server::new(pairs?, clients).map_err(|error| faults.add(self.error_at_table(error.to_string(), "use other certificates"))).ok()
     }
 
     fn clients(&self) -> Result<Option<ClientAuthority>, ConfigError> {
