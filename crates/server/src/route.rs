@@ -127,8 +127,9 @@ impl Routes {
     /// trusted proxy tells of: it counts for the routes that take their authority from there.
     pub(crate) fn find(&self, head: &Head, told: Option<&str>) -> Found<'_> {
         let wire = String::from_utf8_lossy(head.host()).to_ascii_lowercase();
-        let told = told.map_or_else(|| wire.clone(), str::to_ascii_lowercase);
-        let host = |route: &Route| if route.authority == ExternalAuthority::Forwarded { &told } else { &wire };
+        let told = told.map(str::to_ascii_lowercase);
+        let forwarded = told.as_ref().unwrap_or(&wire);
+        let host = |route: &Route| if route.authority == ExternalAuthority::Forwarded { forwarded } else { &wire };
         let index = |path: &[u8]| self.index(&host, path, &head.method);
         let found = index(head.path());
         // The raw path goes on as it is. If the upstream resolved `/V1/..%2fV2/x`, rules of V1 would open V2.

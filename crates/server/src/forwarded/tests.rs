@@ -162,3 +162,20 @@ fn headers_of_the_way_are_known_in_plain_spelling() {
     }
     assert!(!is_of_the_way("x-forward"));
 }
+
+#[test]
+fn every_short_text_is_read_or_refused() {
+    let alphabet = ["f", "=", "\"", ";", ",", "\\", " ", "[", ":", "_", "1", "\u{e4}"];
+    let head = Head::from_http1(b"GET / HTTP/1.1\r\nHost: wire\r\nForwarded: -\r\nX-Forwarded-For: -", &Limits::default()).unwrap();
+    let mut texts = vec![String::new()];
+    for _ in 0..4 {
+        texts = texts.iter().flat_map(|text| alphabet.iter().map(move |more| format!("{text}{more}"))).collect();
+        for text in &texts {
+            let mut head = head.clone();
+            head.headers[1].1 = format!("for={text}").into_bytes();
+            head.headers[2].1 = text.clone().into_bytes();
+            assert!(standard::read(&head).is_ok_and(|hops| hops.is_some()) || standard::read(&head).is_err());
+            drop(legacy::read(&head));
+        }
+    }
+}

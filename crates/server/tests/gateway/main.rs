@@ -1,6 +1,7 @@
 //! The gateway end to end: real sockets, real signatures, a clock and an upstream that the test holds.
 #![expect(clippy::unwrap_used, reason = "a test ends where its setup fails")]
 
+mod behind;
 mod config;
 mod demo;
 mod fixture;
