@@ -118,6 +118,13 @@ fn every_fault_is_told_at_once() {
 }
 
 #[test]
+fn a_fault_shows_no_password() {
+    let text = "listen = [\"127.0.0.1:0\"]\n[[route]]\nprefix = \"/\"\nupstream = \"http://user:canary@h:80\"\ndialects = [\"house\"]\n";
+    let shown = compile(text).unwrap_err().to_string();
+    assert!(shown.contains("is no upstream") && !shown.contains("canary"), "{shown}");
+}
+
+#[test]
 fn loopback_counts_as_tls_only_on_the_loopback() {
     let text = |address: &str| {
         format!(

@@ -127,7 +127,9 @@ impl Reader<'_> {
             Some(authority) => Ok(Upstream::Http(authority)),
             None => {
                 let mend = "write `http://host:port` without a path (requests keep their own), or `echo`";
-                Err(self.error(&self.written.upstream, format!("`{text}` is no upstream"), mend))
+                // What stands before an `@` may be a password.
+                let shown = if text.contains('@') { "an address with user information" } else { &format!("`{text}`") };
+                Err(self.error(&self.written.upstream, format!("{shown} is no upstream"), mend))
             }
         }
     }
