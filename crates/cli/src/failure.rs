@@ -36,6 +36,16 @@ impl Failure {
     }
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(text) => f.write_str(text),
+            Self::Rejected => f.write_str("the message was refused"),
+            Self::OutputClosed => f.write_str("the output was closed"),
+        }
+    }
+}
+
 /// Writing data is the only I/O that is passed up as such.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {

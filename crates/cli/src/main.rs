@@ -44,6 +44,6 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Adapter => command::adapter::run(&registry),
         Command::App(args) => command::app::run(&args, registry, json),
         Command::Key(args) => command::key::run(&args, registry, json),
-        Command::Serve(args) => command::serve::run(&args, registry, json),
+        Command::Serve(args) => command::serve::run(&args, &registry, json),
     }
 }

@@ -20,8 +20,38 @@ pub(crate) fn full(bytes: Bytes) -> AnswerBody {
     Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }
 
+/// The body of a request, which is read once, as late as may be.
+#[derive(Debug)]
+pub(crate) enum Arriving {
+    Unread(Incoming),
+    Whole(Bytes),
+    Broken,
+}
+
+impl Arriving {
+    /// Whether there is nothing to be read.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Unread(body) => body.is_end_stream(),
+            Self::Whole(bytes) => bytes.is_empty(),
+            Self::Broken => false,
+        }
+    }
+
+    /// The whole body, as [`collect`] reads it.
+    pub(crate) async fn read(&mut self, limit: usize, idle: Duration) -> Result<Bytes, Refusal> {
+        let bytes = match std::mem::replace(self, Self::Broken) {
+            Self::Unread(body) => collect(body, limit, idle).await?,
+            Self::Whole(bytes) => bytes,
+            Self::Broken => return Err(malformed("the body broke off")),
+        };
+        *self = Self::Whole(bytes.clone());
+        Ok(bytes)
+    }
+}
+
 /// Reads a whole body of at most `limit` bytes, which may pause for at most `idle`.
-pub(crate) async fn collect(mut body: Incoming, limit: usize, idle: Duration) -> Result<Bytes, Refusal> {
+async fn collect(mut body: Incoming, limit: usize, idle: Duration) -> Result<Bytes, Refusal> {
     let announced = body.size_hint().lower();
     if announced > limit as u64 {
         return Err(too_large());

@@ -1,6 +1,7 @@
 //! The gateway's configuration: TOML as written, checked whole, with the line of every fault.
 
 mod compile;
+mod read;
 mod samples;
 mod written;
 
@@ -11,15 +12,32 @@ use std::path::{Path, PathBuf};
 use countersign_protocol::Dialects;
 
 use self::written::Written;
+use crate::forwarded::Proxies;
 use crate::limits::Limits;
+use crate::reload::Fixed;
 use crate::route::Routes;
 use crate::store::Stores;
+use crate::tls::TlsListener;
 
 /// A configuration that was read, but whose routes are not resolved: its dialect folders have yet to be loaded.
 pub struct Config {
     file: String,
     text: String,
     written: Written,
+    /// What could not be read at all.
+    faults: Vec<ConfigError>,
+}
+
+/// What a check of a whole configuration found.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Checked {
+    /// What is wrong, in the order of its lines. The configuration can be served if and only if there is nothing.
+    pub faults: Vec<ConfigError>,
+    /// What is legal and weak, with its place.
+    pub warnings: Vec<String>,
+    /// The settings of a configuration without fault.
+    pub settings: Option<Settings>,
 }
 
 /// The text may hold passwords.
@@ -39,25 +57,38 @@ pub struct Settings {
     pub admin: Option<SocketAddr>,
     /// Threads, each with its own runtime and listening sockets.
     pub workers: usize,
+    /// Where requests are accepted over TLS.
+    pub tls: Vec<TlsListener>,
+    /// Whose `Forwarded` headers are believed.
+    pub proxies: Proxies,
     /// The limits.
     pub limits: Limits,
     /// The routes.
     pub routes: Routes,
     /// What is legal and weak: told in the log at the start.
     pub warnings: Vec<String>,
+    /// What cannot change while the gateway runs.
+    pub fixed: Fixed,
 }
 
 impl Config {
     /// Reads the text of a configuration; `file` names it in errors.
     ///
     /// # Errors
-    /// The text is no TOML, or has a key or a type that a configuration does not have.
+    /// The text is no TOML, or has a key or a type that a configuration does not have: the first fault.
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
-        let written = toml::from_str(text).map_err(|error| {
-            let line = error.span().map(|span| line_of(text, span.start));
-            ConfigError::new(file, line, error.message().trim().to_owned(), "see the configuration reference for the keys of this table")
-        })?;
-        Ok(Self { file: file.to_owned(), text: text.to_owned(), written })
+        let config = Self::parse_leniently(file, text);
+        match config.faults.first() {
+            Some(fault) => Err(fault.clone()),
+            None => Ok(config),
+        }
+    }
+
+    /// Reads as much of the text as can be read: [`Config::check`] tells what cannot, beside everything else.
+    #[must_use]
+    pub fn parse_leniently(file: &str, text: &str) -> Self {
+        let (written, faults) = read::read(file, text);
+        Self { file: file.to_owned(), text: text.to_owned(), written, faults }
     }
 
     /// Reads a configuration file.
@@ -65,10 +96,42 @@ impl Config {
     /// # Errors
     /// The file cannot be read, or [`Config::parse`] refuses it.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let name = path.display().to_string();
-        let text =
-            std::fs::read_to_string(path).map_err(|error| ConfigError::new(&name, None, error.to_string(), "name a readable file"))?;
-        Self::parse(&name, &text)
+        let text = file_text(path)?;
+        Self::parse(&path.display().to_string(), &text)
+    }
+
+    /// Reads a configuration file as [`Config::parse_leniently`] does.
+    ///
+    /// # Errors
+    /// The file cannot be read at all.
+    pub fn read_leniently(path: &Path) -> Result<Self, ConfigError> {
+        let text = file_text(path)?;
+        Ok(Self::parse_leniently(&path.display().to_string(), &text))
+    }
+
+    /// The same, listening on this address instead of those that it names outside `[[tls]]`.
+    #[must_use]
+    pub fn listening_on(mut self, address: SocketAddr) -> Self {
+        self.written.listen = vec![toml::Spanned::new(0..0, address.to_string())];
+        self
+    }
+
+    /// What could not be read at all.
+    #[must_use]
+    pub fn faults(&self) -> &[ConfigError] {
+        &self.faults
+    }
+
+    /// Whether all of it could be read: else what is missing may be what was left out.
+    fn is_whole(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// Every file beside the configuration itself and its dialect folders that it is made of: certificates and keys.
+    #[must_use]
+    pub fn further_files(&self) -> Vec<&Path> {
+        let tls = self.written.tls.iter().map(toml::Spanned::get_ref);
+        tls.flat_map(written::tls::WrittenTls::files).collect()
     }
 
     /// The folders with dialect files, in their order.
@@ -91,13 +154,43 @@ impl Config {
     /// A value out of range, an unknown dialect, an unsafe one without consent, two routes or two dialects of a route
     /// that cannot be told apart: the first fault found, with its line and mend.
     pub fn compile(&self, dialects: &Dialects) -> Result<Settings, ConfigError> {
-        compile::settings(self, dialects)
+        let Checked { faults, settings, .. } = self.check(dialects);
+        match (settings, faults.into_iter().next()) {
+            (Some(settings), None) => Ok(settings),
+            (_, fault) => Err(fault.unwrap_or_else(|| self.error(0, "it could not be read", "see the faults of its check"))),
+        }
+    }
+
+    /// Resolves dialects and routes, and finds every fault, as far as none hides another.
+    #[must_use]
+    pub fn check(&self, dialects: &Dialects) -> Checked {
+        compile::check(self, dialects)
+    }
+
+    /// What is legal and weak, at this byte of the text.
+    fn warning(&self, at: usize, what: fmt::Arguments<'_>) -> String {
+        format!("{}:{}: {what}", self.file, line_of(&self.text, at))
     }
 
     /// An error at this byte of the text.
     fn error(&self, at: usize, fault: impl Into<String>, mend: impl Into<String>) -> ConfigError {
         ConfigError::new(&self.file, Some(line_of(&self.text, at)), fault, mend)
     }
+}
+
+/// Bytes of a configuration file.
+const MOST_BYTES: u64 = 4 * 1024 * 1024;
+
+fn file_text(path: &Path) -> Result<String, ConfigError> {
+    use std::io::Read;
+    let fault = |error: &dyn fmt::Display| ConfigError::in_file(path, error.to_string(), "name a readable file of UTF-8 text");
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(|error| fault(&error))?;
+    file.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(|error| fault(&error))?;
+    if text.len() as u64 > MOST_BYTES {
+        return Err(fault(&format_args!("more than {MOST_BYTES} bytes")));
+    }
+    Ok(text)
 }
 
 fn line_of(text: &str, at: usize) -> usize {
@@ -116,6 +209,18 @@ pub struct ConfigError {
 impl ConfigError {
     fn new(file: &str, line: Option<usize>, fault: impl Into<String>, mend: impl Into<String>) -> Self {
         Self { file: file.to_owned(), line, fault: fault.into(), mend: mend.into() }
+    }
+
+    /// An error of a whole file, such as one of a dialect folder.
+    #[must_use]
+    pub fn in_file(file: &Path, fault: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self::new(&file.display().to_string(), None, fault, mend)
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
     }
 
     /// The line, counted from 1.

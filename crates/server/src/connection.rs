@@ -13,13 +13,16 @@ use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinSet;
 
 use crate::body::AnswerBody;
 use crate::gateway::Shared;
+use crate::limits::Limits;
 use crate::service::{Peer, Service};
+use crate::tls;
 use crate::upstream::Upstreams;
 use crate::wire::{Desk, Wire};
 
@@ -40,23 +43,33 @@ impl<F: Future<Output: 'static> + 'static> Executor<F> for OnThisThread {
     }
 }
 
+/// One listening socket of one worker, and where its requests go.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) listener: TcpListener,
+    /// The place of its TLS listener among those of the plan.
+    pub(crate) tls: Option<usize>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) upstreams: Upstreams,
+}
+
 /// Accepts connections until the stop, then waits for those that are open.
-pub(crate) async fn accept(listener: TcpListener, shared: Arc<Shared>, upstreams: Upstreams, mut stopped: watch::Receiver<bool>) {
+pub(crate) async fn accept(door: Door, mut stopped: watch::Receiver<bool>) {
     let mut open = JoinSet::new();
-    let drain = shared.limits.drain;
-    while let Some((stream, peer, permit)) = next(&listener, &shared, &mut stopped).await {
+    while let Some((stream, peer, permit)) = next(&door.listener, &door.shared, &mut stopped).await {
         // Finished connections leave the set here, so that it holds no more than are open.
         while open.try_join_next().is_some() {}
-        let service = Service::new(Arc::clone(&shared), upstreams.clone());
-        let stopped = stopped.clone();
+        let service = Service::new(Arc::clone(&door.shared), door.upstreams.clone());
+        let (stopped, tls) = (stopped.clone(), door.tls);
         open.spawn_local(async move {
-            if let Err(error) = serve(stream, peer, service, stopped).await {
+            if let Err(error) = receive(stream, peer, tls, service, stopped).await {
                 tracing::debug!(%peer, %error, "connection ended");
             }
             drop(permit);
         });
     }
-    drop(listener);
+    let drain = door.shared.plan().limits.drain;
+    drop(door);
     if tokio::time::timeout(drain, async { while open.join_next().await.is_some() {} }).await.is_err() {
         tracing::warn!(connections = open.len(), "cut off at the end of the drain time");
     }
@@ -91,24 +104,54 @@ async fn stop(stopped: &mut watch::Receiver<bool>) {
     drop(stopped.wait_for(|stop| *stop).await);
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, service: Service, stopped: watch::Receiver<bool>) -> io::Result<()> {
+/// Serves a connection, after a proxy's header and the handshake where its listener speaks TLS.
+async fn receive(
+    mut stream: TcpStream,
+    address: SocketAddr,
+    tls: Option<usize>,
+    service: Service,
+    stopped: watch::Receiver<bool>,
+) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let limits = Arc::clone(service.limits());
-    let wire = tokio::time::timeout(limits.head_time, Wire::accept(stream, Arc::clone(&limits))).await??;
+    let plan = service.plan();
+    let told = plan.proxies.source(&mut stream, address);
+    let told = tokio::time::timeout(plan.limits.handshake_time, told).await??;
+    let peer = told.map_or_else(|| Peer::unnamed(address), Peer::plain);
+    let Some(place) = tls else { return serve(stream, peer, service, stopped, &plan.limits).await };
+    let server = plan.tls.get(place).ok_or_else(|| io::Error::other("a listener without TLS settings"))?;
+    let stream = server.accept(stream, plan.limits.handshake_time).await?;
+    let peer = peer.over_tls(tls::shown(&stream));
+    serve(stream, peer, service, stopped, &plan.limits).await
+}
+
+async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+    stream: S,
+    peer: Peer,
+    service: Service,
+    stopped: watch::Receiver<bool>,
+    limits: &Arc<Limits>,
+) -> io::Result<()> {
+    let wire = tokio::time::timeout(limits.head_time, Wire::accept(stream, Arc::clone(limits))).await??;
     if wire.is_http2() {
-        return serve_http2(wire, Peer::new(peer), service, stopped).await.map_err(io::Error::other);
+        return serve_http2(wire, peer, service, stopped, limits).await.map_err(io::Error::other);
     }
     let desk = wire.desk();
-    let answer = service_fn(move |request| respond(service.clone(), Some(Arc::clone(&desk)), Peer::new(peer), request));
+    let answer = service_fn(move |request| respond(service.clone(), Some(Arc::clone(&desk)), peer, request));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limits.head_time).max_buf_size(READ_BUFFER);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(wire), answer));
     drive(stopped, connection.as_mut(), |connection| connection.graceful_shutdown()).await.map_err(io::Error::other)
 }
 
-async fn serve_http2(wire: Wire<TcpStream>, peer: Peer, service: Service, stopped: watch::Receiver<bool>) -> hyper::Result<()> {
+async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+    wire: Wire<S>,
+    peer: Peer,
+    service: Service,
+    stopped: watch::Receiver<bool>,
+    limits: &Limits,
+) -> hyper::Result<()> {
     // Twice the limit, so that most heads beyond it reach the service and are answered in its words.
-    let heads = u32::try_from(service.limits().head_bytes.saturating_mul(2)).unwrap_or(u32::MAX);
+    let heads = u32::try_from(limits.head_bytes.saturating_mul(2)).unwrap_or(u32::MAX);
     let answer = service_fn(move |request| respond(service.clone(), None, peer, request));
     let mut builder = http2::Builder::new(OnThisThread);
     builder.timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(heads);

@@ -15,8 +15,10 @@ use countersign_core::random::{generate_key_id, generate_secret};
 use countersign_protocol::{Credential, Dialect, Dialects, Inputs, KeyMaterial, Policy, Request, Scheme, Secret, SignOptions};
 
 use crate::config::Settings;
+use crate::forwarded::Proxies;
 use crate::limits::Limits;
-use crate::route::{ExternalAuthority, Route, Routes, Upstream};
+use crate::reload::Fixed;
+use crate::route::{ClientCertificate, ExternalAuthority, Mode, Route, Routes, Upstream};
 use crate::store::Stores;
 
 /// The app that owns the demo's credentials.
@@ -104,6 +106,9 @@ impl Demo {
         let settings = Settings {
             listen: vec![listen],
             admin: None,
+            tls: Vec::new(),
+            proxies: Proxies::default(),
+            fixed: Fixed::default(),
             workers,
             limits: Limits::default(),
             routes: Routes::new(routes),
@@ -214,6 +219,9 @@ fn route(dialect: &Dialect, key_id: &str, loopback: bool) -> Route {
         keep_credentials: false,
         authority: ExternalAuthority::Wire,
         envelope: None,
+        external_prefix: None,
+        mode: Mode::Enforce,
+        client_certificate: ClientCertificate::NotNeeded,
     }
 }
 

@@ -1,22 +1,21 @@
 //! The running gateway: listening sockets, one single-threaded runtime per worker, and an orderly stop.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use arc_swap::ArcSwap;
 use countersign_core::admission::Admission;
 use countersign_protocol::Dialects;
 use tokio::sync::{Semaphore, watch};
 
 use crate::admin::{Readiness, admin};
 use crate::config::Settings;
-use crate::connection;
-use crate::limits::Limits;
-use crate::rate::AddressLimit;
-use crate::route::Routes;
-use crate::strip::Carried;
+use crate::connection::{self, Door};
+use crate::plan::Plan;
+use crate::reload::{ConfigState, Fixed, Reloader};
+use crate::tls::TlsListener;
 use crate::upstream::Upstreams;
 
 /// Connections that the kernel keeps until they are accepted.
@@ -26,25 +25,51 @@ const BACKLOG: i32 = 1024;
 #[derive(Debug)]
 pub struct Gateway {
     addresses: Vec<SocketAddr>,
+    tls_addresses: Vec<SocketAddr>,
     /// For each worker, a socket of its own on every address: the kernel spreads connections over them.
-    workers: Vec<Vec<TcpListener>>,
+    workers: Vec<Vec<Socket>>,
     admin: Option<TcpListener>,
     shared: Arc<Shared>,
 }
 
-/// What every worker uses.
+/// A listening socket.
+#[derive(Debug)]
+struct Socket {
+    listener: TcpListener,
+    /// The place of its TLS listener among those of the plan.
+    tls: Option<usize>,
+}
+
+/// What lives as long as the process.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) routes: Routes,
-    pub(crate) limits: Arc<Limits>,
-    pub(crate) admission: Admission,
-    /// Where any known dialect carries its claim.
-    pub(crate) known: Carried,
-    /// Where each dialect of a route does.
-    pub(crate) own: BTreeMap<String, Carried>,
-    pub(crate) addresses: Option<AddressLimit>,
-    pub(crate) requests: Arc<Semaphore>,
+    pub(crate) plan: ArcSwap<Plan>,
     pub(crate) connections: Arc<Semaphore>,
+    pub(crate) fixed: Fixed,
+    /// The TLS listeners, as configured at the start.
+    pub(crate) tls_addresses: Vec<SocketAddr>,
+    pub(crate) state: ArcSwap<ConfigState>,
+    /// Held by the reload that is going on.
+    pub(crate) reloading: Mutex<()>,
+}
+
+impl Shared {
+    fn new(settings: Settings, dialects: &Dialects, admission: Admission) -> Self {
+        let state = ConfigState::first(settings.warnings.clone());
+        Self {
+            connections: semaphore(settings.limits.connections),
+            fixed: settings.fixed.clone(),
+            tls_addresses: settings.tls.iter().map(TlsListener::address).collect(),
+            state: ArcSwap::from_pointee(state),
+            plan: ArcSwap::from_pointee(Plan::first(settings, dialects, admission)),
+            reloading: Mutex::default(),
+        }
+    }
+
+    /// The plan by which a request that comes now is judged.
+    pub(crate) fn plan(&self) -> Arc<Plan> {
+        self.plan.load_full()
+    }
 }
 
 impl Gateway {
@@ -58,37 +83,31 @@ impl Gateway {
         for warning in &settings.warnings {
             tracing::warn!("{warning}");
         }
-        let mut addresses = Vec::new();
-        let mut workers: Vec<Vec<TcpListener>> = (0..settings.workers.max(1)).map(|_| Vec::new()).collect();
-        for address in &settings.listen {
-            let mut address = *address;
-            for sockets in &mut workers {
-                let socket = listen(address)?;
-                address = socket.local_addr()?;
-                sockets.push(socket);
-            }
-            addresses.push(address);
-        }
+        let mut workers: Vec<Vec<Socket>> = (0..settings.workers.max(1)).map(|_| Vec::new()).collect();
+        let mut bind = |(address, tls)| listen_everywhere(address, tls, &mut workers);
+        let addresses = settings.listen.iter().map(|address| bind((*address, None))).collect::<io::Result<_>>()?;
+        let tls = settings.tls.iter().enumerate().map(|(place, listener)| (listener.address(), Some(place)));
+        let tls_addresses = tls.map(&mut bind).collect::<io::Result<_>>()?;
         let admin = settings.admin.map(listen).transpose()?;
-        let accepted = settings.routes.iter().flat_map(|route| &route.rules.dialects);
-        let own = accepted.map(|dialect| (dialect.id().to_owned(), Carried::by([dialect]))).collect();
-        let shared = Shared {
-            own,
-            routes: settings.routes,
-            admission,
-            known: Carried::by(dialects.iter()),
-            addresses: settings.limits.address_rate.map(AddressLimit::new),
-            requests: semaphore(settings.limits.requests),
-            connections: semaphore(settings.limits.connections),
-            limits: Arc::new(settings.limits),
-        };
-        Ok(Self { addresses, workers, admin, shared: Arc::new(shared) })
+        Ok(Self { addresses, tls_addresses, workers, admin, shared: Arc::new(Shared::new(settings, dialects, admission)) })
+    }
+
+    /// Replaces the configuration while the gateway runs.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        Reloader::new(Arc::clone(&self.shared))
     }
 
     /// The addresses on which requests are accepted; a port 0 has become the real one.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The addresses on which requests are accepted over TLS.
+    #[must_use]
+    pub fn tls_addresses(&self) -> &[SocketAddr] {
+        &self.tls_addresses
     }
 
     /// The address of `/livez` and `/readyz`.
@@ -126,6 +145,16 @@ fn semaphore(permits: usize) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)))
 }
 
+/// A socket on this address for every worker; the address, with a port 0 resolved.
+fn listen_everywhere(mut address: SocketAddr, tls: Option<usize>, workers: &mut [Vec<Socket>]) -> io::Result<SocketAddr> {
+    for sockets in workers {
+        let listener = listen(address)?;
+        address = listener.local_addr()?;
+        sockets.push(Socket { listener, tls });
+    }
+    Ok(address)
+}
+
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
     socket.set_reuse_address(true)?;
@@ -138,17 +167,18 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// One thread with a runtime of its own: connections, their requests and their upstream connections stay on it.
-fn worker(sockets: Vec<TcpListener>, shared: Arc<Shared>, stopped: watch::Receiver<bool>) -> io::Result<JoinHandle<()>> {
+fn worker(sockets: Vec<Socket>, shared: Arc<Shared>, stopped: watch::Receiver<bool>) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let name = "countersign-worker".to_owned();
     std::thread::Builder::new().name(name).spawn(move || {
         tokio::task::LocalSet::new().block_on(&runtime, async {
-            let upstreams = Upstreams::new(&shared.limits);
+            let upstreams = Upstreams::new(&shared.plan().limits);
             let mut accepting = tokio::task::JoinSet::new();
-            for socket in sockets {
-                match tokio::net::TcpListener::from_std(socket) {
+            for Socket { listener, tls } in sockets {
+                match tokio::net::TcpListener::from_std(listener) {
                     Ok(listener) => {
-                        drop(accepting.spawn_local(connection::accept(listener, Arc::clone(&shared), upstreams.clone(), stopped.clone())))
+                        let door = Door { listener, tls, shared: Arc::clone(&shared), upstreams: upstreams.clone() };
+                        accepting.spawn_local(connection::accept(door, stopped.clone()));
                     }
                     Err(error) => tracing::error!(%error, "a listening socket was lost"),
                 }

@@ -216,12 +216,12 @@ pub(crate) fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// RFC 9110, section 5.6.2.
-fn is_token(text: &[u8]) -> bool {
+pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
 }
 
 /// Host and optional port, without user information or anything that two readers could split differently.
-fn is_authority(text: &[u8]) -> bool {
+pub(crate) fn is_authority(text: &[u8]) -> bool {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._~[]:".contains(b);
     !text.is_empty() && text.len() <= 255 && text.iter().all(plain) && http::uri::Authority::try_from(text).is_ok()
 }

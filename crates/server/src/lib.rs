@@ -1,23 +1,29 @@
 //! The gateway: admits signed requests, forwards each exactly as it was verified, and explains every refusal.
 
 mod admin;
+mod authority;
 mod body;
+mod capacity;
 pub mod config;
 mod connection;
 pub mod demo;
 pub mod echo;
 mod envelope;
+pub mod forwarded;
 mod gateway;
 mod head;
 pub mod limits;
+mod plan;
 pub mod problem;
 mod rate;
 mod refused;
+pub mod reload;
 mod report;
 pub mod route;
 mod service;
 pub mod store;
 mod strip;
+pub mod tls;
 mod upstream;
 mod wire;
 

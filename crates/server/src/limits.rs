@@ -23,8 +23,14 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Requests from one address. Beyond: `rate_limited`. Off by default: behind another proxy, all callers share one.
     pub address_rate: Option<AddressRate>,
-    /// Requests at one time. Beyond: `overloaded`.
+    /// Requests at one time. Beyond, they queue.
     pub requests: usize,
+    /// Requests that wait for others to end, their bodies unread. Beyond: `overloaded`.
+    pub queue: usize,
+    /// How long one waits. Beyond: `overloaded`.
+    pub queue_time: Duration,
+    /// How long a TLS handshake may take. Beyond: the connection is closed.
+    pub handshake_time: Duration,
     /// Connections at one time. Beyond: new ones wait in the kernel's queue.
     pub connections: usize,
     /// How long an upstream may take to accept a connection. Beyond: `upstream_unavailable`.
@@ -49,6 +55,9 @@ impl Default for Limits {
             body_bytes: 8 * 1024 * 1024,
             address_rate: None,
             requests: 10_000,
+            queue: 1_000,
+            queue_time: Duration::from_secs(1),
+            handshake_time: Duration::from_secs(10),
             connections: 20_000,
             upstream_connect: Duration::from_secs(5),
             upstream_head: Duration::from_secs(30),

@@ -1,6 +1,6 @@
 //! What is told of each request when it has ended: one line of the access log.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use countersign_protocol::{Language, Reason};
@@ -14,6 +14,8 @@ use crate::refused::Refused;
 pub(crate) struct Report {
     pub(crate) id: String,
     pub(crate) peer: SocketAddr,
+    /// The peer, or whom a trusted proxy speaks for.
+    pub(crate) client: IpAddr,
     pub(crate) method: String,
     /// Without what any dialect carries.
     pub(crate) target: String,
@@ -23,6 +25,10 @@ pub(crate) struct Report {
     pub(crate) app: String,
     pub(crate) key_id: String,
     pub(crate) dialect: String,
+    /// The exact reason for which a route in shadow mode would refuse.
+    pub(crate) would_refuse: Option<Reason>,
+    /// What exactly was wrong then.
+    pub(crate) would_detail: String,
 }
 
 /// How a request ended.
@@ -41,6 +47,7 @@ impl Report {
         Self {
             id,
             peer,
+            client: peer.ip().to_canonical(),
             method: String::new(),
             target: String::new(),
             language: Language::default(),
@@ -48,6 +55,8 @@ impl Report {
             app: String::new(),
             key_id: String::new(),
             dialect: String::new(),
+            would_refuse: None,
+            would_detail: String::new(),
         }
     }
 
@@ -61,18 +70,26 @@ impl Report {
         }
     }
 
+    /// Takes over why a request would be refused that goes on all the same.
+    pub(crate) fn note_shadow(&mut self, refused: Refused) {
+        self.note(&refused);
+        (self.would_refuse, self.would_detail) = (Some(refused.reason()), refused.detail);
+    }
+
     /// Tells of the request, once. The exact reason stands here only; the peer sees what the problem table tells.
     pub(crate) fn publish(&self, outcome: &Outcome) {
         let Outcome { status, reason, detail, took } = outcome;
         let level = reason.map_or(Level::INFO, |reason| Row::of(reason).level);
         let reason = reason.map_or("", Reason::as_str);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let Self { id, peer, method, target, route, app, key_id, dialect, .. } = self;
+        let would_refuse = self.would_refuse.map_or("", Reason::as_str);
+        let detail = if detail.is_empty() { &self.would_detail } else { detail };
+        let Self { id, peer, client, method, target, route, app, key_id, dialect, .. } = self;
         macro_rules! line {
             ($level:expr) => {
                 tracing::event!(
                     target: "countersign::access", $level,
-                    id, %peer, method, target, route, status, reason, detail, app, key_id, dialect, micros
+                    id, %peer, %client, method, target, route, status, reason, would_refuse, detail, app, key_id, dialect, micros
                 )
             };
         }

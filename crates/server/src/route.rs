@@ -7,6 +7,7 @@ use countersign_protocol::Scheme;
 
 use crate::envelope::RouteEnvelope;
 use crate::head::Head;
+use crate::tls::Fingerprint;
 
 /// One route.
 #[derive(Debug)]
@@ -30,6 +31,45 @@ pub struct Route {
     pub authority: ExternalAuthority,
     /// How encrypted bodies are opened.
     pub(crate) envelope: Option<RouteEnvelope>,
+    /// What a proxy in front took off the path that the outer peer used; it is verified, and does not go upstream.
+    pub external_prefix: Option<String>,
+    /// What becomes of a request that is not admitted.
+    pub mode: Mode,
+    /// Whether the connection has to bring a client's certificate.
+    pub client_certificate: ClientCertificate,
+}
+
+/// What becomes of a request that is not admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// It is refused.
+    #[default]
+    Enforce,
+    /// It goes upstream without an identity, and the log tells why it would be refused. Limits of size and number hold.
+    Shadow,
+}
+
+/// Whether the connection has to bring a client's certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ClientCertificate {
+    /// It need not.
+    #[default]
+    NotNeeded,
+    /// One that a listener's authority issued.
+    Any,
+    /// And it is one of these.
+    OneOf(Vec<Fingerprint>),
+}
+
+impl ClientCertificate {
+    /// Whether a connection with this certificate fulfils it.
+    pub(crate) fn takes(&self, shown: Option<&Fingerprint>) -> bool {
+        match self {
+            Self::NotNeeded => true,
+            Self::Any => shown.is_some(),
+            Self::OneOf(pins) => shown.is_some_and(|shown| pins.contains(shown)),
+        }
+    }
 }
 
 /// Where admitted requests go.
@@ -47,6 +87,9 @@ pub enum ExternalAuthority {
     /// From the connection and the Host header.
     #[default]
     Wire,
+    /// From the `Forwarded` or `X-Forwarded-*` headers of a trusted proxy; as the connection says where it tells nothing,
+    /// and for everyone else.
+    Forwarded,
     /// As configured: a proxy in front ends TLS or changes the host.
     Fixed {
         /// The scheme that the outer peer used.
@@ -83,9 +126,13 @@ impl Routes {
         self.0.iter()
     }
 
-    /// The route of this request: a route for its host before one for any, then the longest prefix.
-    pub(crate) fn find(&self, head: &Head) -> Found<'_> {
-        let host = String::from_utf8_lossy(head.host()).to_ascii_lowercase();
+    /// The route of this request: a route for its host before one for any, then the longest prefix. `told` is the host that a
+    /// trusted proxy tells of: it counts for the routes that take their authority from there.
+    pub(crate) fn find(&self, head: &Head, told: Option<&str>) -> Found<'_> {
+        let wire = String::from_utf8_lossy(head.host()).to_ascii_lowercase();
+        let told = told.map(str::to_ascii_lowercase);
+        let forwarded = told.as_ref().unwrap_or(&wire);
+        let host = |route: &Route| if route.authority == ExternalAuthority::Forwarded { forwarded } else { &wire };
         let index = |path: &[u8]| self.index(&host, path, &head.method);
         let found = index(head.path());
         // The raw path goes on as it is. If the upstream resolved `/V1/..%2fV2/x`, rules of V1 would open V2.
@@ -95,8 +142,8 @@ impl Routes {
         found.map_or(Found::Nothing, |i| Found::Route(&self.0[i]))
     }
 
-    fn index(&self, host: &str, path: &[u8], method: &str) -> Option<usize> {
-        let fits = |route: &Route| route.takes(host, path, method);
+    fn index<'h>(&self, host: &impl Fn(&Route) -> &'h String, path: &[u8], method: &str) -> Option<usize> {
+        let fits = |route: &Route| route.takes(host(route), path, method);
         let rank = |route: &Route| (route.host.is_some(), route.prefix.len());
         let fitting = self.0.iter().enumerate().filter(|(_, route)| fits(route));
         fitting.max_by_key(|(_, route)| rank(route)).map(|(i, _)| i)
@@ -117,6 +164,13 @@ impl Route {
             None => false,
         }
     }
+}
+
+/// Whether it is a path that every reader reads alike: no escapes, doubled slashes or dot segments.
+pub(crate) fn is_plain_path(path: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/!$&'()*+,;=:@".contains(c);
+    let dots = path.split('/').any(|segment| matches!(segment, "." | ".."));
+    path.starts_with('/') && !path.contains("//") && !dots && path.chars().all(plain)
 }
 
 fn without_port(host: &str) -> &str {
@@ -182,12 +236,15 @@ mod tests {
             keep_credentials: false,
             authority: ExternalAuthority::Wire,
             envelope: None,
+            external_prefix: None,
+            mode: Mode::Enforce,
+            client_certificate: ClientCertificate::NotNeeded,
         }
     }
 
     fn found(routes: &Routes, method: &str, host: &str, target: &str) -> String {
         let head = Head::from_http1(format!("{method} {target} HTTP/1.1\r\nHost: {host}").as_bytes(), &Limits::default()).unwrap();
-        match routes.find(&head) {
+        match routes.find(&head, None) {
             Found::Route(route) => route.name.clone(),
             Found::Nothing => "-".to_owned(),
             Found::Unclear => "?".to_owned(),
@@ -213,6 +270,21 @@ mod tests {
         assert_eq!(get("h", "/V2/x"), "/");
         assert_eq!(get("h", "/post"), "/");
         assert_eq!(found(&routes, "POST", "h", "/post"), "/post");
+    }
+
+    #[test]
+    fn a_host_that_a_proxy_tells_of_counts_where_the_route_says_so() {
+        let forwarded = Route { authority: ExternalAuthority::Forwarded, ..route(Some("api.example.com"), "/", &[]) };
+        let routes = Routes::new(vec![forwarded, route(Some("inner"), "/", &[])]);
+        let head = |host: &str| Head::from_http1(format!("GET / HTTP/1.1\r\nHost: {host}").as_bytes(), &Limits::default()).unwrap();
+        let name = |host: &str, told: Option<&str>| match routes.find(&head(host), told) {
+            Found::Route(route) => route.name.clone(),
+            _ => "-".to_owned(),
+        };
+        assert_eq!(name("proxied", Some("API.example.com")), "api.example.com/");
+        assert_eq!(name("proxied", Some("inner")), "-");
+        assert_eq!(name("api.example.com", None), "api.example.com/");
+        assert_eq!(name("inner", Some("other")), "inner/");
     }
 
     #[test]

@@ -4,12 +4,15 @@
 //! protocol that nobody verified, and nothing that would make it see another method or path than the verified one.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use countersign_core::admission::Admitted;
-use countersign_protocol::{Dialect, Part, Place};
+use countersign_protocol::{Dialect, Part, Place, Reason};
 
+use crate::forwarded::is_of_the_way;
 use crate::head::Head;
 use crate::route::decoded;
+use crate::tls::Fingerprint;
 
 /// The prefix of the headers that tell an upstream who called.
 pub(crate) const IDENTITY_PREFIX: &str = "x-countersign-";
@@ -88,10 +91,31 @@ impl Carried {
     }
 }
 
-/// What one admitted request loses and gains on its way.
+/// As whose request one goes upstream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Standing<'a> {
+    /// Of an admitted caller.
+    Admitted(&'a Admitted),
+    /// Of nobody: a route in shadow mode would refuse it for this reason.
+    Unproved(Reason),
+}
+
+/// Where a request came from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Way {
+    pub(crate) client: IpAddr,
+    /// The certificate that the peer showed.
+    pub(crate) certificate: Option<Fingerprint>,
+    /// Whether the headers that tell of the way are a trusted proxy's.
+    pub(crate) trusted: bool,
+}
+
+/// What one request loses and gains on its way.
+#[derive(Debug)]
 pub(crate) struct Stripping<'a> {
-    pub(crate) admitted: &'a Admitted,
-    /// Where the admitted dialect carries its claim.
+    pub(crate) standing: Standing<'a>,
+    pub(crate) way: Way,
+    /// Where the admitted dialect carries its claim; where any does, for a request of nobody.
     pub(crate) own: &'a Carried,
     /// Whether that is forwarded.
     pub(crate) keeps_own: bool,
@@ -104,14 +128,22 @@ impl Stripping<'_> {
     pub(crate) fn headers(&self, head: &Head, request_id: &str) -> Vec<(String, Vec<u8>)> {
         let kept = head.headers.iter().filter(|(name, _)| self.keeps_header(name));
         let mut lines: Vec<(String, Vec<u8>)> = kept.cloned().collect();
-        let covers = self.admitted.covers().iter().map(|part| visible(&part.to_string(), b",")).collect::<Vec<_>>();
-        let told = [
-            ("app", visible(&self.admitted.app().name, b"")),
-            ("key-id", visible(self.admitted.key_id(), b"")),
-            ("dialect", self.admitted.dialect().to_owned()),
-            ("covers", covers.join(",")),
-        ];
-        lines.extend(told.map(|(name, value)| (format!("{IDENTITY_PREFIX}{name}"), value.into_bytes())));
+        let mut tell = |name: &str, value: String| lines.push((format!("{IDENTITY_PREFIX}{name}"), value.into_bytes()));
+        match self.standing {
+            Standing::Admitted(admitted) => {
+                tell("app", visible(&admitted.app().name, b""));
+                tell("key-id", visible(admitted.key_id(), b""));
+                tell("dialect", admitted.dialect().to_owned());
+                let covers = admitted.covers().iter().map(|part| visible(&part.to_string(), b",")).collect::<Vec<_>>();
+                tell("covers", covers.join(","));
+            }
+            // What a peer may learn: an upstream could show it.
+            Standing::Unproved(reason) => tell("shadow", reason.public().as_str().to_owned()),
+        }
+        tell("client", self.way.client.to_string());
+        if let Some(certificate) = self.way.certificate {
+            tell("client-certificate", certificate.to_string());
+        }
         lines.push((REQUEST_ID.to_owned(), request_id.as_bytes().to_vec()));
         lines
     }
@@ -125,15 +157,27 @@ impl Stripping<'_> {
         join_target(path, kept)
     }
 
+    fn covers(&self, part: &Part) -> bool {
+        match self.standing {
+            Standing::Admitted(admitted) => admitted.covers().contains(part),
+            Standing::Unproved(_) => false,
+        }
+    }
+
     fn keeps_header(&self, name: &str) -> bool {
         let plain = plain_name(name);
         if HOP_BY_HOP.contains(&plain.as_str()) || plain.starts_with(IDENTITY_PREFIX) || plain == REQUEST_ID {
             return false;
         }
+        // An untrusted peer may sign them, and still not say who stands before it. In another spelling they are the client's
+        // also where a trusted proxy passes them on.
+        if is_of_the_way(&plain) && (!self.way.trusted || name.contains('_')) {
+            return false;
+        }
         if self.own.headers.contains(&plain) {
             return self.keeps_own;
         }
-        let signed = self.admitted.covers().contains(&Part::Header(name.to_ascii_lowercase()));
+        let signed = self.covers(&Part::Header(name.to_ascii_lowercase()));
         signed || !(OVERRIDES.contains(&plain.as_str()) || self.known.headers.contains(&plain))
     }
 
@@ -141,9 +185,8 @@ impl Stripping<'_> {
         if self.own.has_parameter(pair) {
             return self.keeps_own;
         }
-        let covers = self.admitted.covers();
-        let signed = || covers.contains(&Part::QueryParameter(String::from_utf8_lossy(&parameter_name(pair)).into_owned()));
-        covers.contains(&Part::Query) || !self.known.has_parameter(pair) || signed()
+        let signed = || self.covers(&Part::QueryParameter(String::from_utf8_lossy(&parameter_name(pair)).into_owned()));
+        self.covers(&Part::Query) || !self.known.has_parameter(pair) || signed()
     }
 }
 

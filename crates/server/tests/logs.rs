@@ -43,7 +43,8 @@ async fn secrets_are_redacted_and_exact_reasons_are_told() {
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(log.clone()).finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let config = house("loopback_is_tls = true").replace("[\"house\"]", "[\"house\", \"api-key\"]");
-    let gateway = Fixture::start(&config, Setup { terms: Terms::new(["house"]), ..Setup::default() }).await;
+    let shadow = "[[route]]\nprefix = \"/shadow\"\nupstream = \"echo\"\ndialects = [\"house\"]\nmode = \"shadow\"\n";
+    let gateway = Fixture::start(&(config + shadow), Setup { terms: Terms::new(["house"]), ..Setup::default() }).await;
     let api_key = "canary-of-an-api-key-0123456789";
     let stored = NewCredential::new("reader", KeyMaterial::Hmac(api_key.into()), Terms::new(["api-key"]));
     gateway.store.add_credential("shop", stored, at(0)).await.unwrap();
@@ -59,6 +60,8 @@ async fn secrets_are_redacted_and_exact_reasons_are_told() {
     let known = gateway.sign("house", gateway.request("GET", "/"));
     let signature = known.headers.iter().find(|(name, _)| name == "X-House-Signature").unwrap().1.clone();
     assert_eq!(gateway.send(&known).await.status, 200);
+    let shadowed = gateway.sign_as("house", gateway.request("GET", "/shadow"), &Credential::hmac("nobody", SECRET), &gateway.options());
+    assert_eq!(gateway.send(&shadowed).await.status, 200);
     gateway.stop().await.unwrap();
 
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
@@ -66,6 +69,8 @@ async fn secrets_are_redacted_and_exact_reasons_are_told() {
         "canary-that-is-no-secret",
         "reason=\"unknown_key\"",
         "reason=\"missing_signature\"",
+        "status=200 reason=\"\" would_refuse=\"unknown_key\"",
+        "client=127.0.0.1",
         "key_id=\"nobody\"",
         "app=\"shop\"",
         "api_key=***",

@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use countersign_core::clock::{Clock, SystemClock};
 use countersign_server::Gateway;
-use countersign_server::config::Config;
+use countersign_server::config::ConfigError;
 use countersign_server::demo::{Demo, Recipe};
+use countersign_server::reload::{Loaded, Source};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::ServeArgs;
@@ -26,7 +28,7 @@ const DEMO_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::
 const LOG_VARIABLE: &str = "COUNTERSIGN_LOG";
 
 /// Runs the command, until SIGINT or SIGTERM.
-pub(crate) fn run(args: &ServeArgs, registry: Registry, json: bool) -> Result<(), Failure> {
+pub(crate) fn run(args: &ServeArgs, registry: &Registry, json: bool) -> Result<(), Failure> {
     start_log(json)?;
     let data = store::folder(args.data.as_deref())?;
     store::create(&data)?;
@@ -36,7 +38,7 @@ pub(crate) fn run(args: &ServeArgs, registry: Registry, json: bool) -> Result<()
     runtime.block_on(async {
         match &args.config {
             Some(config) => serve(config, args.listen, &data, registry, stop).await,
-            None => demo(args.listen.unwrap_or(DEMO_ADDRESS), &data, &registry, json, stop).await,
+            None => demo(args.listen.unwrap_or(DEMO_ADDRESS), &data, registry, json, stop).await,
         }
     })
 }
@@ -73,21 +75,52 @@ async fn serve(
     path: &Path,
     listen: Option<SocketAddr>,
     data: &Path,
-    mut registry: Registry,
+    registry: &Registry,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), Failure> {
-    let config = Config::read(path).map_err(Failure::usage)?;
-    config.dialect_folders().iter().try_for_each(|folder| registry.load(folder))?;
-    let mut settings = config.compile(&registry.dialects).map_err(Failure::usage)?;
-    if let Some(address) = listen {
-        settings.listen = vec![address];
-    }
+    // Installed before anything is read, so that a reload that is asked for early does not end the process.
+    let asked = asked_to_reload()?;
+    let source = Arc::new(source(path, listen, &registry.folders));
+    let Loaded { config, settings, dialects, .. } = source.load().map_err(|faults| told(&faults))?;
     let stores = config.stores(data).map_err(Failure::usage)?;
-    settings.warnings.extend(stores.warnings());
-    let admission = stores.open(&registry.dialects, clock()).await?;
-    let gateway = Gateway::bind(settings, &registry.dialects, admission).map_err(|e| cannot_listen(&e))?;
+    stores.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+    let admission = stores.open(&dialects, clock()).await?;
+    let gateway = Gateway::bind(settings, &dialects, admission).map_err(|e| cannot_listen(&e))?;
     announce(&gateway);
-    gateway.run(stop).await.map_err(Failure::usage)
+    let watching = tokio::spawn(gateway.reloader().watch(source, asked));
+    let ended = gateway.run(stop).await;
+    watching.abort();
+    ended.map_err(Failure::usage)
+}
+
+/// The configuration, with the dialects of the folders that the command names and of those that it names itself.
+fn source(path: &Path, listen: Option<SocketAddr>, folders: &[PathBuf]) -> Source {
+    let file = path.to_owned();
+    let own = folders.to_vec();
+    let dialects = move |named: &[PathBuf]| {
+        let registry = Registry::open(&[own.as_slice(), named].concat());
+        let mend = "mend the dialect files, or name other folders";
+        registry.map(|registry| registry.dialects).map_err(|failure| ConfigError::in_file(&file, failure.to_string(), mend))
+    };
+    Source::new(path, dialects).listening_on(listen).watching(folders)
+}
+
+/// Every fault, one in a line.
+fn told(faults: &[ConfigError]) -> Failure {
+    Failure::usage(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+}
+
+/// Notified at each SIGHUP.
+fn asked_to_reload() -> Result<Arc<Notify>, Failure> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let asked = Arc::new(Notify::new());
+    let tell = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            tell.notify_one();
+        }
+    });
+    Ok(asked)
 }
 
 async fn demo(
@@ -124,6 +157,9 @@ fn cannot_listen(error: &std::io::Error) -> Failure {
 fn announce(gateway: &Gateway) {
     for address in gateway.addresses() {
         console::say(&format!("listening on http://{address}"));
+    }
+    for address in gateway.tls_addresses() {
+        console::say(&format!("listening on https://{address}"));
     }
     if let Some(address) = gateway.admin_address() {
         console::say(&format!("admin on http://{address}"));

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use countersign_testbed::Serving;
+use countersign_testbed::{Serving, wait_until};
 use serde_json::Value;
 
 use crate::support::{IN_HOUSE, Scratch, command, countersign, finish};
@@ -103,4 +103,45 @@ fn a_config_that_makes_no_sense_is_refused_with_its_line() {
     let data = scratch.path().join("data");
     let run = countersign(["serve", "--config", &config, "--data", data.to_str().unwrap()]);
     assert!(run.code == 2 && run.stderr.contains("gateway.toml:6") && run.stderr.contains("no-such"), "{}", run.stderr);
+}
+
+#[test]
+fn every_fault_of_a_config_is_told_at_once() {
+    let scratch = Scratch::new();
+    let data = scratch.path().join("data");
+    let bad = "listen = [\"nowhere\"]\n[[route]]\nprefix = \"V1\"\nupstream = \"echo\"\ndialects = [\"no-such\"]\nwindow = 5\n";
+    let config = scratch.file("gateway.toml", bad);
+    let run = countersign(["serve", "--config", &config, "--data", data.to_str().unwrap()]);
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    for (line, fault) in [(1, "nowhere"), (3, "V1"), (5, "no-such"), (6, "forms")] {
+        let place = format!("{config}:{line}: ");
+        assert!(run.stderr.lines().any(|told| told.contains(&place) && told.contains(fault)), "{place}{fault}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn a_new_dialect_and_route_are_served_after_sighup_and_a_bad_config_is_not() {
+    let scratch = Scratch::new();
+    let (data, folder) = (scratch.path().join("data"), scratch.path().join("dialects"));
+    std::fs::create_dir(&folder).unwrap();
+    let route =
+        |prefix: &str, dialect: &str| format!("[[route]]\nprefix = \"{prefix}\"\nupstream = \"echo\"\ndialects = [\"{dialect}\"]\n");
+    let first = format!("listen = [\"127.0.0.1:0\"]\ndialects = [\"{}\"]\n{}", folder.display(), route("/V1", "hmac-sha256"));
+    let config = scratch.file("gateway.toml", &first);
+    let serving = serve(&data, &["--config", &config]);
+    let address = serving.address();
+    let code = |path: &str| shell(&format!("curl -s {address}{path}"))["code"].as_str().unwrap().to_owned();
+    assert_eq!((code("/V1"), code("/V2")), ("missing_signature".to_owned(), "no_route".to_owned()));
+    scratch.file("dialects/in-house.yaml", IN_HOUSE);
+    scratch.file("gateway.toml", first.clone() + &route("/V2", "in-house"));
+    serving.signal("HUP");
+    assert!(wait_until(Duration::from_secs(20), || code("/V2") == "missing_signature"), "the new route is not served");
+    scratch.file("gateway.toml", first + "nonsense = 1\n");
+    serving.signal("HUP");
+    let told = || serving.said().lines().find(|line| line.contains("nonsense")).map(str::to_owned);
+    assert!(wait_until(Duration::from_secs(20), || told().is_some()), "{}", serving.said());
+    let line = told().unwrap();
+    assert!(line.contains("gateway.toml:7") && line.contains("the old one is served on"), "{line}");
+    assert_eq!(code("/V2"), "missing_signature");
+    assert_eq!(serving.stop(), Some(0));
 }

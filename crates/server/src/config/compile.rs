@@ -1,6 +1,8 @@
 //! From the configuration as written to one that is valid by construction.
 
 mod envelope;
+mod faults;
+mod listeners;
 mod route;
 mod store;
 
@@ -8,56 +10,109 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 
 use countersign_protocol::Dialects;
-use toml::Spanned;
 
+use self::faults::Faults;
 use self::route::Reader;
 pub(super) use self::store::stores;
 use super::written::{Span, WrittenLimits};
-use super::{Config, ConfigError, Settings};
+use super::{Checked, Config, ConfigError, Settings};
 use crate::limits::{AddressRate, Limits};
+use crate::reload::Fixed;
 use crate::route::{Route, Routes};
 
 /// Threads that a gateway may have.
 const MAX_WORKERS: usize = 256;
 
-pub(super) fn settings(config: &Config, dialects: &Dialects) -> Result<Settings, ConfigError> {
+/// Everything that is wrong or weak, and the settings if nothing is wrong.
+pub(super) fn check(config: &Config, dialects: &Dialects) -> Checked {
     let written = &config.written;
-    let limits = limits(&written.limits);
-    let address = |text: &Spanned<String>| {
-        let mend = "write an address and a port, such as 127.0.0.1:8080";
-        text.get_ref()
-            .parse::<SocketAddr>()
-            .map_err(|_| config.error(text.span().start, format!("`{}` is no socket address", text.get_ref()), mend))
-    };
-    let listen = written.listen.iter().map(address).collect::<Result<Vec<_>, _>>()?;
-    if listen.is_empty() {
-        return Err(config.error(0, "no address to listen on", "write `listen = [\"127.0.0.1:8080\"]`"));
-    }
-    let workers = match &written.workers {
-        Some(workers) if !(1..=MAX_WORKERS).contains(workers.get_ref()) => {
-            return Err(config.error(workers.span().start, "workers is out of range", format!("write a number from 1 to {MAX_WORKERS}")));
-        }
-        Some(workers) => *workers.get_ref(),
-        None => std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS),
-    };
-    if written.route.is_empty() {
-        return Err(config.error(0, "no route", "write a [[route]] with prefix, upstream and dialects"));
-    }
+    let mut faults = Faults::beginning_with(config.faults.clone());
     let mut warnings = Vec::new();
+    let limits = limits(&written.limits);
+    let listen = faults.keep_all(written.listen.iter().map(|text| listeners::address(config, text))).unwrap_or_default();
+    let tls = listeners::tls(config, &mut warnings, &mut faults);
+    if written.listen.is_empty() && written.tls.is_empty() && config.is_whole() {
+        faults.add(config.error(0, "no address to listen on", "write `listen = [\"127.0.0.1:8080\"]`"));
+    }
+    let workers = faults.keep(workers(config));
+    let admin = faults.keep(written.admin.as_ref().map(|text| listeners::address(config, text)).transpose());
+    let proxies = listeners::proxies(config, &mut faults);
+    // As written: what cannot be read is told where it stands, and not again with each route that needs it.
+    let asks_clients = written.tls.iter().any(|tls| tls.get_ref().client_ca.is_some()) || !config.is_whole();
+    let trusts = !written.trusted_proxies.is_empty() || !config.is_whole();
+    let around = Around { listen: &listen, asks_clients, trusts, limits: &limits };
+    let routes = routes(config, dialects, &around, &mut warnings, &mut faults);
+    let fixed = fixed(config, workers, &limits);
+    let settings = workers.zip(admin).filter(|_| faults.is_empty()).map(|(workers, admin)| Settings {
+        warnings: warnings.clone(),
+        routes: Routes::new(routes),
+        listen,
+        tls,
+        proxies,
+        admin,
+        workers,
+        limits,
+        fixed,
+    });
+    Checked { faults: faults.in_order(), warnings, settings }
+}
+
+/// What routes are read against.
+struct Around<'a> {
+    listen: &'a [SocketAddr],
+    /// Whether any listener asks clients for a certificate.
+    asks_clients: bool,
+    /// Whether any proxy is trusted.
+    trusts: bool,
+    limits: &'a Limits,
+}
+
+fn routes(config: &Config, dialects: &Dialects, around: &Around<'_>, warnings: &mut Vec<String>, faults: &mut Faults) -> Vec<Route> {
+    let written = &config.written.route;
+    if written.is_empty() && config.is_whole() {
+        faults.add(config.error(0, "no route", "write a [[route]] with prefix, upstream and dialects"));
+    }
     let mut routes: Vec<Route> = Vec::new();
-    for route in &written.route {
-        let reader = Reader { config, listen: &listen, written: route.get_ref(), span: route.span(), limits: &limits };
-        let read = reader.route(dialects, &mut warnings)?;
+    for route in written {
+        let reader = Reader { config, around, written: route.get_ref(), span: route.span() };
+        let Some(read) = reader.route(dialects, warnings, faults) else { continue };
         if let Some(other) = routes.iter().find(|other| same_requests(other, &read)) {
-            return Err(reader.error_at_route(
-                format!("this route takes the requests of the route {}", other.name),
-                "change its host, prefix or methods",
-            ));
+            let fault = format!("this route takes the requests of the route {}", other.name);
+            faults.add(reader.error_at_route(fault, "change its host, prefix or methods"));
         }
         routes.push(read);
     }
-    let admin = written.admin.as_ref().map(address).transpose()?;
-    Ok(Settings { listen, admin, workers, limits, routes: Routes::new(routes), warnings })
+    routes
+}
+
+fn workers(config: &Config) -> Result<usize, ConfigError> {
+    match &config.written.workers {
+        Some(workers) if !(1..=MAX_WORKERS).contains(workers.get_ref()) => {
+            Err(config.error(workers.span().start, "workers is out of range", format!("write a number from 1 to {MAX_WORKERS}")))
+        }
+        Some(workers) => Ok(*workers.get_ref()),
+        None => Ok(std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS)),
+    }
+}
+
+/// What takes effect at a start only.
+fn fixed(config: &Config, workers: Option<usize>, limits: &Limits) -> Fixed {
+    let written = &config.written;
+    let addresses = |list: &[toml::Spanned<String>]| list.iter().map(|text| text.get_ref().clone()).collect::<Vec<_>>();
+    let tls: Vec<_> = written.tls.iter().map(|tls| addresses(&tls.get_ref().listen)).collect();
+    let mut fixed = Fixed::default();
+    fixed.note("listen", addresses(&written.listen));
+    fixed.note("the addresses of tls", tls);
+    fixed.note("admin", written.admin.as_ref().map(toml::Spanned::get_ref));
+    fixed.note("workers", workers);
+    fixed.note("data", &written.data);
+    fixed.note("store", &written.store);
+    fixed.note("master_key", &written.master_key);
+    fixed.note("limits.connections", limits.connections);
+    fixed.note("limits.upstream_connect", limits.upstream_connect);
+    fixed.note("limits.upstream_head", limits.upstream_head);
+    fixed.note("limits.upstream_idle", limits.upstream_idle);
+    fixed
 }
 
 fn limits(written: &WrittenLimits) -> Limits {
@@ -74,6 +129,9 @@ fn limits(written: &WrittenLimits) -> Limits {
         body_bytes: count(written.body_bytes, default.body_bytes),
         address_rate: written.address_rate.as_ref().map(|rate| AddressRate { per_second: rate.per_second.get(), burst: rate.burst.get() }),
         requests: count(written.requests, default.requests),
+        queue: written.queue.unwrap_or(default.queue),
+        queue_time: time(written.queue_time, default.queue_time),
+        handshake_time: time(written.handshake_time, default.handshake_time),
         connections: count(written.connections, default.connections),
         upstream_connect: time(written.upstream_connect, default.upstream_connect),
         upstream_head: time(written.upstream_head, default.upstream_head),

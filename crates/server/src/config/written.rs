@@ -3,6 +3,7 @@
 pub(super) mod envelope;
 pub(super) mod route;
 pub(super) mod store;
+pub(super) mod tls;
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -14,11 +15,13 @@ use toml::Spanned;
 
 use self::route::WrittenRoute;
 use self::store::WrittenStore;
+use self::tls::WrittenTls;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Written {
     /// `["127.0.0.1:8080"]`
+    #[serde(default)]
     pub(super) listen: Vec<Spanned<String>>,
     pub(super) admin: Option<Spanned<String>>,
     pub(super) workers: Option<Spanned<usize>>,
@@ -29,6 +32,13 @@ pub(super) struct Written {
     pub(super) dialects: Vec<PathBuf>,
     #[serde(default)]
     pub(super) limits: WrittenLimits,
+    #[serde(default)]
+    pub(super) tls: Vec<Spanned<WrittenTls>>,
+    /// Ranges of addresses whose `Forwarded` headers are believed.
+    #[serde(default)]
+    pub(super) trusted_proxies: Vec<Spanned<String>>,
+    /// Whether connections of those begin with a PROXY header.
+    pub(super) proxy_protocol: Option<Spanned<bool>>,
     #[serde(default)]
     pub(super) route: Vec<Spanned<WrittenRoute>>,
 }
@@ -45,6 +55,9 @@ pub(super) struct WrittenLimits {
     pub(super) body_bytes: Option<NonZeroUsize>,
     pub(super) address_rate: Option<WrittenRate>,
     pub(super) requests: Option<NonZeroUsize>,
+    pub(super) queue: Option<usize>,
+    pub(super) queue_time: Option<Span>,
+    pub(super) handshake_time: Option<Span>,
     pub(super) connections: Option<NonZeroUsize>,
     pub(super) upstream_connect: Option<Span>,
     pub(super) upstream_head: Option<Span>,
@@ -61,7 +74,7 @@ pub(super) struct WrittenRate {
 }
 
 /// A length of time, more than none: `300s`, `5m`, `1h`, `7d` or `500ms`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Span(pub(super) Duration);
 
 impl Span {

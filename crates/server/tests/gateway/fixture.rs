@@ -12,7 +12,8 @@ use countersign_core::store::{CredentialStore, MemoryStore};
 use countersign_protocol::{Credential, Dialects, KeyMaterial, Request, Scheme, Secret, SignOptions, Timestamp};
 use countersign_server::Gateway;
 use countersign_server::config::Config;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use countersign_server::reload::{Reloader, Source};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
@@ -23,7 +24,11 @@ pub(crate) const SECRET: &str = "a shared secret of some length";
 /// A gateway that runs until it is dropped.
 pub(crate) struct Fixture {
     pub(crate) address: SocketAddr,
+    pub(crate) tls: Vec<SocketAddr>,
     pub(crate) admin: Option<SocketAddr>,
+    pub(crate) reloader: Reloader,
+    /// For files of its configuration.
+    pub(crate) folder: tempfile::TempDir,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) upstream: Recorder,
     pub(crate) dialects: Dialects,
@@ -110,10 +115,27 @@ impl Fixture {
             Admission::new(Arc::clone(&store) as Arc<dyn CredentialStore>, guard, now, &Secret::from("replay")).knowing(&setup.dialects);
         let config = Config::parse("gateway.toml", &config.replace("UPSTREAM", &upstream.address.to_string())).unwrap();
         let gateway = Gateway::bind(config.compile(&setup.dialects).unwrap(), &setup.dialects, admission).unwrap();
-        let (address, admin) = (gateway.addresses()[0], gateway.admin_address());
+        let (tls, admin, reloader) = (gateway.tls_addresses().to_vec(), gateway.admin_address(), gateway.reloader());
+        let address = gateway.addresses().first().or(tls.first()).copied().unwrap();
+        let folder = tempfile::tempdir().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let ran = tokio::spawn(gateway.run(async move { drop(stopped.await) }));
-        Self { address, admin, store, upstream, dialects: setup.dialects, clock, stop: Some(stop), ran }
+        Self { address, tls, admin, reloader, folder, store, upstream, dialects: setup.dialects, clock, stop: Some(stop), ran }
+    }
+
+    /// The configuration file, with this text, from which the gateway can be reloaded. `UPSTREAM` as in [`Fixture::start`].
+    pub(crate) fn source(&self, config: &str) -> Arc<Source> {
+        let file = self.folder.path().join("gateway.toml");
+        self.write_config(config);
+        let dialects = self.dialects.clone();
+        Arc::new(Source::new(&file, move |_| Ok(dialects.clone())))
+    }
+
+    /// Puts a new text in the place of the configuration file's, at once.
+    pub(crate) fn write_config(&self, config: &str) {
+        let (draft, file) = (self.folder.path().join("draft"), self.folder.path().join("gateway.toml"));
+        std::fs::write(&draft, config.replace("UPSTREAM", &self.upstream.address.to_string())).unwrap();
+        std::fs::rename(draft, file).unwrap();
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -177,15 +199,24 @@ pub(crate) fn raw(request: &Request) -> Vec<u8> {
     [&bytes, &b"\r\n"[..], &request.body].concat()
 }
 
+/// Any stream in both directions.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
+
 /// A raw connection to the gateway.
 pub(crate) struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Duplex>,
     read: Vec<u8>,
 }
 
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        Self { stream: TcpStream::connect(address).await.unwrap(), read: Vec::new() }
+        Self::over(TcpStream::connect(address).await.unwrap())
+    }
+
+    pub(crate) fn over(stream: impl Duplex + 'static) -> Self {
+        Self { stream: Box::new(stream), read: Vec::new() }
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) {

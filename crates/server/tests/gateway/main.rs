@@ -1,6 +1,7 @@
 //! The gateway end to end: real sockets, real signatures, a clock and an upstream that the test holds.
 #![expect(clippy::unwrap_used, reason = "a test ends where its setup fails")]
 
+mod behind;
 mod complaints;
 mod config;
 mod demo;
@@ -10,4 +11,10 @@ mod forwarding;
 mod hostile;
 mod http2;
 mod lifecycle;
+mod overload;
+mod pki;
+mod proxies;
 mod reasons;
+mod reload;
+mod shadow;
+mod tls;

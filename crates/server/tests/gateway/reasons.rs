@@ -277,7 +277,7 @@ async fn no_route() {
 
 #[tokio::test]
 async fn overloaded() {
-    let gateway = Fixture::start(&house("[limits]\nrequests = 1"), Setup::default()).await;
+    let gateway = Fixture::start(&house("[limits]\nrequests = 1\nqueue = 0"), Setup::default()).await;
     let slow = raw(&gateway.sign("house", gateway.request("GET", "/slow")));
     let mut busy = Client::connect(gateway.address).await;
     busy.write(&slow).await;

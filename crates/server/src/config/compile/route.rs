@@ -1,6 +1,5 @@
 //! One route, from as written to valid by construction.
 
-use std::net::SocketAddr;
 use std::ops::Range;
 
 use countersign_core::admission::{MOST_KEYS, RouteKeys, RouteRules};
@@ -8,18 +7,19 @@ use countersign_protocol::{Dialect, Dialects, Inputs, Part, Policy, ReplayMode, 
 use http::uri::Authority;
 use toml::Spanned;
 
+use super::Around;
+use super::faults::Faults;
 use crate::config::written::route::{WrittenAuthority, WrittenRoute, WrittenWindow};
 use crate::config::{Config, ConfigError, samples};
-use crate::limits::Limits;
-use crate::route::{ExternalAuthority, Route, Upstream};
+use crate::route::{ClientCertificate, ExternalAuthority, Mode, Route, Upstream, is_plain_path};
+use crate::tls::Fingerprint;
 
 /// Reads one route.
 pub(super) struct Reader<'a> {
     pub(super) config: &'a Config,
-    pub(super) listen: &'a [SocketAddr],
+    pub(super) around: &'a Around<'a>,
     pub(super) written: &'a WrittenRoute,
     pub(super) span: Range<usize>,
-    pub(super) limits: &'a Limits,
 }
 
 impl Reader<'_> {
@@ -31,42 +31,70 @@ impl Reader<'_> {
         self.config.error(at.span().start, fault, mend)
     }
 
-    pub(super) fn route(&self, known: &Dialects, warnings: &mut Vec<String>) -> Result<Route, ConfigError> {
+    /// The route, or every fault of it.
+    pub(super) fn route(&self, known: &Dialects, warnings: &mut Vec<String>, faults: &mut Faults) -> Option<Route> {
         let written = self.written;
-        let prefix = self.prefix()?;
-        let host = written.host.as_ref().map(|host| self.host(host)).transpose()?;
-        let name = format!("{}{prefix}", host.as_deref().unwrap_or_default());
-        let dialects = self.dialects(known)?;
-        if host.is_none() && dialects.iter().any(samples::leaves_host) {
-            warnings.push(format!("route {name}: the host may be unsigned, so a request captured at another host passes here; pin `host`"));
-        }
-        let rules = RouteRules {
-            inputs: self.inputs(&dialects)?,
-            policy: self.policy()?,
-            replay: self.replay()?,
-            body_limit: written.body_limit.unwrap_or(self.limits.body_bytes),
-            keys: self.keys()?,
-            scopes: written.scopes.clone(),
-            dialects,
-        };
-        Ok(Route {
-            methods: self.methods()?,
-            upstream: self.upstream()?,
-            authority: self.authority()?,
-            envelope: self.envelope(&rules)?,
-            keep_credentials: written.keep_credentials,
-            name,
+        let prefix = faults.keep(self.prefix());
+        let host = faults.keep(written.host.as_ref().map(|host| self.host(host)).transpose());
+        let rules = self.rules(known, faults);
+        let methods = faults.keep_all(written.methods.iter().flatten().map(|method| self.method(method)));
+        let upstream = faults.keep(self.upstream());
+        let authority = faults.keep(self.authority());
+        let external_prefix = faults.keep(self.external_prefix());
+        let mode = faults.keep(self.mode());
+        let client_certificate = faults.keep(self.client_certificate());
+        let envelope = rules.as_ref().and_then(|rules| faults.keep(self.envelope(rules)));
+        let (prefix, host) = (prefix?, host?);
+        let route = Route {
+            name: format!("{}{prefix}", host.as_deref().unwrap_or_default()),
             host,
             prefix,
-            rules,
+            rules: rules?,
+            methods: methods?,
+            upstream: upstream?,
+            keep_credentials: written.keep_credentials,
+            authority: authority?,
+            external_prefix: external_prefix?,
+            mode: mode?,
+            client_certificate: client_certificate?,
+            envelope: envelope?,
+        };
+        self.warn(&route, warnings);
+        Some(route)
+    }
+
+    fn rules(&self, known: &Dialects, faults: &mut Faults) -> Option<RouteRules> {
+        let written = self.written;
+        let dialects = self.dialects(known, faults);
+        let inputs = dialects.as_ref().and_then(|dialects| faults.keep(self.inputs(dialects)));
+        let policy = self.policy(faults);
+        let replay = faults.keep(self.replay());
+        let keys = faults.keep(self.keys());
+        Some(RouteRules {
+            dialects: dialects?,
+            inputs: inputs?,
+            policy: policy?,
+            replay: replay?,
+            body_limit: written.body_limit.unwrap_or(self.around.limits.body_bytes),
+            keys: keys?,
+            scopes: written.scopes.clone(),
         })
+    }
+
+    /// What is legal and weak.
+    fn warn(&self, route: &Route, warnings: &mut Vec<String>) {
+        let mut warn = |what: &str| warnings.push(self.config.warning(self.span.start, format_args!("route {}: {what}", route.name)));
+        if route.host.is_none() && route.rules.dialects.iter().any(samples::leaves_host) {
+            warn("the host may be unsigned, so a request captured at another host passes here; pin `host`");
+        }
+        if route.mode == Mode::Shadow {
+            warn("in shadow mode nothing is refused for its signature");
+        }
     }
 
     fn prefix(&self) -> Result<String, ConfigError> {
         let prefix = self.written.prefix.get_ref();
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/!$&'()*+,;=:@".contains(c);
-        let dots = prefix.split('/').any(|segment| matches!(segment, "." | ".."));
-        if !prefix.starts_with('/') || prefix.contains("//") || dots || !prefix.chars().all(plain) {
+        if !is_plain_path(prefix) {
             let mend = "write a path such as /V1, without escapes, doubled slashes or dot segments";
             return Err(self.error(&self.written.prefix, format!("`{prefix}` is no plain path"), mend));
         }
@@ -83,17 +111,12 @@ impl Reader<'_> {
         }
     }
 
-    fn methods(&self) -> Result<Vec<String>, ConfigError> {
-        let valid = |method: &Spanned<String>| {
-            let text = method.get_ref();
-            let fine = !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
-            if fine {
-                Ok(text.clone())
-            } else {
-                Err(self.error(method, format!("`{text}` is no method"), "write it in capitals, such as GET"))
-            }
-        };
-        self.written.methods.iter().flatten().map(valid).collect()
+    fn method(&self, method: &Spanned<String>) -> Result<String, ConfigError> {
+        let text = method.get_ref();
+        if !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'-') {
+            return Ok(text.clone());
+        }
+        Err(self.error(method, format!("`{text}` is no method"), "write it in capitals, such as GET"))
     }
 
     fn upstream(&self) -> Result<Upstream, ConfigError> {
@@ -106,41 +129,48 @@ impl Reader<'_> {
             Some(authority) => Ok(Upstream::Http(authority)),
             None => {
                 let mend = "write `http://host:port` without a path (requests keep their own), or `echo`";
-                Err(self.error(&self.written.upstream, format!("`{text}` is no upstream"), mend))
+                // What stands before an `@` may be a password.
+                let shown = if text.contains('@') { "an address with user information" } else { &format!("`{text}`") };
+                Err(self.error(&self.written.upstream, format!("{shown} is no upstream"), mend))
             }
         }
     }
 
-    fn dialects(&self, known: &Dialects) -> Result<Vec<Dialect>, ConfigError> {
-        let mut dialects: Vec<Dialect> = Vec::new();
-        for id in &self.written.dialects {
-            let dialect = known.get(id.get_ref()).ok_or_else(|| {
-                self.error(
-                    id,
-                    format!("no dialect `{}`", id.get_ref()),
-                    "see `countersign dialects list`, or name its folder under `dialects`",
-                )
-            })?;
-            if dialect.is_unsafe() && !self.written.allow_unsafe {
-                let hazards = dialect.hazards().iter().filter(|hazard| hazard.is_unsafe()).map(ToString::to_string).collect::<Vec<_>>();
-                let mend = "write `unsafe = true` for this route if that is acceptable, or use another dialect";
-                return Err(self.error(id, format!("{} is unsafe: {}", dialect.id(), hazards.join("; ")), mend));
+    fn dialects(&self, known: &Dialects, faults: &mut Faults) -> Option<Vec<Dialect>> {
+        if self.written.dialects.is_empty() {
+            if self.config.is_whole() {
+                faults.add(self.error_at_route("the route accepts no dialect", "write `dialects = [\"...\"]`"));
             }
-            if dialect.is_of_responses() {
-                return Err(self.error(id, format!("{} signs responses", dialect.id()), "name dialects of requests only"));
-            }
-            for other in &dialects {
+            return None;
+        }
+        let named = |id| self.dialect(id, known).map(|dialect| (id, dialect));
+        let named = faults.keep_all(self.written.dialects.iter().map(named))?;
+        for (i, (id, dialect)) in named.iter().enumerate() {
+            for (_, other) in &named[..i] {
                 if let Some(why) = samples::overlap(other, dialect) {
                     let mend = "keep one of them here and give the other a route of its own";
-                    return Err(self.error(id, format!("{} and {} cannot be told apart: {why}", other.id(), dialect.id()), mend));
+                    faults.add(self.error(id, format!("{} and {} cannot be told apart: {why}", other.id(), dialect.id()), mend));
+                    return None;
                 }
             }
-            dialects.push(dialect.clone());
         }
-        if dialects.is_empty() {
-            return Err(self.error_at_route("the route accepts no dialect", "write `dialects = [\"...\"]`"));
+        Some(named.into_iter().map(|(_, dialect)| dialect).collect())
+    }
+
+    fn dialect(&self, id: &Spanned<String>, known: &Dialects) -> Result<Dialect, ConfigError> {
+        let dialect = known.get(id.get_ref()).ok_or_else(|| {
+            let mend = "see `countersign dialects list`, or name its folder under `dialects`";
+            self.error(id, format!("no dialect `{}`", id.get_ref()), mend)
+        })?;
+        if dialect.is_unsafe() && !self.written.allow_unsafe {
+            let hazards = dialect.hazards().iter().filter(|hazard| hazard.is_unsafe()).map(ToString::to_string).collect::<Vec<_>>();
+            let mend = "write `unsafe = true` for this route if that is acceptable, or use another dialect";
+            return Err(self.error(id, format!("{} is unsafe: {}", dialect.id(), hazards.join("; ")), mend));
         }
-        Ok(dialects)
+        if dialect.is_of_responses() {
+            return Err(self.error(id, format!("{} signs responses", dialect.id()), "name dialects of requests only"));
+        }
+        Ok(dialect.clone())
     }
 
     fn inputs(&self, dialects: &[Dialect]) -> Result<Inputs, ConfigError> {
@@ -155,17 +185,20 @@ impl Reader<'_> {
         Ok(inputs)
     }
 
-    fn policy(&self) -> Result<Policy, ConfigError> {
+    fn policy(&self, faults: &mut Faults) -> Option<Policy> {
         let window = self.written.window.as_ref().map(|window| match window {
             WrittenWindow::Both(span) => Window::both(span.0),
             WrittenWindow::Each { past, future } => Window { past: past.0, future: future.0 },
         });
-        Ok(Policy {
+        let require = faults.keep_all(self.written.require.iter().map(|name| self.part(name)));
+        let waive = faults.keep_all(self.written.waive.iter().map(|name| self.part(name)));
+        let allow_cleartext = faults.keep(self.loopback_is_tls());
+        Some(Policy {
             window,
-            require: self.parts(&self.written.require)?,
-            waive: self.parts(&self.written.waive)?,
+            require: require?,
+            waive: waive?,
             allow_unsafe: self.written.allow_unsafe,
-            allow_cleartext: self.loopback_is_tls()?,
+            allow_cleartext: allow_cleartext?,
             allow_ambiguous: self.written.allow_ambiguous,
             max_expires: self.written.max_expires.map(|span| span.0),
         })
@@ -182,19 +215,56 @@ impl Reader<'_> {
 
     fn loopback_is_tls(&self) -> Result<bool, ConfigError> {
         let Some(written) = &self.written.loopback_is_tls else { return Ok(false) };
-        if *written.get_ref() && !self.listen.iter().all(|address| address.ip().is_loopback()) {
+        if *written.get_ref() && !self.around.listen.iter().all(|address| address.ip().is_loopback()) {
             let mend = "listen on 127.0.0.1 or [::1] only; behind a proxy that ends TLS, write `authority = { scheme = \"https\" }`";
             return Err(self.error(written, "loopback_is_tls, and an address that is reachable from elsewhere", mend));
         }
         Ok(*written.get_ref())
     }
 
-    fn parts(&self, names: &[Spanned<String>]) -> Result<Vec<Part>, ConfigError> {
-        let part = |name: &Spanned<String>| {
-            let mend = "write one of method, path, query, host, body, time, nonce, header.NAME, query.NAME";
-            Part::parse(name.get_ref()).ok_or_else(|| self.error(name, format!("`{}` is no part of a request", name.get_ref()), mend))
+    fn part(&self, name: &Spanned<String>) -> Result<Part, ConfigError> {
+        let mend = "write one of method, path, query, host, body, time, nonce, header.NAME, query.NAME";
+        Part::parse(name.get_ref()).ok_or_else(|| self.error(name, format!("`{}` is no part of a request", name.get_ref()), mend))
+    }
+
+    fn external_prefix(&self) -> Result<Option<String>, ConfigError> {
+        let Some(written) = &self.written.external_prefix else { return Ok(None) };
+        let text = written.get_ref();
+        if is_plain_path(text) && !text.ends_with('/') {
+            return Ok(Some(text.clone()));
+        }
+        let mend = "write what the proxy in front takes off, such as /api, without a slash at its end";
+        Err(self.error(written, format!("`{text}` is no plain path without a slash at its end"), mend))
+    }
+
+    fn mode(&self) -> Result<Mode, ConfigError> {
+        let Some(written) = &self.written.mode else { return Ok(Mode::Enforce) };
+        match written.get_ref().as_str() {
+            "enforce" => Ok(Mode::Enforce),
+            "shadow" => Ok(Mode::Shadow),
+            other => Err(self.error(written, format!("`{other}` is no mode"), "write enforce or shadow")),
+        }
+    }
+
+    fn client_certificate(&self) -> Result<ClientCertificate, ConfigError> {
+        let written = &self.written.client_certificates;
+        let mend = "write the SHA-256 of the certificate's DER as 64 hexadecimal digits";
+        let pin = |text: &Spanned<String>| {
+            let fault = || self.error(text, format!("`{}` is no fingerprint", text.get_ref()), mend);
+            Fingerprint::parse(text.get_ref()).ok_or_else(fault)
         };
-        names.iter().map(part).collect()
+        let pins = written.iter().map(pin).collect::<Result<Vec<_>, _>>()?;
+        let required = self.written.require_client_certificate.as_ref();
+        let place = required.filter(|required| *required.get_ref()).map(Spanned::span).or_else(|| written.first().map(Spanned::span));
+        let Some(place) = place else { return Ok(ClientCertificate::NotNeeded) };
+        if !self.around.asks_clients {
+            let mend = "name the file of their authority under `client_ca` of a [[tls]]";
+            return Err(self.config.error(place.start, "no listener asks clients for a certificate", mend));
+        }
+        if required.is_some_and(|required| !required.get_ref()) {
+            return Err(self.config.error(place.start, "certificates are named, and not required", "remove one of the two keys"));
+        }
+        Ok(if pins.is_empty() { ClientCertificate::Any } else { ClientCertificate::OneOf(pins) })
     }
 
     fn replay(&self) -> Result<Option<ReplayMode>, ConfigError> {
@@ -209,6 +279,11 @@ impl Reader<'_> {
         let Some(written) = &self.written.authority else { return Ok(ExternalAuthority::Wire) };
         match written.get_ref() {
             WrittenAuthority::Word(word) if word == "wire" => Ok(ExternalAuthority::Wire),
+            WrittenAuthority::Word(word) if word == "forwarded" && !self.around.trusts => {
+                let mend = "write `trusted_proxies = [\"10.0.0.0/8\"]` with the addresses of the proxies in front";
+                Err(self.error(written, "the authority is a proxy's word, and no proxy is trusted", mend))
+            }
+            WrittenAuthority::Word(word) if word == "forwarded" => Ok(ExternalAuthority::Forwarded),
             WrittenAuthority::Fixed { scheme, host } => {
                 let scheme = match scheme.as_str() {
                     "http" => Scheme::Http,
@@ -223,7 +298,7 @@ impl Reader<'_> {
             }
             WrittenAuthority::Word(_) => Err(self.error(
                 written,
-                "authority is neither `wire` nor a table",
+                "authority is neither `wire` nor `forwarded` nor a table",
                 "write `authority = { scheme = \"https\", host = \"api.example.com\" }`",
             )),
         }

@@ -35,6 +35,14 @@ pub(in crate::config) struct WrittenRoute {
     #[serde(default)]
     pub(in crate::config) keep_credentials: bool,
     pub(in crate::config) authority: Option<Spanned<WrittenAuthority>>,
+    /// What a proxy in front takes off the path.
+    pub(in crate::config) external_prefix: Option<Spanned<String>>,
+    /// `enforce` or `shadow`
+    pub(in crate::config) mode: Option<Spanned<String>>,
+    pub(in crate::config) require_client_certificate: Option<Spanned<bool>>,
+    /// SHA-256 fingerprints, in hexadecimal.
+    #[serde(default)]
+    pub(in crate::config) client_certificates: Vec<Spanned<String>>,
     /// Key ids, for dialects whose requests name none.
     #[serde(default)]
     pub(in crate::config) keys: Vec<Spanned<String>>,
@@ -51,7 +59,7 @@ pub(in crate::config) enum WrittenWindow {
     Each { past: Span, future: Span },
 }
 
-/// `authority = "wire"` or `authority = { scheme = "https", host = "api.example.com" }`
+/// `authority = "wire"`, `authority = "forwarded"` or `authority = { scheme = "https", host = "api.example.com" }`
 #[derive(Debug, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 pub(in crate::config) enum WrittenAuthority {

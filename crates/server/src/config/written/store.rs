@@ -1,6 +1,7 @@
 //! Where apps, credentials and replay entries are kept, as it is written.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -13,13 +14,13 @@ use toml::Spanned;
 use super::Span;
 
 /// `store = "file.db"` or `[store]`
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub(in crate::config) enum WrittenStore {
     File(PathBuf),
     Table(Box<WrittenStoreTable>),
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Hash, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::config) struct WrittenStoreTable {
     /// The file of the embedded store.
@@ -46,11 +47,18 @@ pub(in crate::config) struct WrittenStoreTable {
 pub(in crate::config) struct WrittenSecret(pub(in crate::config) Secret);
 
 /// One such URL, or several.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Hash, Deserialize)]
 #[serde(untagged, expecting = "a URL or a list of URLs")]
 pub(in crate::config) enum WrittenSecrets {
     One(WrittenSecret),
     Several(Vec<WrittenSecret>),
+}
+
+/// Only to tell whether it has changed since the start.
+impl Hash for WrittenSecret {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.expose().hash(state);
+    }
 }
 
 impl<'de> Deserialize<'de> for WrittenSecret {

@@ -1,0 +1,100 @@
+//! What a configuration says, ready for requests: replaced whole at a reload, and loaded once by each request.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use countersign_core::admission::Admission;
+use countersign_protocol::Dialects;
+
+use crate::capacity::Capacity;
+use crate::config::Settings;
+use crate::forwarded::Proxies;
+use crate::limits::Limits;
+use crate::rate::{AddressLimit, AddressRate};
+use crate::route::Routes;
+use crate::strip::Carried;
+use crate::tls::{Server, TlsListener};
+
+/// The rules for requests. Requests in flight keep the plan under which they came.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) routes: Routes,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) admission: Admission,
+    pub(crate) proxies: Proxies,
+    /// Where any known dialect carries its claim.
+    pub(crate) known: Carried,
+    /// Where each dialect of a route does.
+    pub(crate) own: BTreeMap<String, Carried>,
+    pub(crate) addresses: Option<Addresses>,
+    pub(crate) capacity: Arc<Capacity>,
+    /// How each TLS listener speaks, in the order of the listeners.
+    pub(crate) tls: Vec<Server>,
+}
+
+/// The limit per address, with the rate that it holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Addresses {
+    rate: AddressRate,
+    pub(crate) limit: Arc<AddressLimit>,
+}
+
+impl Plan {
+    /// The plan of a start.
+    pub(crate) fn first(settings: Settings, dialects: &Dialects, admission: Admission) -> Self {
+        let capacity = Arc::new(Capacity::new(&settings.limits));
+        let addresses = settings.limits.address_rate.map(Addresses::new);
+        let tls = settings.tls.iter().map(|listener| listener.server.clone()).collect();
+        Self::new(settings, dialects, admission, capacity, addresses, tls)
+    }
+
+    /// The plan of a reload. What the former one counted goes on where its limits did not change. `listening` are the TLS
+    /// listeners of the start: one that is named no more speaks as before.
+    pub(crate) fn next(&self, settings: Settings, dialects: &Dialects, listening: &[std::net::SocketAddr]) -> Self {
+        let capacity =
+            if self.capacity.fits(&settings.limits) { Arc::clone(&self.capacity) } else { Arc::new(Capacity::new(&settings.limits)) };
+        let same = |rate: AddressRate| self.addresses.clone().filter(|former| former.rate == rate);
+        let addresses = settings.limits.address_rate.map(|rate| same(rate).unwrap_or_else(|| Addresses::new(rate)));
+        let tls = self.tls_of(&settings.tls, listening);
+        Self::new(settings, dialects, self.admission.clone().knowing(dialects), capacity, addresses, tls)
+    }
+
+    fn new(
+        settings: Settings,
+        dialects: &Dialects,
+        admission: Admission,
+        capacity: Arc<Capacity>,
+        addresses: Option<Addresses>,
+        tls: Vec<Server>,
+    ) -> Self {
+        let accepted = settings.routes.iter().flat_map(|route| &route.rules.dialects);
+        let own = accepted.map(|dialect| (dialect.id().to_owned(), Carried::by([dialect]))).collect();
+        Self {
+            own,
+            routes: settings.routes,
+            admission,
+            proxies: settings.proxies,
+            known: Carried::by(dialects.iter()),
+            addresses,
+            capacity,
+            tls,
+            limits: Arc::new(settings.limits),
+        }
+    }
+
+    fn tls_of(&self, named: &[TlsListener], listening: &[std::net::SocketAddr]) -> Vec<Server> {
+        let same_list = named.iter().map(TlsListener::address).eq(listening.iter().copied());
+        let of = |(i, former): (usize, &Server)| {
+            let at_place = named.get(i).filter(|_| same_list);
+            let new = at_place.or_else(|| named.iter().find(|listener| Some(&listener.address) == listening.get(i)));
+            new.map_or_else(|| former.clone(), |listener| listener.server.clone())
+        };
+        self.tls.iter().enumerate().map(of).collect()
+    }
+}
+
+impl Addresses {
+    fn new(rate: AddressRate) -> Self {
+        Self { rate, limit: Arc::new(AddressLimit::new(rate)) }
+    }
+}
