@@ -18,6 +18,7 @@ struct Part {
 const PARTS: &[Part] = &[
     Part { name: "properties", shows: "the property tests with 20,000 cases each", run: properties },
     Part { name: "ambiguity", shows: "all requests of four free characters: none shares its string to sign", run: ambiguity },
+    Part { name: "fleet", shows: "10,000 nonces sent to two gateways at once, each accepted once", run: fleet },
     Part { name: "crash", shows: "20 rounds of a gateway killed under load while the power fails", run: crash },
 ];
 
@@ -80,11 +81,21 @@ fn ambiguity() -> Task {
     counted(command, Count::Nextest)
 }
 
+fn fleet() -> Task {
+    let mut command = fleet_tests("shared::");
+    command.env("COUNTERSIGN_NONCES", "10000");
+    counted(command, Count::Nextest)
+}
+
 fn crash() -> Task {
-    let mut command =
-        cargo(&["nextest", "run", "--package", "countersign", "--test", "fleet", "--no-fail-fast", "--profile", "long", "crash::"]);
+    let mut command = fleet_tests("crash::");
     command.env("COUNTERSIGN_CRASHES", "20");
     counted(command, Count::Nextest)
+}
+
+/// The tests of gateways as operators run them, of one module.
+fn fleet_tests(module: &str) -> Command {
+    cargo(&["nextest", "run", "--package", "countersign", "--test", "fleet", "--no-fail-fast", "--profile", "long", module])
 }
 
 /// The property tests: test files and modules of that name, in the crates that have no I/O.

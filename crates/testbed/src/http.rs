@@ -37,12 +37,28 @@ impl Connection {
         Ok(Self { stream, read: Vec::new() })
     }
 
-    /// Sends these bytes and reads one answer, whose length its head must say.
+    /// Sends these bytes and reads one answer.
     ///
     /// # Errors
     /// The connection broke, or what came is no answer.
     pub fn exchange(&mut self, bytes: &[u8]) -> io::Result<Answer> {
-        self.stream.write_all(bytes)?;
+        self.send(bytes)?;
+        self.receive()
+    }
+
+    /// Sends these bytes.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// Reads one answer, whose length its head must say.
+    ///
+    /// # Errors
+    /// The connection broke, or what came is no answer.
+    pub fn receive(&mut self) -> io::Result<Answer> {
         let end = loop {
             if let Some(end) = self.read.windows(4).position(|window| window == b"\r\n\r\n") {
                 break end;

@@ -5,4 +5,5 @@
 mod crash;
 mod load;
 mod rolling;
+mod shared;
 mod site;

@@ -82,7 +82,7 @@ impl Site {
 }
 
 /// Writes a file that only its owner reads, and gives its path.
-fn private(folder: &Path, name: &str, text: &str) -> PathBuf {
+pub(crate) fn private(folder: &Path, name: &str, text: &str) -> PathBuf {
     let path = folder.join(name);
     fs::write(&path, text).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
