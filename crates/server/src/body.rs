@@ -1,4 +1,6 @@
-//! Bodies: buffered up to a limit on the way in, streamed on the way out.
+//! Bodies: buffered up to a limit or passed on while they are checked on the way in, streamed on the way out.
+
+pub(crate) mod passing;
 
 use std::time::Duration;
 

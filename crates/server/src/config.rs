@@ -13,6 +13,7 @@ use countersign_protocol::Dialects;
 use self::written::Written;
 use crate::limits::Limits;
 use crate::route::Routes;
+use crate::upstream::Directory;
 
 /// A configuration that was read, but whose routes are not resolved: its dialect folders have yet to be loaded.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub struct Settings {
     pub limits: Limits,
     /// The routes.
     pub routes: Routes,
+    /// The upstreams of the routes, with what is known of their servers.
+    pub upstreams: Directory,
     /// What is legal and weak: told in the log at the start.
     pub warnings: Vec<String>,
 }
@@ -94,7 +97,15 @@ impl Config {
     /// A value out of range, an unknown dialect, an unsafe one without consent, two routes or two dialects of a route
     /// that cannot be told apart: the first fault found, with its line and mend.
     pub fn compile(&self, dialects: &Dialects) -> Result<Settings, ConfigError> {
-        compile::settings(self, dialects)
+        self.compile_after(dialects, &Directory::default())
+    }
+
+    /// The same in the place of a configuration that is being served: an upstream that is defined as before keeps what is known of its servers.
+    ///
+    /// # Errors
+    /// As [`Config::compile`].
+    pub fn compile_after(&self, dialects: &Dialects, before: &Directory) -> Result<Settings, ConfigError> {
+        compile::settings(self, dialects, before)
     }
 
     /// An error at this byte of the text.

@@ -99,11 +99,14 @@ async fn serve(stream: TcpStream, peer: SocketAddr, service: Service, stopped: w
         return serve_http2(wire, Peer::new(peer), service, stopped).await.map_err(io::Error::other);
     }
     let desk = wire.desk();
+    let of_connection = service.clone();
     let answer = service_fn(move |request| respond(service.clone(), Some(Arc::clone(&desk)), Peer::new(peer), request));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limits.head_time).max_buf_size(READ_BUFFER);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(wire), answer));
-    drive(stopped, connection.as_mut(), |connection| connection.graceful_shutdown()).await.map_err(io::Error::other)
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(wire), answer).with_upgrades());
+    let ended = drive(stopped, connection.as_mut(), |connection| connection.graceful_shutdown()).await.map_err(io::Error::other);
+    of_connection.tunnel_ended().await;
+    ended
 }
 
 async fn serve_http2(wire: Wire<TcpStream>, peer: Peer, service: Service, stopped: watch::Receiver<bool>) -> hyper::Result<()> {

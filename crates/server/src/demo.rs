@@ -16,8 +16,10 @@ use countersign_protocol::{Credential, Dialect, Dialects, Inputs, KeyMaterial, P
 
 use crate::config::Settings;
 use crate::limits::Limits;
+use crate::route::forward::Forwarding;
 use crate::route::{ExternalAuthority, Route, Routes, Upstream};
 use crate::store::StoreFiles;
+use crate::upstream::Directory;
 
 /// The app that owns the demo's credentials.
 pub const APP: &str = "demo";
@@ -107,6 +109,7 @@ impl Demo {
             workers,
             limits: Limits::default(),
             routes: Routes::new(routes),
+            upstreams: Directory::default(),
             warnings: Vec::new(),
         };
         Ok(Self { settings, admission, recipes, left_out: plan.left_out })
@@ -211,6 +214,7 @@ fn route(dialect: &Dialect, key_id: &str, loopback: bool) -> Route {
         methods: Vec::new(),
         upstream: Upstream::Echo,
         rules,
+        forward: Forwarding::default(),
         keep_credentials: false,
         authority: ExternalAuthority::Wire,
     }

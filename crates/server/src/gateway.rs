@@ -17,7 +17,7 @@ use crate::limits::Limits;
 use crate::rate::AddressLimit;
 use crate::route::Routes;
 use crate::strip::Carried;
-use crate::upstream::Upstreams;
+use crate::upstream::{Directory, Upstreams};
 
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: i32 = 1024;
@@ -29,6 +29,7 @@ pub struct Gateway {
     /// For each worker, a socket of its own on every address: the kernel spreads connections over them.
     workers: Vec<Vec<TcpListener>>,
     admin: Option<TcpListener>,
+    upstreams: Directory,
     shared: Arc<Shared>,
 }
 
@@ -82,7 +83,7 @@ impl Gateway {
             connections: semaphore(settings.limits.connections),
             limits: Arc::new(settings.limits),
         };
-        Ok(Self { addresses, workers, admin, shared: Arc::new(shared) })
+        Ok(Self { addresses, workers, admin, upstreams: settings.upstreams, shared: Arc::new(shared) })
     }
 
     /// The addresses on which requests are accepted; a port 0 has become the real one.
@@ -95,6 +96,12 @@ impl Gateway {
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref().and_then(|socket| socket.local_addr().ok())
+    }
+
+    /// The upstreams and what is known of their servers.
+    #[must_use]
+    pub const fn upstreams(&self) -> &Directory {
+        &self.upstreams
     }
 
     /// Serves until `stop` is ready, then accepts nothing more, finishes what is in flight within the drain limit, and
@@ -111,6 +118,7 @@ impl Gateway {
             let ended = async move { drop(stopped.wait_for(|stop| *stop).await) };
             tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(ended).into_future());
         }
+        self.upstreams.watch();
         let start = |sockets| worker(sockets, Arc::clone(&self.shared), stopped.clone());
         let threads = self.workers.into_iter().map(start).collect::<io::Result<Vec<_>>>()?;
         readiness.set(true);
@@ -143,7 +151,7 @@ fn worker(sockets: Vec<TcpListener>, shared: Arc<Shared>, stopped: watch::Receiv
     let name = "countersign-worker".to_owned();
     std::thread::Builder::new().name(name).spawn(move || {
         tokio::task::LocalSet::new().block_on(&runtime, async {
-            let upstreams = Upstreams::new(&shared.limits);
+            let upstreams = Upstreams::new();
             let mut accepting = tokio::task::JoinSet::new();
             for socket in sockets {
                 match tokio::net::TcpListener::from_std(socket) {

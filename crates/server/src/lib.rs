@@ -8,6 +8,7 @@ pub mod demo;
 pub mod echo;
 mod gateway;
 mod head;
+mod identity;
 pub mod limits;
 pub mod problem;
 mod rate;
@@ -17,7 +18,7 @@ pub mod route;
 mod service;
 pub mod store;
 mod strip;
-mod upstream;
+pub mod upstream;
 mod wire;
 
 pub use gateway::Gateway;

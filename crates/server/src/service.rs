@@ -1,28 +1,30 @@
 //! One request through the gateway: head, route, admission, upstream.
 
+mod forward;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
-use countersign_core::admission::{Admitted, RouteRules, Step};
-use countersign_protocol::{Body, Reason, Refusal, ReplayMode, RequestView, Scheme};
+use countersign_protocol::{Reason, Refusal, Scheme};
 use http::{HeaderName, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
-use crate::body::{AnswerBody, collect, full};
+use crate::body::{AnswerBody, full};
 use crate::gateway::Shared;
 use crate::head::{Head, malformed};
 use crate::limits::Limits;
-use crate::problem::{Problem, preferred_language};
-use crate::refused::{About, Refused};
+use crate::problem::preferred_language;
+use crate::refused::Refused;
 use crate::report::{Outcome, Report};
-use crate::route::{ExternalAuthority, Found, Route};
-use crate::strip::{REQUEST_ID, Stripping};
-use crate::upstream::{Outgoing, Upstreams};
+use crate::route::{ExternalAuthority, Found};
+use crate::strip::REQUEST_ID;
+use crate::upstream::Upstreams;
+use crate::upstream::tunnel::Tunnel;
 
 /// Who is at the other end of the connection.
 #[derive(Debug, Clone, Copy)]
@@ -39,11 +41,17 @@ impl Peer {
 pub(crate) struct Service {
     shared: Arc<Shared>,
     upstreams: Upstreams,
+    tunnel: Tunnel,
 }
 
 impl Service {
-    pub(crate) const fn new(shared: Arc<Shared>, upstreams: Upstreams) -> Self {
-        Self { shared, upstreams }
+    pub(crate) fn new(shared: Arc<Shared>, upstreams: Upstreams) -> Self {
+        Self { shared, upstreams, tunnel: Tunnel::default() }
+    }
+
+    /// Ready when the tunnel that the connection has become has ended, at once when it is none.
+    pub(crate) async fn tunnel_ended(&self) {
+        self.tunnel.ended().await;
     }
 
     pub(crate) fn limits(&self) -> &Arc<Limits> {
@@ -55,10 +63,11 @@ impl Service {
         &self,
         head: Option<Option<Result<Head, Refusal>>>,
         peer: Peer,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
     ) -> Response<AnswerBody> {
         let started = Instant::now();
         let mut report = Report::new(Uuid::now_v7().to_string(), peer.0);
+        let near = hyper::upgrade::on(&mut request);
         let (parts, body) = request.into_parts();
         let head = match head {
             Some(read) => read.unwrap_or_else(|| Err(malformed("a request without a head"))),
@@ -67,7 +76,7 @@ impl Service {
         let limited = self.shared.addresses.as_ref().is_some_and(|limit| !limit.takes(peer.0.ip(), started));
         let result = match head {
             Ok(_) if limited => Err(Reason::RateLimited.into()),
-            Ok(head) => self.admit_and_forward(head, body, &mut report).await,
+            Ok(head) => self.admit_and_forward(head, body, near, &mut report).await,
             Err(refusal) => Err(refusal.into()),
         };
         let mut outcome = Outcome::default();
@@ -83,7 +92,13 @@ impl Service {
         answer
     }
 
-    async fn admit_and_forward(&self, mut head: Head, body: Incoming, report: &mut Report) -> Result<Response<AnswerBody>, Refused> {
+    async fn admit_and_forward(
+        &self,
+        mut head: Head,
+        body: Incoming,
+        near: OnUpgrade,
+        report: &mut Report,
+    ) -> Result<Response<AnswerBody>, Refused> {
         report.method.clone_from(&head.method);
         report.target = self.shared.known.redacted(&head.target);
         report.language = preferred_language(head.values("accept-language").next().unwrap_or_default());
@@ -95,75 +110,12 @@ impl Service {
         };
         report.route.clone_from(&route.name);
         let scheme = route.authority.apply(&mut head);
-        let (admitted, body) = self.admit(&route.rules, &head, scheme, body).await?;
+        let (admitted, body) = self.admit(route, &head, scheme, body).await?;
         report.app.clone_from(&admitted.app().name);
         report.key_id = admitted.key_id().to_owned();
         report.dialect = admitted.dialect().to_owned();
-        let answer = self.forward(route, &head, body, admitted, &report.id).await?;
+        let answer = self.forward(route, &head, body, admitted, near, &report.id).await?;
         Ok(answer.map(|body| hold(body, permit)))
-    }
-}
-
-impl Service {
-    /// Steps 2 to 8. The body is read as late as the dialect permits: a caller without a valid signature uploads nothing
-    /// where the tag can be computed without it.
-    async fn admit(&self, rules: &RouteRules, head: &Head, scheme: Scheme, body: Incoming) -> Result<(Admitted, Bytes), Refused> {
-        let admission = &self.shared.admission;
-        let lines = head.lines();
-        let view = |body| RequestView { method: &head.method, scheme, target: &head.target, version: head.version, headers: &lines, body };
-        let early = view(if body.is_end_stream() { Body::Bytes(b"") } else { Body::Pending });
-        let read;
-        let whole;
-        let authentic = match admission.begin(rules, &early)? {
-            Step::NeedsBody => {
-                read = self.read(rules, body).await?;
-                whole = view(Body::Bytes(&read));
-                let Step::Begun(begun) = admission.begin(rules, &whole)? else { return Err(Reason::Internal.into()) };
-                admission.authenticate(begun).await?
-            }
-            Step::Begun(begun) if begun.needs_body() => {
-                read = self.read(rules, body).await?;
-                admission.authenticate(begun.with_body(&read)).await?
-            }
-            Step::Begun(begun) => {
-                let authentic = admission.authenticate(begun).await?;
-                read = self.read(rules, body).await?;
-                authentic.with_body(&read)
-            }
-        };
-        let admitted = admission.admit(authentic).await?;
-        Ok((admitted, read))
-    }
-
-    async fn read(&self, rules: &RouteRules, body: Incoming) -> Result<Bytes, Refusal> {
-        collect(body, rules.body_limit, self.shared.limits.body_idle).await
-    }
-
-    /// Sends an admitted request upstream once. The reservation is taken back if and only if no byte went, or an event
-    /// was not handled.
-    async fn forward(
-        &self,
-        route: &Route,
-        head: &Head,
-        body: Bytes,
-        mut admitted: Admitted,
-        id: &str,
-    ) -> Result<Response<AnswerBody>, Refused> {
-        let own = self.shared.own.get(admitted.dialect()).ok_or(Reason::Internal)?;
-        let stripping = Stripping { admitted: &admitted, own, known: &self.shared.known, keeps_own: route.keep_credentials };
-        let outgoing = Outgoing { method: head.method.clone(), target: stripping.target(head), headers: stripping.headers(head, id), body };
-        let outcome = self.upstreams.send(&route.upstream, outgoing).await;
-        let used_up = match &outcome {
-            Ok(answer) if admitted.replay() == ReplayMode::Event => answer.status().is_success(),
-            Ok(_) => true,
-            Err(failure) => failure.sent && admitted.replay() != ReplayMode::Event,
-        };
-        if !used_up {
-            admitted.release().await;
-        } else if let Err(error) = admitted.commit().await {
-            tracing::error!(%error, id, "an admission could not be committed; it stays reserved");
-        }
-        outcome.map_err(|failure| Refused { problem: Problem::new(failure.reason), detail: failure.detail, about: About::default() })
     }
 }
 

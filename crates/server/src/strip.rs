@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use countersign_core::admission::Admitted;
+use countersign_core::admission::{Admitted, BodyProof};
 use countersign_protocol::{Dialect, Part, Place};
 
 use crate::head::Head;
@@ -97,6 +97,8 @@ pub(crate) struct Stripping<'a> {
     pub(crate) keeps_own: bool,
     /// Where any known dialect carries its claim.
     pub(crate) known: &'a Carried,
+    /// Where the gateway's own signature will stand: nothing of the peer's stays there.
+    pub(crate) replaced: Option<&'a Carried>,
 }
 
 impl Stripping<'_> {
@@ -110,6 +112,7 @@ impl Stripping<'_> {
             ("key-id", visible(self.admitted.key_id(), b"")),
             ("dialect", self.admitted.dialect().to_owned()),
             ("covers", covers.join(",")),
+            ("body", body_word(self.admitted.body()).to_owned()),
         ];
         lines.extend(told.map(|(name, value)| (format!("{IDENTITY_PREFIX}{name}"), value.into_bytes())));
         lines.push((REQUEST_ID.to_owned(), request_id.as_bytes().to_vec()));
@@ -130,6 +133,9 @@ impl Stripping<'_> {
         if HOP_BY_HOP.contains(&plain.as_str()) || plain.starts_with(IDENTITY_PREFIX) || plain == REQUEST_ID {
             return false;
         }
+        if self.replaced.is_some_and(|replaced| replaced.headers.contains(&plain)) {
+            return false;
+        }
         if self.own.headers.contains(&plain) {
             return self.keeps_own;
         }
@@ -138,12 +144,25 @@ impl Stripping<'_> {
     }
 
     fn keeps_parameter(&self, pair: &[u8]) -> bool {
+        if self.replaced.is_some_and(|replaced| replaced.has_parameter(pair)) {
+            return false;
+        }
         if self.own.has_parameter(pair) {
             return self.keeps_own;
         }
         let covers = self.admitted.covers();
         let signed = || covers.contains(&Part::QueryParameter(String::from_utf8_lossy(&parameter_name(pair)).into_owned()));
         covers.contains(&Part::Query) || !self.known.has_parameter(pair) || signed()
+    }
+}
+
+/// What an upstream is told of the body.
+const fn body_word(proof: BodyProof) -> &'static str {
+    match proof {
+        BodyProof::Intact => "intact",
+        BodyProof::Pending => "pending",
+        // Also whatever a later version of the core may know less of.
+        _ => "unchecked",
     }
 }
 

@@ -22,6 +22,7 @@ use crate::head::{Framing, Head, malformed};
 use crate::limits::Limits;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const SWITCHING: &[u8] = b"HTTP/1.1 101";
 const PIECE: usize = 4096;
 /// Bytes of chunk extensions and trailers in one body.
 const CHUNK_SPARE: usize = 16 * 1024;
@@ -72,7 +73,9 @@ enum State {
     Chunked(Chunked),
     /// A head was refused: nothing more is read from the peer.
     Refused,
-    /// HTTP/2, which has its own framing.
+    /// The peer asks for another protocol: what follows is read when the answer has told in which.
+    Asked(Option<Waker>),
+    /// HTTP/2 or a WebSocket connection, which have their own framing.
     Through,
 }
 
@@ -197,6 +200,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// Looks at the answer to a peer that asked for another protocol. hyper writes the head of an answer as one piece.
+    fn watch_answer(&mut self, piece: &[u8]) {
+        let State::Asked(reader) = &mut self.state else { return };
+        let reader = reader.take();
+        self.state = if piece.starts_with(SWITCHING) { State::Through } else { State::Head };
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
     /// Reads on for a moment after the last answer, when the peer may still be sending.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (timer, budget) = self.linger.get_or_insert_with(|| (Box::pin(tokio::time::sleep(LINGER_TIME)), LINGER_BYTES));
@@ -218,8 +231,9 @@ enum Progress {
 }
 
 impl State {
-    const fn after(head: &Head) -> Self {
+    fn after(head: &Head) -> Self {
         match head.framing {
+            _ if head.asks_for_websocket() => Self::Asked(None),
             Framing::Length(0) | Framing::Stream => Self::Head,
             Framing::Length(length) => Self::Length(length),
             Framing::Chunked => Self::Chunked(Chunked::new(CHUNK_SPARE)),
@@ -236,10 +250,13 @@ fn plain_head(head: &Head) -> Bytes {
         Framing::Chunked => plain.push_str("transfer-encoding: chunked\r\n"),
     }
     for token in ["close", "keep-alive"] {
-        if head.connection_says(token) {
+        if head.connection_says(token) && !head.asks_for_websocket() {
             plain.push_str(&format!("connection: {token}\r\n"));
             break;
         }
+    }
+    if head.asks_for_websocket() {
+        plain.push_str("connection: upgrade\r\nupgrade: websocket\r\n");
     }
     if head.expects_continue() {
         plain.push_str("expect: 100-continue\r\n");
@@ -271,6 +288,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
                     return Poll::Ready(Ok(()));
                 }
                 State::Chunked(_) => return this.poll_chunked(cx, buf),
+                State::Asked(ref mut reader) => {
+                    *reader = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
                 // An end of file would make hyper drop the answer that it is about to write.
                 State::Refused => return Poll::Pending,
                 State::Through => return this.poll_piece(cx, buf, u64::MAX).map_ok(|_| ()),
@@ -281,10 +302,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.watch_answer(buf);
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.watch_answer(bufs.first().map_or(&[], |piece| piece));
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 

@@ -1,6 +1,8 @@
 //! From the configuration as written to one that is valid by construction.
 
+mod forward;
 mod route;
+mod upstream;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -9,15 +11,17 @@ use countersign_protocol::Dialects;
 use toml::Spanned;
 
 use self::route::Reader;
+use self::upstream::Upstreams;
 use super::written::{Span, WrittenLimits};
 use super::{Config, ConfigError, Settings};
 use crate::limits::{AddressRate, Limits};
 use crate::route::{Route, Routes};
+use crate::upstream::Directory;
 
 /// Threads that a gateway may have.
 const MAX_WORKERS: usize = 256;
 
-pub(super) fn settings(config: &Config, dialects: &Dialects) -> Result<Settings, ConfigError> {
+pub(super) fn settings(config: &Config, dialects: &Dialects, before: &Directory) -> Result<Settings, ConfigError> {
     let written = &config.written;
     let limits = limits(&written.limits);
     let address = |text: &Spanned<String>| {
@@ -41,10 +45,11 @@ pub(super) fn settings(config: &Config, dialects: &Dialects) -> Result<Settings,
         return Err(config.error(0, "no route", "write a [[route]] with prefix, upstream and dialects"));
     }
     let mut warnings = Vec::new();
+    let mut upstreams = Upstreams::read(config, &limits, before)?;
     let mut routes: Vec<Route> = Vec::new();
     for route in &written.route {
         let reader = Reader { config, listen: &listen, written: route.get_ref(), span: route.span(), limits: &limits };
-        let read = reader.route(dialects, &mut warnings)?;
+        let read = reader.route(dialects, &mut upstreams, &mut warnings)?;
         if let Some(other) = routes.iter().find(|other| same_requests(other, &read)) {
             return Err(reader.error_at_route(
                 format!("this route takes the requests of the route {}", other.name),
@@ -54,7 +59,7 @@ pub(super) fn settings(config: &Config, dialects: &Dialects) -> Result<Settings,
         routes.push(read);
     }
     let admin = written.admin.as_ref().map(address).transpose()?;
-    Ok(Settings { listen, admin, workers, limits, routes: Routes::new(routes), warnings })
+    Ok(Settings { listen, admin, workers, routes: Routes::new(routes), upstreams: upstreams.directory, limits, warnings })
 }
 
 fn limits(written: &WrittenLimits) -> Limits {
@@ -75,6 +80,7 @@ fn limits(written: &WrittenLimits) -> Limits {
         upstream_connect: time(written.upstream_connect, default.upstream_connect),
         upstream_head: time(written.upstream_head, default.upstream_head),
         upstream_idle: time(written.upstream_idle, default.upstream_idle),
+        upstream_answer_idle: time(written.upstream_answer_idle, default.upstream_answer_idle),
         drain: time(written.drain, default.drain),
     }
 }

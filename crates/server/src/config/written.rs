@@ -1,6 +1,7 @@
 //! The configuration as it is written: names and types, no logic.
 
 pub(super) mod route;
+pub(super) mod upstream;
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use self::route::WrittenRoute;
+use self::upstream::WrittenUpstream;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +28,8 @@ pub(super) struct Written {
     pub(super) dialects: Vec<PathBuf>,
     #[serde(default)]
     pub(super) limits: WrittenLimits,
+    #[serde(default)]
+    pub(super) upstream: Vec<Spanned<WrittenUpstream>>,
     #[serde(default)]
     pub(super) route: Vec<Spanned<WrittenRoute>>,
 }
@@ -46,6 +50,7 @@ pub(super) struct WrittenLimits {
     pub(super) upstream_connect: Option<Span>,
     pub(super) upstream_head: Option<Span>,
     pub(super) upstream_idle: Option<Span>,
+    pub(super) upstream_answer_idle: Option<Span>,
     pub(super) drain: Option<Span>,
 }
 

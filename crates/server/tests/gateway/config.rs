@@ -62,7 +62,7 @@ fn each_fault_has_its_line_and_mend() {
         ("dialects = [\"qlm-open\"]", "dialects = [\"qlm-open\", \"qlm-open-md5\"]", 6, "cannot be told apart"),
         ("dialects = [\"qlm-open\"]", "dialects = [\"aws-sigv4\", \"aws-sigv4-s3\"]", 6, "cannot be told apart"),
         ("dialects = [\"qlm-open\"]", "dialects = [\"house\", \"house\"]", 6, "the same"),
-        ("\"http://127.0.0.1:9000\"", "\"https://127.0.0.1:9000\"", 5, "no upstream"),
+        ("\"http://127.0.0.1:9000\"", "\"ftp://127.0.0.1:9000\"", 5, "no upstream"),
         ("\"http://127.0.0.1:9000\"", "\"http://127.0.0.1:9000/api\"", 5, "no upstream"),
         ("prefix = \"/V1\"", "prefix = \"V1\"", 4, "no plain path"),
         ("prefix = \"/V1\"", "prefix = \"/a/../b\"", 4, "no plain path"),

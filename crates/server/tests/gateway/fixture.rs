@@ -12,6 +12,7 @@ use countersign_core::store::{CredentialStore, MemoryStore};
 use countersign_protocol::{Credential, Dialects, KeyMaterial, Request, Scheme, Secret, SignOptions, Timestamp};
 use countersign_server::Gateway;
 use countersign_server::config::Config;
+use countersign_server::upstream::Directory;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -27,6 +28,8 @@ pub(crate) struct Fixture {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) upstream: Recorder,
     pub(crate) dialects: Dialects,
+    /// The gateway's upstreams, and what is known of their servers.
+    pub(crate) upstreams: Directory,
     clock: Arc<AtomicI64>,
     stop: Option<oneshot::Sender<()>>,
     ran: tokio::task::JoinHandle<std::io::Result<()>>,
@@ -110,9 +113,10 @@ impl Fixture {
         let config = Config::parse("gateway.toml", &config.replace("UPSTREAM", &upstream.address.to_string())).unwrap();
         let gateway = Gateway::bind(config.compile(&setup.dialects).unwrap(), &setup.dialects, admission).unwrap();
         let (address, admin) = (gateway.addresses()[0], gateway.admin_address());
+        let upstreams = gateway.upstreams().clone();
         let (stop, stopped) = oneshot::channel::<()>();
         let ran = tokio::spawn(gateway.run(async move { drop(stopped.await) }));
-        Self { address, admin, store, upstream, dialects: setup.dialects, clock, stop: Some(stop), ran }
+        Self { address, admin, store, upstream, dialects: setup.dialects, upstreams, clock, stop: Some(stop), ran }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

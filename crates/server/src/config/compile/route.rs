@@ -8,10 +8,12 @@ use countersign_protocol::{Dialect, Dialects, Inputs, Part, Policy, ReplayMode, 
 use http::uri::Authority;
 use toml::Spanned;
 
+use super::upstream::Upstreams;
 use crate::config::written::route::{WrittenAuthority, WrittenRoute, WrittenWindow};
 use crate::config::{Config, ConfigError, samples};
 use crate::limits::Limits;
-use crate::route::{ExternalAuthority, Route, Upstream};
+use crate::route::forward::BodyMode;
+use crate::route::{ExternalAuthority, Route};
 
 /// Reads one route.
 pub(super) struct Reader<'a> {
@@ -27,11 +29,11 @@ impl Reader<'_> {
         self.config.error(self.span.start, fault, mend)
     }
 
-    fn error<T>(&self, at: &Spanned<T>, fault: impl Into<String>, mend: impl Into<String>) -> ConfigError {
+    pub(super) fn error<T>(&self, at: &Spanned<T>, fault: impl Into<String>, mend: impl Into<String>) -> ConfigError {
         self.config.error(at.span().start, fault, mend)
     }
 
-    pub(super) fn route(&self, known: &Dialects, warnings: &mut Vec<String>) -> Result<Route, ConfigError> {
+    pub(super) fn route(&self, known: &Dialects, upstreams: &mut Upstreams<'_>, warnings: &mut Vec<String>) -> Result<Route, ConfigError> {
         let written = self.written;
         let prefix = self.prefix()?;
         let host = written.host.as_ref().map(|host| self.host(host)).transpose()?;
@@ -40,18 +42,22 @@ impl Reader<'_> {
         if host.is_none() && dialects.iter().any(samples::leaves_host) {
             warnings.push(format!("route {name}: the host may be unsigned, so a request captured at another host passes here; pin `host`"));
         }
+        let upstream = upstreams.find(&written.upstream)?;
+        let forward = self.forwarding(&dialects, known, &upstream)?;
+        let bounded = if forward.body == BodyMode::Buffered { self.limits.body_bytes } else { usize::MAX };
         let rules = RouteRules {
             inputs: self.inputs(&dialects)?,
             policy: self.policy()?,
             replay: self.replay()?,
-            body_limit: written.body_limit.unwrap_or(self.limits.body_bytes),
+            body_limit: written.body_limit.unwrap_or(bounded),
             keys: self.keys()?,
             scopes: written.scopes.clone(),
             dialects,
         };
         Ok(Route {
             methods: self.methods()?,
-            upstream: self.upstream()?,
+            upstream,
+            forward,
             authority: self.authority()?,
             keep_credentials: written.keep_credentials,
             name,
@@ -93,21 +99,6 @@ impl Reader<'_> {
             }
         };
         self.written.methods.iter().flatten().map(valid).collect()
-    }
-
-    fn upstream(&self) -> Result<Upstream, ConfigError> {
-        let text = self.written.upstream.get_ref();
-        if text == "echo" {
-            return Ok(Upstream::Echo);
-        }
-        let authority = text.strip_prefix("http://").map(|rest| rest.strip_suffix('/').unwrap_or(rest));
-        match authority.filter(|a| !a.contains('@')).and_then(|a| a.parse::<Authority>().ok()) {
-            Some(authority) => Ok(Upstream::Http(authority)),
-            None => {
-                let mend = "write `http://host:port` without a path (requests keep their own), or `echo`";
-                Err(self.error(&self.written.upstream, format!("`{text}` is no upstream"), mend))
-            }
-        }
     }
 
     fn dialects(&self, known: &Dialects) -> Result<Vec<Dialect>, ConfigError> {

@@ -1,0 +1,116 @@
+//! How a route passes requests on, from as written to valid by construction.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use countersign_protocol::{BodyNeed, Credential, Dialect, Dialects, Inputs, Secret};
+use toml::Spanned;
+
+use super::route::Reader;
+use crate::config::written::upstream::WrittenIdentity;
+use crate::config::{ConfigError, samples};
+use crate::identity::Identity;
+use crate::route::Upstream;
+use crate::route::forward::{BodyMode, Forwarding};
+use crate::upstream::definition::Protocol;
+
+/// Bytes of a file with a secret.
+const MOST_SECRET: u64 = 64 * 1024;
+
+impl Reader<'_> {
+    /// How the route passes requests on.
+    pub(super) fn forwarding(&self, dialects: &[Dialect], known: &Dialects, upstream: &Upstream) -> Result<Forwarding, ConfigError> {
+        let body = self.body_mode(dialects)?;
+        let upgrades = self.upgrades(body, upstream)?;
+        let identity = self.written.identity.as_ref().map(|identity| self.identity(identity, body, known)).transpose()?;
+        Ok(Forwarding { body, upgrades, identity: identity.map(Arc::new) })
+    }
+
+    fn body_mode(&self, dialects: &[Dialect]) -> Result<BodyMode, ConfigError> {
+        let Some(word) = &self.written.body else { return Ok(BodyMode::Buffered) };
+        let mode = BodyMode::from_name(word.get_ref()).ok_or_else(|| {
+            self.error(word, format!("`{}` is no treatment of bodies", word.get_ref()), "write buffered, streamed or unsigned")
+        })?;
+        if mode == BodyMode::Buffered {
+            return Ok(mode);
+        }
+        // Where only requests without a body are signed, as in the handshake of a WebSocket connection, there is nothing to read.
+        let bodiless = mode == BodyMode::Unsigned && self.written.upgrade.as_ref().is_some_and(|upgrade| *upgrade.get_ref());
+        let needs = |dialect: &&Dialect| match dialect.body_need() {
+            BodyNeed::Claim => true,
+            BodyNeed::Tag => !bodiless,
+            _ => false,
+        };
+        match dialects.iter().find(needs) {
+            Some(dialect) => {
+                let fault = format!("{} signs the body as a whole, so it must be read before the signature can be checked", dialect.id());
+                Err(self.error(word, fault, "write `body = \"buffered\"`, or name dialects that carry a digest of the body"))
+            }
+            None => Ok(mode),
+        }
+    }
+
+    fn upgrades(&self, body: BodyMode, upstream: &Upstream) -> Result<bool, ConfigError> {
+        let Some(upgrade) = self.written.upgrade.as_ref().filter(|upgrade| *upgrade.get_ref()) else { return Ok(false) };
+        if body != BodyMode::Unsigned {
+            let fault = "nobody looks at what goes through a tunnel, and this route does not say so";
+            return Err(self.error(upgrade, fault, "write `body = \"unsigned\"` beside it"));
+        }
+        let Upstream::Servers(servers) = upstream else {
+            return Err(self.error(upgrade, "the echo cannot be upgraded", "name an upstream with servers"));
+        };
+        let definition = servers.definition();
+        let http2 = definition.protocol == Protocol::Http2 || (definition.protocol == Protocol::Auto && definition.tls.is_some());
+        if http2 {
+            let fault = "a WebSocket connection needs HTTP/1.1, and this upstream may be spoken to in HTTP/2";
+            return Err(self.error(upgrade, fault, "write an [[upstream]] with `protocol = \"http1\"` for this route"));
+        }
+        Ok(true)
+    }
+
+    fn identity(&self, written: &Spanned<WrittenIdentity>, body: BodyMode, known: &Dialects) -> Result<Identity, ConfigError> {
+        let wanted = written.get_ref();
+        let id = &wanted.sign_with;
+        let dialect = known.get(id.get_ref()).ok_or_else(|| {
+            self.error(id, format!("no dialect `{}`", id.get_ref()), "see `countersign dialects list`, or name its folder under `dialects`")
+        })?;
+        if self.written.keep_credentials {
+            let fault = "the peer's credentials would stand beside the gateway's own signature";
+            return Err(self.error(written, fault, "remove `keep_credentials` or `identity`"));
+        }
+        if body != BodyMode::Buffered && dialect.body_need() != BodyNeed::Nothing {
+            let fault = format!("{} signs the body, which is not read here", dialect.id());
+            return Err(self.error(id, fault, "write `body = \"buffered\"`, or sign with a dialect that leaves the body out"));
+        }
+        let secret = self.secret(&wanted.secret_file)?;
+        let inputs = wanted.inputs.iter().fold(Inputs::new(), |inputs, (name, value)| inputs.with(name.get_ref(), value));
+        let credential = Credential::hmac(&wanted.key_id, secret);
+        samples::can_sign(dialect, &credential, &inputs).map_err(|error| {
+            self.error(id, format!("{} cannot sign with this: {error}", dialect.id()), "give what the dialect needs, or name another one")
+        })?;
+        Ok(Identity::new(dialect.clone(), credential, inputs))
+    }
+
+    /// What stands in a file that only its owner can read, without the line end that editors add.
+    fn secret(&self, path: &Spanned<PathBuf>) -> Result<Secret, ConfigError> {
+        let fault = |fault: String, mend: &str| self.error(path, format!("{}: {fault}", path.get_ref().display()), mend);
+        let readable = "name a file with the secret, of at most 64 KiB";
+        let mut file = File::open(path.get_ref()).map_err(|error| fault(error.to_string(), readable))?;
+        let about = file.metadata().map_err(|error| fault(error.to_string(), readable))?;
+        if about.mode() & 0o077 != 0 {
+            let mend = "run chmod 600 on it, and replace its content if others did read it";
+            return Err(fault(format!("others may read it (mode {:o})", about.mode() & 0o777), mend));
+        }
+        let mut text = Vec::new();
+        (&mut file).take(MOST_SECRET + 1).read_to_end(&mut text).map_err(|error| fault(error.to_string(), readable))?;
+        let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+        if end == 0 || text.len() as u64 > MOST_SECRET {
+            return Err(fault("it is empty or too long".to_owned(), readable));
+        }
+        text.truncate(end);
+        Ok(Secret::new(text))
+    }
+}
