@@ -27,6 +27,7 @@ pub(super) fn leaves_host(dialect: &Dialect) -> bool {
 /// What is missing, or does not fit.
 pub(super) fn can_sign(dialect: &Dialect, credential: &Credential, inputs: &Inputs) -> Result<(), SignError> {
     let request = Request::new("POST", "/sample").with_header("Host", "sample.example").with_header("Content-Type", "application/json");
+    let request = request.with_body("{}");
     let options = SignOptions { inputs: inputs.clone(), ..SignOptions::new(AT).with_nonce(NONCE) };
     dialect.sign(request, credential, &options).map(drop)
 }

@@ -223,6 +223,19 @@ impl Client {
         Some(Answer { status, headers, body })
     }
 
+    /// Reads until these bytes have come; everything up to their end, which is taken off.
+    pub(crate) async fn read_until(&mut self, wanted: &[u8]) -> Vec<u8> {
+        let reading = async {
+            loop {
+                if let Some(at) = find(&self.read, wanted) {
+                    return self.read.drain(..at + wanted.len()).collect();
+                }
+                assert_ne!(self.stream.read_buf(&mut self.read).await.unwrap(), 0, "closed: {}", String::from_utf8_lossy(&self.read));
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), reading).await.expect("these bytes in time")
+    }
+
     /// Whether the gateway closes the connection, sending nothing more.
     pub(crate) async fn is_closed(&mut self) -> bool {
         let mut rest = [0; 1];
@@ -271,7 +284,7 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, seen) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
         let record = Arc::clone(&seen);

@@ -1,11 +1,20 @@
 //! The gateway end to end: real sockets, real signatures, a clock and an upstream that the test holds.
 #![expect(clippy::unwrap_used, reason = "a test ends where its setup fails")]
 
+mod answers;
 mod config;
 mod demo;
 mod fixture;
 mod forwarding;
 mod hostile;
 mod http2;
+mod http2_upstream;
+mod identity;
 mod lifecycle;
 mod reasons;
+mod servers;
+mod streaming;
+mod tls_upstream;
+mod tunnels;
+mod upstream_config;
+mod upstreams;
