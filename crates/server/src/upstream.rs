@@ -205,7 +205,7 @@ impl Sending<'_> {
         Tried { stale, ..tried }
     }
 
-    fn answered(&mut self, mut answer: Response<Incoming>, lease: Lease) -> Result<Answered, Failure> {
+    fn answered(&mut self, mut answer: Response<Incoming>, mut lease: Lease) -> Result<Answered, Failure> {
         let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
         let place = self.tunnel.take();
         let upgrade = hyper::upgrade::on(&mut answer);
@@ -221,6 +221,9 @@ impl Sending<'_> {
         };
         parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         parts.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        if let Some((http1, _)) = lease.connection.take() {
+            http1.into_tunnel();
+        }
         let idle = self.servers.definition().times.tunnel_idle;
         let tunnel = Some(FarEnd { upgrade, idle, place, in_flight: lease.in_flight });
         Ok(Answered { answer: Response::from_parts(parts, full(bytes::Bytes::new())), tunnel })

@@ -1,5 +1,6 @@
 //! From the configuration as written to one that is valid by construction.
 
+mod files;
 mod forward;
 mod route;
 mod upstream;

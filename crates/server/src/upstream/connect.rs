@@ -15,6 +15,7 @@ use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::{Connection as _, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
 use tower::{Service, ServiceExt};
 
 use super::definition::{Address, Definition, Protocol};
@@ -41,11 +42,12 @@ pub(crate) enum Connection {
     Http2(Http2),
 }
 
-/// A connection for one request at a time.
+/// A connection for one request at a time. It is closed when this is dropped, whatever is still under way on it.
 #[derive(Debug)]
 pub(crate) struct Http1 {
     pub(crate) sender: http1::SendRequest<AnswerBody>,
     written: Arc<AtomicU64>,
+    task: Option<AbortHandle>,
 }
 
 /// A connection for many requests at one time.
@@ -60,6 +62,20 @@ impl Http1 {
     /// Bytes that were written, or that TLS has taken to be written.
     pub(crate) fn written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
+    }
+
+    /// Leaves the connection to the tunnel that it becomes.
+    pub(crate) fn into_tunnel(mut self) {
+        self.task = None;
+    }
+}
+
+impl Drop for Http1 {
+    /// An upstream that answered early, and reads no more, would hold the rest of a body for ever.
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 
@@ -121,8 +137,8 @@ async fn open_http1(stream: Stream, definition: &Definition) -> Result<Connectio
     let mut builder = http1::Builder::new();
     builder.max_buf_size(definition.most.head_bytes).max_headers(ANSWER_LINES);
     let (sender, connection) = builder.handshake(stream).await?;
-    tokio::spawn(connection.with_upgrades());
-    Ok(Connection::Http1(Http1 { sender, written }))
+    let task = Some(tokio::spawn(connection.with_upgrades()).abort_handle());
+    Ok(Connection::Http1(Http1 { sender, written, task }))
 }
 
 async fn open_http2(stream: Stream, definition: &Definition) -> Result<Connection, BoxError> {

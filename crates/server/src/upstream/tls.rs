@@ -22,7 +22,6 @@ pub(crate) struct Tls {
 }
 
 /// The files of a TLS definition, in PEM.
-#[derive(Debug, Default)]
 pub(crate) struct Files<'f> {
     /// Instead of the machine's own trust anchors.
     pub(crate) anchors: Option<&'f [u8]>,

@@ -195,6 +195,11 @@ impl Client {
         self.stream.write_all(bytes).await.unwrap();
     }
 
+    /// Whether all of these bytes could be sent before the gateway closed the connection.
+    pub(crate) async fn could_write(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).await.is_ok()
+    }
+
     /// The next answer; `None` when the connection was closed before one began.
     pub(crate) async fn answer(&mut self) -> Option<Answer> {
         tokio::time::timeout(Duration::from_secs(20), self.read_answer()).await.expect("an answer in time")

@@ -1,5 +1,7 @@
 //! Bodies that go by: the upstream sees them early, and never the end of one whose digest does not hold.
 
+use std::time::Duration;
+
 use countersign_protocol::Request;
 use tokio::io::AsyncWriteExt;
 
@@ -130,10 +132,26 @@ async fn a_server_that_takes_nothing_more_times_out() {
     let mut client = Client::connect(gateway.address).await;
     let bytes = raw(&request);
     // The gateway stops reading when the server does, so the peer cannot send all.
-    tokio::select! {
-        () = client.write(&bytes) => panic!("16 MiB were buffered"),
-        () = until("it is given up", || gateway.upstreams.get("orders").unwrap().status()[0].failures == 1) => {}
-    }
+    let given_up = until("it is given up", || gateway.upstreams.get("orders").unwrap().status()[0].failures == 1);
+    let (sent, ()) = tokio::join!(client.could_write(&bytes), given_up);
+    assert!(!sent, "16 MiB were buffered");
+}
+
+#[tokio::test]
+async fn a_server_that_answers_early_and_reads_no_more_holds_nothing() {
+    let server = Raw::start(|mut peer| async move {
+        peer.head().await;
+        drop(peer.stream.write_all(OK).await);
+        // The socket is open, and nobody reads from it.
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let gateway = gateway(&server, STREAMED).await;
+    let bytes = raw(&gateway.sign("house", gateway.request("POST", "/").with_body(vec![b'x'; 16 << 20])));
+    let (mut client, upstream) = (Client::connect(gateway.address).await, gateway.upstreams.get("orders").unwrap());
+    let sent = tokio::time::timeout(Duration::from_secs(10), client.could_write(&bytes)).await;
+    assert_eq!(sent, Ok(false), "the peer is held");
+    until("the place is free", || upstream.status()[0].in_flight == 0).await;
 }
 
 #[tokio::test]
@@ -143,7 +161,7 @@ async fn a_slow_peer_is_no_fault_of_the_server() {
     let bytes = raw(&gateway.sign("house", gateway.request("POST", "/").with_body("hello")));
     let mut client = Client::connect(gateway.address).await;
     client.write(&bytes[..bytes.len() - 1]).await;
-    tokio::time::sleep(std::time::Duration::from_millis(350)).await;
+    tokio::time::sleep(Duration::from_millis(350)).await;
     client.write(&bytes[bytes.len() - 1..]).await;
     assert_eq!(client.answer().await.unwrap().status, 200);
 }

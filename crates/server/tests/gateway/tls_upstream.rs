@@ -1,6 +1,7 @@
 //! TLS to upstreams: only a server that an anchor vouches for, under the name that was asked for, gets a request.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -43,6 +44,7 @@ impl Authority {
         let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
         std::fs::write(self.file(&format!("{name}.pem")), certificate.pem()).unwrap();
         std::fs::write(self.file(&format!("{name}.key")), key.serialize_pem()).unwrap();
+        std::fs::set_permissions(self.file(&format!("{name}.key")), std::fs::Permissions::from_mode(0o600)).unwrap();
         name.to_owned()
     }
 

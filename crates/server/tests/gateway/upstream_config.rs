@@ -1,5 +1,7 @@
 //! Upstreams and ways of forwarding that make no sense: each is refused with its line, the fault and the mend.
 
+use std::os::unix::fs::PermissionsExt;
+
 use countersign_protocol::Dialects;
 use countersign_server::config::{Config, ConfigError, Settings};
 use countersign_server::upstream::Directory;
@@ -78,6 +80,7 @@ fn each_fault_has_its_line_and_mend() {
         ("weight = 3", "weight = 101", 6, "a weight of 101"),
         ("http://10.0.0.2:9000", "http://10.0.0.2:9000/path", 7, "no server"),
         ("http://10.0.0.2:9000", "10.0.0.2:9000", 7, "no server"),
+        ("http://10.0.0.2:9000", "https://10.0.0.2:9000", 4, "some in the clear"),
         ("http://10.0.0.2:9000", "http://user@10.0.0.2", 7, "no server"),
         ("\"auto\"", "\"http3\"", 9, "`http3` is no protocol"),
         ("name = \"orders\"", "name = \"echo\"", 4, "no name"),
@@ -129,16 +132,19 @@ fn files_of_tls_must_be_what_they_are_said_to_be() {
     let folder = tempfile::tempdir().unwrap();
     let (empty, missing) = (folder.path().join("empty.pem"), folder.path().join("missing.pem"));
     std::fs::write(&empty, "no certificate here").unwrap();
+    std::fs::set_permissions(&empty, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let open = folder.path().join("open.key");
+    std::fs::write(&open, "a key").unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o640)).unwrap();
     let text = |tls: &str| {
-        GOOD.replace("http://10.0.0.2", "https://10.0.0.2")
-            .replace("upgrade = true", "")
-            .replace("retries = 2", &format!("tls = {{ {tls} }}"))
+        GOOD.replace("http://10.", "https://10.").replace("upgrade = true", "").replace("retries = 2", &format!("tls = {{ {tls} }}"))
     };
     for (tls, fault) in [
         (format!("ca = {missing:?}"), "No such file"),
         (format!("ca = {empty:?}"), "no trust anchor"),
         (format!("certificate = {empty:?}"), "go together"),
         (format!("certificate = {empty:?}, key = {empty:?}"), "cannot be used with the key"),
+        (format!("certificate = {empty:?}, key = {open:?}"), "others may read it"),
         ("server_name = \"a b\"".to_owned(), "no host name"),
     ] {
         let error = compile(&text(&tls), &Directory::default()).expect_err(&tls);

@@ -1,14 +1,11 @@
 //! How a route passes requests on, from as written to valid by construction.
 
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use countersign_protocol::{BodyNeed, Credential, Dialect, Dialects, Inputs, Secret};
+use countersign_protocol::{BodyNeed, Credential, Dialect, Dialects, Inputs};
 use toml::Spanned;
 
+use super::files;
 use super::route::Reader;
 use crate::config::written::upstream::WrittenIdentity;
 use crate::config::{ConfigError, samples};
@@ -16,9 +13,6 @@ use crate::identity::Identity;
 use crate::route::Upstream;
 use crate::route::forward::{BodyMode, Forwarding};
 use crate::upstream::definition::Protocol;
-
-/// Bytes of a file with a secret.
-const MOST_SECRET: u64 = 64 * 1024;
 
 impl Reader<'_> {
     /// How the route passes requests on.
@@ -85,32 +79,13 @@ impl Reader<'_> {
             let fault = format!("{} signs the body, which is not read here", dialect.id());
             return Err(self.error(id, fault, "write `body = \"buffered\"`, or sign with a dialect that leaves the body out"));
         }
-        let secret = self.secret(&wanted.secret_file)?;
+        let at = &wanted.secret_file;
+        let secret = files::read_private(at.get_ref()).map_err(|(fault, mend)| self.error(at, fault, mend))?;
         let inputs = wanted.inputs.iter().fold(Inputs::new(), |inputs, (name, value)| inputs.with(name.get_ref(), value));
         let credential = Credential::hmac(&wanted.key_id, secret);
         samples::can_sign(dialect, &credential, &inputs).map_err(|error| {
             self.error(id, format!("{} cannot sign with this: {error}", dialect.id()), "give what the dialect needs, or name another one")
         })?;
         Ok(Identity::new(dialect.clone(), credential, inputs))
-    }
-
-    /// What stands in a file that only its owner can read, without the line end that editors add.
-    fn secret(&self, path: &Spanned<PathBuf>) -> Result<Secret, ConfigError> {
-        let fault = |fault: String, mend: &str| self.error(path, format!("{}: {fault}", path.get_ref().display()), mend);
-        let readable = "name a file with the secret, of at most 64 KiB";
-        let mut file = File::open(path.get_ref()).map_err(|error| fault(error.to_string(), readable))?;
-        let about = file.metadata().map_err(|error| fault(error.to_string(), readable))?;
-        if about.mode() & 0o077 != 0 {
-            let mend = "run chmod 600 on it, and replace its content if others did read it";
-            return Err(fault(format!("others may read it (mode {:o})", about.mode() & 0o777), mend));
-        }
-        let mut text = Vec::new();
-        (&mut file).take(MOST_SECRET + 1).read_to_end(&mut text).map_err(|error| fault(error.to_string(), readable))?;
-        let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
-        if end == 0 || text.len() as u64 > MOST_SECRET {
-            return Err(fault("it is empty or too long".to_owned(), readable));
-        }
-        text.truncate(end);
-        Ok(Secret::new(text))
     }
 }

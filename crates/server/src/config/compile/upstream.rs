@@ -1,10 +1,12 @@
 //! Upstreams, from as written to valid by construction.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use countersign_protocol::Secret;
 use toml::Spanned;
 
+use super::files;
 use crate::config::written::upstream::{WrittenCheck, WrittenEjection, WrittenServer, WrittenTls, WrittenUpstream};
 use crate::config::{Config, ConfigError};
 use crate::limits::Limits;
@@ -13,8 +15,6 @@ use crate::upstream::Directory;
 use crate::upstream::definition::{Address, Check, Definition, Ejection, MOST_RETRIES, MOST_SERVERS, MOST_WEIGHT, Protocol};
 use crate::upstream::tls::{Files, Tls};
 
-/// Bytes of a file with certificates, a key or a secret.
-const MOST_FILE: u64 = 1024 * 1024;
 /// Bytes of an answer's head that hyper can be held to.
 const HEAD_BYTES: std::ops::RangeInclusive<usize> = 8 * 1024..=1024 * 1024;
 
@@ -63,6 +63,13 @@ impl<'a> Upstreams<'a> {
         }
         let protocol = self.protocol(written)?;
         let some_tls = servers.iter().any(|server| server.tls);
+        if servers.iter().any(|server| server.tls != some_tls) {
+            return Err(self.error(
+                &written.name,
+                "some servers are spoken to over TLS, and some in the clear",
+                "write https in all urls, or http",
+            ));
+        }
         let tls = match &written.tls {
             Some(tls) if !some_tls => {
                 return Err(self.error(tls, "no server is spoken to over TLS", "write https in a server's url, or remove `tls`"));
@@ -138,16 +145,15 @@ impl<'a> Upstreams<'a> {
     }
 
     fn tls<T>(&self, written: Option<&WrittenTls>, protocol: Protocol, at: &Spanned<T>) -> Result<Tls, ConfigError> {
-        let file = |path: Option<&std::path::PathBuf>| path.map(|path| self.file(path, at)).transpose();
-        let anchors = file(written.and_then(|tls| tls.ca.as_ref()))?;
-        let certificate = file(written.and_then(|tls| tls.certificate.as_ref()))?;
-        let key = file(written.and_then(|tls| tls.key.as_ref()))?;
+        let anchors = self.file(written.and_then(|tls| tls.ca.as_ref()), files::read, at)?;
+        let certificate = self.file(written.and_then(|tls| tls.certificate.as_ref()), files::read, at)?;
+        let key = self.file(written.and_then(|tls| tls.key.as_ref()), files::read_private, at)?;
         if certificate.is_some() != key.is_some() {
             return Err(self.error(at, "a certificate and its key go together", "name both `certificate` and `key`, or neither"));
         }
         let files = Files {
             anchors: anchors.as_deref(),
-            own: certificate.as_deref().zip(key.as_deref()),
+            own: certificate.as_deref().zip(key.as_ref().map(Secret::expose)),
             name: written.and_then(|tls| tls.server_name.as_deref()),
         };
         Tls::new(&files, protocol).map_err(|fault| {
@@ -156,13 +162,13 @@ impl<'a> Upstreams<'a> {
         })
     }
 
-    fn file<T>(&self, path: &Path, at: &Spanned<T>) -> Result<Vec<u8>, ConfigError> {
-        let fault = |fault: String| self.error(at, format!("{}: {fault}", path.display()), "name a readable file");
-        let size = std::fs::metadata(path).map_err(|error| fault(error.to_string()))?.len();
-        if size > MOST_FILE {
-            return Err(fault(format!("{size} bytes, at most {MOST_FILE}")));
-        }
-        std::fs::read(path).map_err(|error| fault(error.to_string()))
+    fn file<C, T>(
+        &self,
+        path: Option<&PathBuf>,
+        read: impl FnOnce(&Path) -> Result<C, files::Fault>,
+        at: &Spanned<T>,
+    ) -> Result<Option<C>, ConfigError> {
+        path.map(|path| read(path).map_err(|(fault, mend)| self.error(at, fault, mend))).transpose()
     }
 
     fn check(&self, written: &WrittenCheck) -> Result<Check, ConfigError> {
