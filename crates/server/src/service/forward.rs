@@ -28,15 +28,21 @@ impl Service {
         scheme: Scheme,
         body: Incoming,
     ) -> Result<(Admitted, OutgoingBody), Refused> {
-        // A body that is not there needs no other treatment than one that was read.
-        if route.forward.body == BodyMode::Buffered || body.is_end_stream() {
+        // A body that is not there needs no other treatment than one that was read; but nobody looks at what goes through a tunnel.
+        let opens_tunnel = route.forward.upgrades && head.asks_for_websocket();
+        if route.forward.body == BodyMode::Buffered || (body.is_end_stream() && !opens_tunnel) {
             let (admitted, bytes) = self.admit_whole(&route.rules, head, scheme, body).await?;
             return Ok((admitted, OutgoingBody::Whole(bytes)));
         }
-        let admission = &self.shared.admission;
-        let lines = head.lines();
-        let view =
-            RequestView { method: &head.method, scheme, target: &head.target, version: head.version, headers: &lines, body: Body::Pending };
+        self.admit_passing(route, head, scheme, body).await
+    }
+
+    /// Steps 2 to 8 with a body that goes by.
+    async fn admit_passing(&self, route: &Route, head: &Head, scheme: Scheme, body: Incoming) -> Result<(Admitted, OutgoingBody), Refused> {
+        let (admission, lines) = (&self.shared.admission, head.lines());
+        let known = if body.is_end_stream() { Body::Bytes(b"") } else { Body::Pending };
+        let (method, target, version) = (&head.method, &head.target, head.version);
+        let view = RequestView { method, scheme, target, version, headers: &lines, body: known };
         let Step::Begun(begun) = admission.begin(&route.rules, &view)? else { return Err(needs_body()) };
         if begun.needs_body() {
             return Err(needs_body());
@@ -56,6 +62,9 @@ impl Service {
     }
 
     fn pass(&self, rules: &RouteRules, body: Incoming, check: Option<BodyCheck>) -> Result<OutgoingBody, Refusal> {
+        if body.is_end_stream() {
+            return Ok(OutgoingBody::Whole(Bytes::new()));
+        }
         let (body, upload) = passing(body, check, rules.body_limit as u64, self.shared.limits.body_idle)?;
         Ok(OutgoingBody::Passing(body, upload))
     }

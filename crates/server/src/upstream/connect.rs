@@ -23,9 +23,6 @@ use super::server::Server;
 use super::tls::Tls;
 use crate::body::{AnswerBody, BoxError};
 
-/// Header lines of an answer.
-const ANSWER_LINES: usize = 200;
-
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// The way to one server.
@@ -135,7 +132,8 @@ async fn open_http1(stream: Stream, definition: &Definition) -> Result<Connectio
     let written = Arc::new(AtomicU64::new(0));
     let stream = Counted { stream, written: Arc::clone(&written) };
     let mut builder = http1::Builder::new();
-    builder.max_buf_size(definition.most.head_bytes).max_headers(ANSWER_LINES);
+    // hyper takes at most 100 header lines.
+    builder.max_buf_size(definition.most.head_bytes);
     let (sender, connection) = builder.handshake(stream).await?;
     let task = Some(tokio::spawn(connection.with_upgrades()).abort_handle());
     Ok(Connection::Http1(Http1 { sender, written, task }))

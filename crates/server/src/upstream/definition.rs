@@ -15,6 +15,9 @@ pub(crate) const MOST_WEIGHT: u32 = 100;
 /// The most tries after the first.
 pub(crate) const MOST_RETRIES: u32 = 5;
 
+/// The longest time that counts: no clock overflows by it.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// An upstream as configured. Two that are equal may share their state over a reload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Definition {
@@ -129,10 +132,24 @@ impl Definition {
                 idle: limits.upstream_idle,
                 answer_idle: limits.upstream_answer_idle,
                 tunnel_idle: limits.upstream_answer_idle,
-            },
+            }
+            .bounded(),
             most: Most { requests: 1024, idle: 256, tunnels: 1024, head_bytes: 64 * 1024, retries: 1 },
             check: None,
             ejection: Ejection::default(),
+        }
+    }
+}
+
+impl Times {
+    /// The same, each at most 30 days.
+    pub(crate) fn bounded(self) -> Self {
+        Self {
+            connect: self.connect.min(LONGEST),
+            head: self.head.min(LONGEST),
+            idle: self.idle.min(LONGEST),
+            answer_idle: self.answer_idle.min(LONGEST),
+            tunnel_idle: self.tunnel_idle.min(LONGEST),
         }
     }
 }

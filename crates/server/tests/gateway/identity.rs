@@ -105,6 +105,7 @@ fn an_identity_that_cannot_sign_is_refused_with_its_line() {
         (identity("hmac-sha256", &open), "others may read it"),
         (identity("no-such", &good), "no dialect `no-such`"),
         (identity("aws-sigv4", &good), "cannot sign"),
+        (identity("hmac-sha256", &good).replace(" }", ", inputs = { region = \"x\" } }"), "has no input `region`"),
         (identity("hmac-sha256", &good).replace("gateway.secret", "missing.secret"), "No such file"),
         (format!("{}\nkeep_credentials = true", identity("hmac-sha256", &good)), "beside the gateway's own"),
         (format!("{}\nbody = \"streamed\"", identity("hmac-sha256-body", &good)), "signs the body"),

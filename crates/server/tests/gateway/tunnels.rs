@@ -64,7 +64,13 @@ async fn bytes_go_both_ways_after_a_verified_handshake() {
     let mut client = opened(&gateway).await;
     let seen = String::from_utf8(server.seen(0)).unwrap().to_ascii_lowercase();
     assert!(seen.starts_with("get /chat?room=1 http/1.1\r\n"), "{seen}");
-    for line in ["upgrade: websocket", "connection: upgrade", "sec-websocket-key: dghlihnhbxbszsbub25jzq==", "x-countersign-app: shop"] {
+    for line in [
+        "upgrade: websocket",
+        "connection: upgrade",
+        "sec-websocket-key: dghlihnhbxbszsbub25jzq==",
+        "x-countersign-app: shop",
+        "x-countersign-body: unchecked",
+    ] {
         assert_eq!(seen.matches(&format!("\r\n{line}\r\n")).count(), 1, "{line} in {seen}");
     }
     for n in 0..100 {
@@ -76,6 +82,36 @@ async fn bytes_go_both_ways_after_a_verified_handshake() {
     drop(client);
     until("the tunnel is closed on both sides", || server.ended() == 1 && upstream.tunnels() == 0 && upstream.status()[0].in_flight == 0)
         .await;
+}
+
+#[tokio::test]
+async fn a_dialect_that_signs_the_body_can_open_a_tunnel_and_send_no_body() {
+    const WHOLE: &str = r#"
+countersign: 1
+dialect: whole
+title: The body as text
+string_to_sign: |-
+  {method}
+  {target}
+  {time}
+  {nonce}
+  {body}
+algorithm: hmac-sha256
+carry:
+  header: { X-Whole-Key: "{key_id}", X-Whole-Time: "{time}", X-Whole-Nonce: "{nonce}", X-Whole-Signature: "{signature}" }
+time: { format: unix, window: 5m }
+"#;
+    let server = shouting().await;
+    let mut setup = Setup { terms: countersign_core::app::Terms::new(["whole"]), ..Setup::default() };
+    setup.dialects.add_yaml("whole", WHOLE).unwrap();
+    let gateway = Fixture::start(&named(&[server.address], "", ROUTE).replace("\"house\"", "\"whole\""), setup).await;
+    let mut client = Client::connect(gateway.address).await;
+    let request = gateway.request("GET", "/").with_header("Connection", "Upgrade").with_header("Upgrade", "websocket");
+    client.write(&raw(&gateway.sign("whole", request))).await;
+    assert!(client.read_until(b"\r\n\r\n").await.starts_with(b"HTTP/1.1 101 "));
+    let with_body = gateway.sign("whole", gateway.request("POST", "/").with_body("hello"));
+    gateway.send(&with_body).await.refuses(413, "body_too_large");
+    assert_eq!(server.connections(), 1);
 }
 
 #[tokio::test]

@@ -74,6 +74,15 @@ fn a_good_one_is_taken_and_kept_over_a_reload_that_leaves_it() {
 }
 
 #[test]
+fn an_address_is_one_upstream_however_it_is_written() {
+    let text = GOOD.replace("upstream = \"orders\"", "upstream = \"http://127.0.0.1:9001/\"");
+    let settings = compile(&text, &Directory::default()).unwrap();
+    assert_eq!(settings.upstreams.iter().count(), 2);
+    // A time beyond every clock is no fault of a request.
+    compile(&GOOD.replace("10m", "200000000000d"), &Directory::default()).unwrap();
+}
+
+#[test]
 fn each_fault_has_its_line_and_mend() {
     let cases = [
         ("weight = 3", "weight = 0", 6, "a weight of 0"),

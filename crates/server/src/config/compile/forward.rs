@@ -79,6 +79,14 @@ impl Reader<'_> {
             let fault = format!("{} signs the body, which is not read here", dialect.id());
             return Err(self.error(id, fault, "write `body = \"buffered\"`, or sign with a dialect that leaves the body out"));
         }
+        if let Some((name, _)) = wanted.inputs.iter().find(|(name, _)| !dialect.inputs().iter().any(|input| input.name == *name.get_ref()))
+        {
+            return Err(self.error(
+                name,
+                format!("{} has no input `{}`", dialect.id(), name.get_ref()),
+                "remove it, or correct its spelling",
+            ));
+        }
         let at = &wanted.secret_file;
         let secret = files::read_private(at.get_ref()).map_err(|(fault, mend)| self.error(at, fault, mend))?;
         let inputs = wanted.inputs.iter().fold(Inputs::new(), |inputs, (name, value)| inputs.with(name.get_ref(), value));

@@ -49,6 +49,9 @@ impl<'a> Upstreams<'a> {
             let mend = "write the name of an [[upstream]], `http://host:port` without a path (requests keep their own), or `echo`";
             return Err(self.error(written, format!("`{text}` is no upstream"), mend));
         };
+        if let Some(servers) = self.directory.get(&address.to_string()) {
+            return Ok(Upstream::Servers(Arc::clone(servers)));
+        }
         let tls = if address.tls { Some(self.tls(None, Protocol::Auto, written)?) } else { None };
         let definition = Definition::new(address.to_string(), vec![address], tls, self.limits);
         Ok(Upstream::Servers(self.directory.take_in(definition, self.before)))
@@ -221,4 +224,5 @@ fn set_times(definition: &mut Definition, written: &WrittenUpstream) {
     ] {
         *time = written.map_or(*time, |span| span.0);
     }
+    *times = times.bounded();
 }
