@@ -11,6 +11,7 @@ mod http2;
 mod http2_upstream;
 mod identity;
 mod lifecycle;
+mod real_servers;
 mod reasons;
 mod servers;
 mod streaming;
