@@ -44,6 +44,16 @@ pub enum Upstream {
     Servers(Arc<Servers>),
 }
 
+impl Upstream {
+    /// Whether nobody on a network can read what goes there.
+    pub(crate) fn is_private(&self) -> bool {
+        match self {
+            Self::Echo => true,
+            Self::Servers(servers) => servers.definition().servers.iter().all(|address| address.tls || address.is_loopback()),
+        }
+    }
+}
+
 /// Where scheme and host of a request come from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum ExternalAuthority {

@@ -1,6 +1,7 @@
 //! What an upstream is, as configured: its servers, how they are spoken to, and every limit.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use http::uri::Authority;
@@ -167,6 +168,12 @@ impl Address {
         let authority = (!authority.contains('@')).then(|| authority.parse::<Authority>().ok()).flatten()?;
         Some(Self { tls, authority, weight })
     }
+
+    /// Whether it is on this machine.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let host = self.authority.host().trim_start_matches('[').trim_end_matches(']');
+        host.parse::<IpAddr>().map_or(host == "localhost", |address| address.is_loopback())
+    }
 }
 
 impl fmt::Display for Address {
@@ -178,6 +185,13 @@ impl fmt::Display for Address {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_this_machine_is_the_loopback() {
+        let loopback = |url: &str| Address::parse(url, 1).unwrap().is_loopback();
+        assert!(["http://127.0.0.1:80", "http://[::1]:80", "http://localhost"].into_iter().all(loopback));
+        assert!(!["http://10.0.0.1", "http://[::2]", "http://localhost.example.com", "http://0.0.0.0"].into_iter().any(loopback));
+    }
 
     #[test]
     fn an_address_is_a_scheme_a_host_and_a_port() {

@@ -114,6 +114,12 @@ fn an_identity_that_cannot_sign_is_refused_with_its_line() {
     dialects.add_yaml("house", HOUSE).unwrap();
     let compile = |text: &str| Config::parse("gateway.toml", text).unwrap().compile(&dialects);
     compile(&route(&identity("hmac-sha256", &good))).unwrap();
+    // A key that is shown goes over TLS, or stays on the machine.
+    let shown = route(&identity("api-key", &good));
+    compile(&shown).unwrap();
+    compile(&shown.replace("http://127.0.0.1:1", "https://10.0.0.1")).unwrap();
+    let error = compile(&shown.replace("127.0.0.1:1", "10.0.0.1:1")).unwrap_err();
+    assert!(error.to_string().starts_with("gateway.toml:11: ") && error.to_string().contains("shows its secret"), "{error}");
     for (lines, fault) in cases {
         let error = compile(&route(&lines)).expect_err(&lines);
         assert!(error.to_string().starts_with("gateway.toml:11: ") && error.to_string().contains(fault), "{error}");

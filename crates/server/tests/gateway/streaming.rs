@@ -155,6 +155,24 @@ async fn a_server_that_answers_early_and_reads_no_more_holds_nothing() {
 }
 
 #[tokio::test]
+async fn a_body_that_nobody_took_goes_to_another_server() {
+    let gone = std::net::SocketAddr::from(([127, 0, 0, 1], countersign_testbed::free_port()));
+    let server = Raw::start(|mut peer| async move {
+        if peer.until(b"hello").await {
+            drop(peer.stream.write_all(OK).await);
+        }
+    })
+    .await;
+    let gateway = Fixture::start(&named(&[gone, server.address], "", STREAMED), Setup::default()).await;
+    for n in 1..4 {
+        let request = gateway.sign("house", gateway.request("POST", "/").with_body("hello"));
+        assert_eq!(gateway.send(&request).await.status, 200, "{n}");
+    }
+    assert!(gateway.upstreams.get("orders").unwrap().status()[0].failures > 0);
+    assert!(server.all().iter().all(|seen| seen.ends_with(b"\r\n\r\nhello")), "{:?}", server.all());
+}
+
+#[tokio::test]
 async fn a_slow_peer_is_no_fault_of_the_server() {
     let server = answers_after(b"hello").await;
     let gateway = Fixture::start(&named(&[server.address], "head = \"100ms\"", STREAMED), Setup::default()).await;

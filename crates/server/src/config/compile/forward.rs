@@ -19,7 +19,7 @@ impl Reader<'_> {
     pub(super) fn forwarding(&self, dialects: &[Dialect], known: &Dialects, upstream: &Upstream) -> Result<Forwarding, ConfigError> {
         let body = self.body_mode(dialects)?;
         let upgrades = self.upgrades(body, upstream)?;
-        let identity = self.written.identity.as_ref().map(|identity| self.identity(identity, body, known)).transpose()?;
+        let identity = self.written.identity.as_ref().map(|identity| self.identity(identity, body, known, upstream)).transpose()?;
         Ok(Forwarding { body, upgrades, identity: identity.map(Arc::new) })
     }
 
@@ -65,7 +65,13 @@ impl Reader<'_> {
         Ok(true)
     }
 
-    fn identity(&self, written: &Spanned<WrittenIdentity>, body: BodyMode, known: &Dialects) -> Result<Identity, ConfigError> {
+    fn identity(
+        &self,
+        written: &Spanned<WrittenIdentity>,
+        body: BodyMode,
+        known: &Dialects,
+        upstream: &Upstream,
+    ) -> Result<Identity, ConfigError> {
         let wanted = written.get_ref();
         let id = &wanted.sign_with;
         let dialect = known.get(id.get_ref()).ok_or_else(|| {
@@ -78,6 +84,10 @@ impl Reader<'_> {
         if body != BodyMode::Buffered && dialect.body_need() != BodyNeed::Nothing {
             let fault = format!("{} signs the body, which is not read here", dialect.id());
             return Err(self.error(id, fault, "write `body = \"buffered\"`, or sign with a dialect that leaves the body out"));
+        }
+        if dialect.carries_secret() && !upstream.is_private() {
+            let fault = format!("{} shows its secret, and this upstream is reached in the clear over the network", dialect.id());
+            return Err(self.error(id, fault, "write https for the upstream, or sign with a dialect that keeps its secret"));
         }
         if let Some((name, _)) = wanted.inputs.iter().find(|(name, _)| !dialect.inputs().iter().any(|input| input.name == *name.get_ref()))
         {
