@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
@@ -141,6 +141,12 @@ fn respond(
     peer: Peer,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<AnswerBody>, Infallible>> {
-    let head = desk.map(|desk| desk.take());
-    async move { Ok(service.answer(head, peer, request).await) }
+    let head = desk.as_ref().map(|desk| desk.take());
+    async move {
+        let answer = service.answer(head, peer, request).await;
+        if let Some(desk) = desk {
+            desk.answered(answer.status() == StatusCode::SWITCHING_PROTOCOLS);
+        }
+        Ok(answer)
+    }
 }

@@ -311,6 +311,25 @@ mod tests {
     }
 
     #[test]
+    fn only_a_plain_handshake_asks_for_a_websocket_connection() {
+        let asks = |lines: &str| read(lines).unwrap().asks_for_websocket();
+        assert!(asks("GET / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket"));
+        for lines in [
+            "POST / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket",
+            "GET / HTTP/1.0\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket",
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 1",
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\nTransfer-Encoding: chunked",
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c",
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket, h2c",
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade, close\r\nUpgrade: websocket",
+            "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket",
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade",
+        ] {
+            assert!(!asks(lines), "{lines}");
+        }
+    }
+
+    #[test]
     fn each_count_has_its_limit() {
         let lines = |n: usize| format!("GET / HTTP/1.1\r\nHost: h{}", "\r\nX: y".repeat(n - 1));
         assert!(read(&lines(100)).is_ok());

@@ -22,7 +22,6 @@ use crate::head::{Framing, Head, malformed};
 use crate::limits::Limits;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const SWITCHING: &[u8] = b"HTTP/1.1 101";
 const PIECE: usize = 4096;
 /// Bytes of chunk extensions and trailers in one body.
 const CHUNK_SPARE: usize = 16 * 1024;
@@ -38,6 +37,8 @@ pub(crate) struct Desk(Mutex<Slot>);
 struct Slot {
     head: Option<Result<Head, Refusal>>,
     reader: Option<Waker>,
+    /// Whether the answer to the head that was taken last switches to another protocol, once that is known.
+    switches: Option<bool>,
 }
 
 impl Desk {
@@ -61,7 +62,29 @@ impl Desk {
     }
 
     fn put(&self, head: Result<Head, Refusal>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).head = Some(head);
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (slot.head, slot.switches) = (Some(head), None);
+    }
+
+    /// Tells whether the answer to the request at hand switches to another protocol. Of a request before one whose head lies here already it
+    /// says nothing.
+    pub(crate) fn answered(&self, switches: bool) {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.head.is_none() {
+            slot.switches = Some(switches);
+            if let Some(reader) = slot.reader.take() {
+                reader.wake();
+            }
+        }
+    }
+
+    /// What was told by [`Desk::answered`]; else the reader is woken when it is.
+    fn switches(&self, cx: &Context<'_>) -> Option<bool> {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.switches.is_none() {
+            slot.reader = Some(cx.waker().clone());
+        }
+        slot.switches
     }
 }
 
@@ -74,7 +97,7 @@ enum State {
     /// A head was refused: nothing more is read from the peer.
     Refused,
     /// The peer asks for another protocol: what follows is read when the answer has told in which.
-    Asked(Option<Waker>),
+    Asked,
     /// HTTP/2 or a WebSocket connection, which have their own framing.
     Through,
 }
@@ -200,16 +223,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Looks at the answer to a peer that asked for another protocol. hyper writes the head of an answer as one piece.
-    fn watch_answer(&mut self, piece: &[u8]) {
-        let State::Asked(reader) = &mut self.state else { return };
-        let reader = reader.take();
-        self.state = if piece.starts_with(SWITCHING) { State::Through } else { State::Head };
-        if let Some(reader) = reader {
-            reader.wake();
-        }
-    }
-
     /// Reads on for a moment after the last answer, when the peer may still be sending.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (timer, budget) = self.linger.get_or_insert_with(|| (Box::pin(tokio::time::sleep(LINGER_TIME)), LINGER_BYTES));
@@ -233,7 +246,7 @@ enum Progress {
 impl State {
     fn after(head: &Head) -> Self {
         match head.framing {
-            _ if head.asks_for_websocket() => Self::Asked(None),
+            _ if head.asks_for_websocket() => Self::Asked,
             Framing::Length(0) | Framing::Stream => Self::Head,
             Framing::Length(length) => Self::Length(length),
             Framing::Chunked => Self::Chunked(Chunked::new(CHUNK_SPARE)),
@@ -288,10 +301,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
                     return Poll::Ready(Ok(()));
                 }
                 State::Chunked(_) => return this.poll_chunked(cx, buf),
-                State::Asked(ref mut reader) => {
-                    *reader = Some(cx.waker().clone());
-                    return Poll::Pending;
-                }
+                State::Asked => match this.desk.switches(cx) {
+                    Some(true) => this.state = State::Through,
+                    Some(false) => this.state = State::Head,
+                    None => return Poll::Pending,
+                },
                 // An end of file would make hyper drop the answer that it is about to write.
                 State::Refused => return Poll::Pending,
                 State::Through => return this.poll_piece(cx, buf, u64::MAX).map_ok(|_| ()),
@@ -302,12 +316,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.watch_answer(buf);
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        self.watch_answer(bufs.first().map_or(&[], |piece| piece));
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 

@@ -175,11 +175,11 @@ async fn a_body_that_nobody_took_goes_to_another_server() {
 #[tokio::test]
 async fn a_slow_peer_is_no_fault_of_the_server() {
     let server = answers_after(b"hello").await;
-    let gateway = Fixture::start(&named(&[server.address], "head = \"100ms\"", STREAMED), Setup::default()).await;
+    let gateway = Fixture::start(&named(&[server.address], "head = \"400ms\"", STREAMED), Setup::default()).await;
     let bytes = raw(&gateway.sign("house", gateway.request("POST", "/").with_body("hello")));
     let mut client = Client::connect(gateway.address).await;
     client.write(&bytes[..bytes.len() - 1]).await;
-    tokio::time::sleep(Duration::from_millis(350)).await;
+    tokio::time::sleep(Duration::from_millis(900)).await;
     client.write(&bytes[bytes.len() - 1..]).await;
     assert_eq!(client.answer().await.unwrap().status, 200);
 }

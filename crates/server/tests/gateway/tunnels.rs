@@ -143,6 +143,35 @@ async fn a_refused_handshake_leaves_the_connection_for_the_next_request() {
 }
 
 #[tokio::test]
+async fn a_handshake_behind_another_request_waits_for_its_own_answer() {
+    let server = shouting().await;
+    let slow = Raw::start(|mut peer| async move {
+        peer.head().await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        // A body that looks like the answer to the handshake decides nothing.
+        let answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n11\r\nHTTP/1.1 101 Fake\r\n0\r\n\r\n";
+        drop(peer.stream.write_all(answer).await);
+        while peer.read().await {}
+    })
+    .await;
+    let further = format!("[[route]]\nprefix = \"/slow\"\nupstream = \"http://{}\"\ndialects = [\"house\"]", slow.address);
+    let config = named(&[server.address], "", &format!("{ROUTE}\n{further}"));
+    let gateway = Fixture::start(&config, Setup::default()).await;
+    let before = raw(&gateway.sign("house", gateway.request("GET", "/slow")));
+    let mut forged = handshake(&gateway);
+    forged.target = b"/".to_vec();
+    let mut client = Client::connect(gateway.address).await;
+    client.write(&[before, raw(&forged), raw(&handshake(&gateway)), b"early ".to_vec()].concat()).await;
+    assert!(client.read_until(b"0\r\n\r\n").await.starts_with(b"HTTP/1.1 200 "));
+    client.answer().await.unwrap().refuses(401, "signature_mismatch");
+    assert!(client.read_until(b"\r\n\r\n").await.starts_with(b"HTTP/1.1 101 Switching"));
+    client.read_until(b"helloEARLY ").await;
+    client.write(b"GET / HTTP/1.1\r\n\r\n").await;
+    client.read_until(b"GET / HTTP/1.1\r\n\r\n").await;
+    assert_eq!((server.connections(), slow.connections()), (1, 1));
+}
+
+#[tokio::test]
 async fn elsewhere_an_upgrade_is_taken_off() {
     for (route, upgrade) in [("", "websocket"), ("body = \"unsigned\"", "websocket"), (ROUTE, "h2c"), (ROUTE, "websocket, h2c")] {
         let server = Raw::answering().await;
@@ -161,13 +190,13 @@ async fn elsewhere_an_upgrade_is_taken_off() {
 #[tokio::test]
 async fn open_tunnels_are_bounded_and_silent_ones_are_closed() {
     let server = shouting().await;
-    let gateway = Fixture::start(&named(&[server.address], "tunnels = 1\ntunnel_idle = \"200ms\"", ROUTE), Setup::default()).await;
+    let gateway = Fixture::start(&named(&[server.address], "tunnels = 1\ntunnel_idle = \"800ms\"", ROUTE), Setup::default()).await;
     let mut first = opened(&gateway).await;
     let second = handshake(&gateway);
     gateway.send(&second).await.refuses(503, "overloaded");
-    for _ in 0..4 {
+    for _ in 0..5 {
         // One that is used is not closed, however long it lasts.
-        tokio::time::sleep(Duration::from_millis(80)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
         first.write(b"x").await;
         first.read_until(b"X").await;
     }

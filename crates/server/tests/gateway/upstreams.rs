@@ -73,7 +73,7 @@ async fn a_server_that_fails_its_checks_gets_nothing_until_it_is_well_again() {
 #[tokio::test]
 async fn a_server_that_is_gone_is_passed_over_left_out_and_comes_back() {
     let (gone, other) = (std::net::SocketAddr::from(([127, 0, 0, 1], free_port())), Raw::answering().await);
-    let eject = "eject = { after = 2, time = \"300ms\", most = \"1s\" }";
+    let eject = "eject = { after = 2, time = \"1500ms\", most = \"3s\" }";
     let gateway = gateway(&named(&[gone, other.address], eject, "")).await;
     let server = || gateway.upstreams.get("orders").unwrap().status().remove(0);
     // Nothing of a request went to a server that nobody listens on, so the other one gets it.
