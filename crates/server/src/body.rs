@@ -1,4 +1,6 @@
-//! Bodies: buffered up to a limit on the way in, streamed on the way out.
+//! Bodies: buffered up to a limit or passed on while they are checked on the way in, streamed on the way out.
+
+pub(crate) mod passing;
 
 use std::time::Duration;
 
@@ -35,6 +37,14 @@ impl Arriving {
             Self::Unread(body) => body.is_end_stream(),
             Self::Whole(bytes) => bytes.is_empty(),
             Self::Broken => false,
+        }
+    }
+
+    /// The body as it comes, if nobody has read it.
+    pub(crate) fn take(&mut self) -> Option<Incoming> {
+        match std::mem::replace(self, Self::Broken) {
+            Self::Unread(body) if !body.is_end_stream() => Some(body),
+            _ => None,
         }
     }
 

@@ -18,6 +18,7 @@ use crate::reload::Fixed;
 use crate::route::Routes;
 use crate::store::Stores;
 use crate::tls::TlsListener;
+use crate::upstream::Directory;
 
 /// A configuration that was read, but whose routes are not resolved: its dialect folders have yet to be loaded.
 pub struct Config {
@@ -65,6 +66,8 @@ pub struct Settings {
     pub limits: Limits,
     /// The routes.
     pub routes: Routes,
+    /// The upstreams of the routes, with what is known of their servers.
+    pub upstreams: Directory,
     /// What is legal and weak: told in the log at the start.
     pub warnings: Vec<String>,
     /// What cannot change while the gateway runs.
@@ -154,7 +157,15 @@ impl Config {
     /// A value out of range, an unknown dialect, an unsafe one without consent, two routes or two dialects of a route
     /// that cannot be told apart: the first fault found, with its line and mend.
     pub fn compile(&self, dialects: &Dialects) -> Result<Settings, ConfigError> {
-        let Checked { faults, settings, .. } = self.check(dialects);
+        self.compile_after(dialects, &Directory::default())
+    }
+
+    /// The same in the place of a configuration with these upstreams: see [`Config::check_after`].
+    ///
+    /// # Errors
+    /// As [`Config::compile`].
+    pub fn compile_after(&self, dialects: &Dialects, before: &Directory) -> Result<Settings, ConfigError> {
+        let Checked { faults, settings, .. } = self.check_after(dialects, before);
         match (settings, faults.into_iter().next()) {
             (Some(settings), None) => Ok(settings),
             (_, fault) => Err(fault.unwrap_or_else(|| self.error(0, "it could not be read", "see the faults of its check"))),
@@ -164,7 +175,13 @@ impl Config {
     /// Resolves dialects and routes, and finds every fault, as far as none hides another.
     #[must_use]
     pub fn check(&self, dialects: &Dialects) -> Checked {
-        compile::check(self, dialects)
+        self.check_after(dialects, &Directory::default())
+    }
+
+    /// The same in the place of a configuration that is being served: an upstream that is defined as before keeps what is known of its servers.
+    #[must_use]
+    pub fn check_after(&self, dialects: &Dialects, before: &Directory) -> Checked {
+        compile::check(self, dialects, before)
     }
 
     /// What is legal and weak, at this byte of the text.

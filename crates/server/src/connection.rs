@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
@@ -124,7 +124,7 @@ async fn receive(
     serve(stream, peer, service, stopped, &plan.limits).await
 }
 
-async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     peer: Peer,
     service: Service,
@@ -136,14 +136,17 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(
         return serve_http2(wire, peer, service, stopped, limits).await.map_err(io::Error::other);
     }
     let desk = wire.desk();
+    let of_connection = service.clone();
     let answer = service_fn(move |request| respond(service.clone(), Some(Arc::clone(&desk)), peer, request));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limits.head_time).max_buf_size(READ_BUFFER);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(wire), answer));
-    drive(stopped, connection.as_mut(), |connection| connection.graceful_shutdown()).await.map_err(io::Error::other)
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(wire), answer).with_upgrades());
+    let ended = drive(stopped, connection.as_mut(), |connection| connection.graceful_shutdown()).await.map_err(io::Error::other);
+    of_connection.tunnel_ended().await;
+    ended
 }
 
-async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     wire: Wire<S>,
     peer: Peer,
     service: Service,
@@ -181,6 +184,12 @@ fn respond(
     peer: Peer,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<AnswerBody>, Infallible>> {
-    let head = desk.map(|desk| desk.take());
-    async move { Ok(service.answer(head, peer, request).await) }
+    let head = desk.as_ref().map(|desk| desk.take());
+    async move {
+        let answer = service.answer(head, peer, request).await;
+        if let Some(desk) = desk {
+            desk.answered(answer.status() == StatusCode::SWITCHING_PROTOCOLS);
+        }
+        Ok(answer)
+    }
 }

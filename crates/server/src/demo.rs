@@ -18,8 +18,10 @@ use crate::config::Settings;
 use crate::forwarded::Proxies;
 use crate::limits::Limits;
 use crate::reload::Fixed;
+use crate::route::forward::Forwarding;
 use crate::route::{ClientCertificate, ExternalAuthority, Mode, Route, Routes, Upstream};
 use crate::store::Stores;
+use crate::upstream::Directory;
 
 /// The app that owns the demo's credentials.
 pub const APP: &str = "demo";
@@ -112,6 +114,7 @@ impl Demo {
             workers,
             limits: Limits::default(),
             routes: Routes::new(routes),
+            upstreams: Directory::default(),
             warnings: Vec::new(),
         };
         Ok(Self { settings, admission, recipes, left_out: plan.left_out })
@@ -216,6 +219,7 @@ fn route(dialect: &Dialect, key_id: &str, loopback: bool) -> Route {
         methods: Vec::new(),
         upstream: Upstream::Echo,
         rules,
+        forward: Forwarding::default(),
         keep_credentials: false,
         authority: ExternalAuthority::Wire,
         envelope: None,

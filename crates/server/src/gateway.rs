@@ -2,12 +2,13 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use countersign_core::admission::Admission;
 use countersign_protocol::Dialects;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
 use crate::admin::{Readiness, admin};
@@ -16,7 +17,7 @@ use crate::connection::{self, Door};
 use crate::plan::Plan;
 use crate::reload::{ConfigState, Fixed, Reloader};
 use crate::tls::TlsListener;
-use crate::upstream::Upstreams;
+use crate::upstream::{Directory, Upstreams};
 
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: i32 = 1024;
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) state: ArcSwap<ConfigState>,
     /// Held by the reload that is going on.
     pub(crate) reloading: Mutex<()>,
+    /// On which upstreams are checked, once the gateway runs.
+    runtime: OnceLock<Handle>,
 }
 
 impl Shared {
@@ -63,6 +66,22 @@ impl Shared {
             state: ArcSwap::from_pointee(state),
             plan: ArcSwap::from_pointee(Plan::first(settings, dialects, admission)),
             reloading: Mutex::default(),
+            runtime: OnceLock::new(),
+        }
+    }
+
+    /// From now on upstreams are checked, on this runtime.
+    fn watch_from(&self, runtime: Handle) {
+        // A gateway runs once.
+        let _first = self.runtime.set(runtime);
+        self.watch_upstreams();
+    }
+
+    /// Checks the upstreams of the plan, those that are not checked yet.
+    pub(crate) fn watch_upstreams(&self) {
+        if let Some(runtime) = self.runtime.get() {
+            let _inside = runtime.enter();
+            self.plan().upstreams.watch();
         }
     }
 
@@ -116,6 +135,12 @@ impl Gateway {
         self.admin.as_ref().and_then(|socket| socket.local_addr().ok())
     }
 
+    /// The upstreams and what is known of their servers, as they are now.
+    #[must_use]
+    pub fn upstreams(&self) -> Directory {
+        self.shared.plan().upstreams.clone()
+    }
+
     /// Serves until `stop` is ready, then accepts nothing more, finishes what is in flight within the drain limit, and
     /// returns. To be called inside a tokio runtime, which serves the admin listener.
     ///
@@ -130,6 +155,7 @@ impl Gateway {
             let ended = async move { drop(stopped.wait_for(|stop| *stop).await) };
             tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(ended).into_future());
         }
+        self.shared.watch_from(Handle::current());
         let start = |sockets| worker(sockets, Arc::clone(&self.shared), stopped.clone());
         let threads = self.workers.into_iter().map(start).collect::<io::Result<Vec<_>>>()?;
         readiness.set(true);
@@ -172,7 +198,7 @@ fn worker(sockets: Vec<Socket>, shared: Arc<Shared>, stopped: watch::Receiver<bo
     let name = "countersign-worker".to_owned();
     std::thread::Builder::new().name(name).spawn(move || {
         tokio::task::LocalSet::new().block_on(&runtime, async {
-            let upstreams = Upstreams::new(&shared.plan().limits);
+            let upstreams = Upstreams::new();
             let mut accepting = tokio::task::JoinSet::new();
             for Socket { listener, tls } in sockets {
                 match tokio::net::TcpListener::from_std(listener) {

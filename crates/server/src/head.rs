@@ -99,6 +99,19 @@ impl Head {
         self.values("connection").flat_map(tokens).any(|token| token.eq_ignore_ascii_case(wanted.as_bytes()))
     }
 
+    /// Whether the peer asks for a WebSocket connection (RFC 6455, section 4.1), and for nothing else.
+    pub(crate) fn asks_for_websocket(&self) -> bool {
+        let mut upgrades = self.values("upgrade");
+        let only = upgrades.next().is_some_and(|value| value.eq_ignore_ascii_case(b"websocket")) && upgrades.next().is_none();
+        let plain = self.method == "GET" && self.version == "HTTP/1.1" && self.framing == Framing::Length(0);
+        only && plain && self.connection_says("upgrade") && !self.connection_says("close")
+    }
+
+    /// Whether the peer takes trailers (RFC 9110, section 10.1.4).
+    pub(crate) fn takes_trailers(&self) -> bool {
+        self.values("te").flat_map(tokens).any(|token| token.eq_ignore_ascii_case(b"trailers"))
+    }
+
     /// Whether the peer waits for `100 Continue`.
     pub(crate) fn expects_continue(&self) -> bool {
         self.values("expect").next().is_some()
@@ -294,6 +307,25 @@ mod tests {
         ];
         for case in &cases {
             assert_eq!(read(case).unwrap_err().reason(), Reason::MalformedRequest, "{case:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_plain_handshake_asks_for_a_websocket_connection() {
+        let asks = |lines: &str| read(lines).unwrap().asks_for_websocket();
+        assert!(asks("GET / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket"));
+        for lines in [
+            "POST / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket",
+            "GET / HTTP/1.0\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket",
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 1",
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\nTransfer-Encoding: chunked",
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c",
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket, h2c",
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade, close\r\nUpgrade: websocket",
+            "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket",
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade",
+        ] {
+            assert!(!asks(lines), "{lines}");
         }
     }
 

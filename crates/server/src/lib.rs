@@ -12,6 +12,7 @@ mod envelope;
 pub mod forwarded;
 mod gateway;
 mod head;
+mod identity;
 pub mod limits;
 mod plan;
 pub mod problem;
@@ -24,7 +25,7 @@ mod service;
 pub mod store;
 mod strip;
 pub mod tls;
-mod upstream;
+pub mod upstream;
 mod wire;
 
 pub use gateway::Gateway;

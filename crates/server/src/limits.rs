@@ -39,6 +39,8 @@ pub struct Limits {
     pub upstream_head: Duration,
     /// How long an unused upstream connection is kept.
     pub upstream_idle: Duration,
+    /// How long an upstream's answer may pause, and both sides of a tunnel. Beyond: it breaks off.
+    pub upstream_answer_idle: Duration,
     /// How long a stop waits for requests in flight.
     pub drain: Duration,
 }
@@ -62,6 +64,7 @@ impl Default for Limits {
             upstream_connect: Duration::from_secs(5),
             upstream_head: Duration::from_secs(30),
             upstream_idle: Duration::from_secs(90),
+            upstream_answer_idle: Duration::from_secs(300),
             drain: Duration::from_secs(30),
         }
     }

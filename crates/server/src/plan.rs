@@ -14,11 +14,14 @@ use crate::rate::{AddressLimit, AddressRate};
 use crate::route::Routes;
 use crate::strip::Carried;
 use crate::tls::{Server, TlsListener};
+use crate::upstream::Directory;
 
 /// The rules for requests. Requests in flight keep the plan under which they came.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) routes: Routes,
+    /// The upstreams of the routes, with what is known of their servers.
+    pub(crate) upstreams: Directory,
     pub(crate) limits: Arc<Limits>,
     pub(crate) admission: Admission,
     pub(crate) proxies: Proxies,
@@ -72,6 +75,7 @@ impl Plan {
         Self {
             own,
             routes: settings.routes,
+            upstreams: settings.upstreams,
             admission,
             proxies: settings.proxies,
             known: Carried::by(dialects.iter()),

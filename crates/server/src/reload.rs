@@ -85,7 +85,7 @@ impl Reloader {
         // One at a time: each plan is made from the one before.
         let _turn = self.0.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let state = self.state();
-        match source.load() {
+        match source.load_after(&self.0.plan().upstreams) {
             Ok(loaded) => Ok(self.serve(loaded, &state)),
             Err(faults) => {
                 for fault in &faults {
@@ -111,6 +111,7 @@ impl Reloader {
         let state = ConfigState { generation, needs_restart, ..ConfigState::first(settings.warnings.clone()) };
         let plan = self.0.plan().next(settings, &dialects, &self.0.tls_addresses);
         self.0.plan.store(Arc::new(plan));
+        self.0.watch_upstreams();
         self.0.state.store(Arc::new(state));
         tracing::info!(generation, "the new configuration is served");
         self.state()

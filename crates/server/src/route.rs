@@ -1,13 +1,17 @@
 //! Routes: which requests go where, and under which rules.
 
-use http::uri::Authority;
+pub(crate) mod forward;
+
+use std::sync::Arc;
 
 use countersign_core::admission::RouteRules;
 use countersign_protocol::Scheme;
 
+use self::forward::Forwarding;
 use crate::envelope::RouteEnvelope;
 use crate::head::Head;
 use crate::tls::Fingerprint;
+use crate::upstream::Servers;
 
 /// One route.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub struct Route {
     pub upstream: Upstream,
     /// How a request is admitted.
     pub rules: RouteRules,
+    /// How an admitted request is passed on.
+    pub(crate) forward: Forwarding,
     /// Whether the credentials that a request carries are forwarded.
     pub keep_credentials: bool,
     /// Under which scheme and host the outer peer addressed the gateway.
@@ -73,12 +79,22 @@ impl ClientCertificate {
 }
 
 /// Where admitted requests go.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Upstream {
     /// The built-in echo.
     Echo,
-    /// A server at this host and port, over plain HTTP.
-    Http(Authority),
+    /// One of these servers.
+    Servers(Arc<Servers>),
+}
+
+impl Upstream {
+    /// Whether nobody on a network can read what goes there.
+    pub(crate) fn is_private(&self) -> bool {
+        match self {
+            Self::Echo => true,
+            Self::Servers(servers) => servers.definition().servers.iter().all(|address| address.tls || address.is_loopback()),
+        }
+    }
 }
 
 /// Where scheme and host of a request come from.
@@ -233,6 +249,7 @@ mod tests {
             methods: methods.iter().map(|m| (*m).to_owned()).collect(),
             upstream: Upstream::Echo,
             rules: RouteRules::new(Vec::new()),
+            forward: Forwarding::default(),
             keep_credentials: false,
             authority: ExternalAuthority::Wire,
             envelope: None,

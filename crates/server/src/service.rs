@@ -1,32 +1,34 @@
 //! One request through the gateway: head, route, admission, upstream.
 
-use std::net::{IpAddr, SocketAddr};
+mod forward;
+
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
-use countersign_core::admission::{Admitted, RouteRules, Step};
-use countersign_protocol::{Body, Reason, Refusal, ReplayMode, RequestView, Scheme};
+use countersign_protocol::{Reason, Refusal, Scheme};
 use http::{HeaderName, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use crate::authority::Outer;
 use crate::body::{AnswerBody, Arriving, full};
-use crate::envelope::{Expected, Passage};
+use crate::envelope::Expected;
 use crate::forwarded::Origin;
 use crate::gateway::Shared;
 use crate::head::{Head, malformed};
 use crate::plan::Plan;
-use crate::problem::{Problem, preferred_language};
-use crate::refused::{About, Refused};
+use crate::problem::preferred_language;
+use crate::refused::Refused;
 use crate::report::{Outcome, Report};
 use crate::route::{Found, Mode, Route};
-use crate::strip::{REQUEST_ID, Standing, Stripping, Way};
+use crate::strip::{REQUEST_ID, Way};
 use crate::tls::Fingerprint;
-use crate::upstream::{Failure, Outgoing, Upstreams};
+use crate::upstream::Upstreams;
+use crate::upstream::tunnel::Tunnel;
 
 /// Who is at the other end of the connection, and how it was made.
 #[derive(Debug, Clone, Copy)]
@@ -60,11 +62,17 @@ impl Peer {
 pub(crate) struct Service {
     shared: Arc<Shared>,
     upstreams: Upstreams,
+    tunnel: Tunnel,
 }
 
 impl Service {
-    pub(crate) const fn new(shared: Arc<Shared>, upstreams: Upstreams) -> Self {
-        Self { shared, upstreams }
+    pub(crate) fn new(shared: Arc<Shared>, upstreams: Upstreams) -> Self {
+        Self { shared, upstreams, tunnel: Tunnel::default() }
+    }
+
+    /// Ready when the tunnel that the connection has become has ended, at once when it is none.
+    pub(crate) async fn tunnel_ended(&self) {
+        self.tunnel.ended().await;
     }
 
     /// The plan by which a request that comes now is judged.
@@ -77,19 +85,20 @@ impl Service {
         &self,
         head: Option<Option<Result<Head, Refusal>>>,
         peer: Peer,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
     ) -> Response<AnswerBody> {
         let started = Instant::now();
         let plan = self.plan();
         let mut report = Report::new(Uuid::now_v7().to_string(), peer.address);
+        let near = hyper::upgrade::on(&mut request);
         let (parts, body) = request.into_parts();
         let head = match head {
             Some(read) => read.unwrap_or_else(|| Err(malformed("a request without a head"))),
             None => Head::from_http2(&parts, &plan.limits),
         };
-        let visit = Visit { plan: &plan, upstreams: &self.upstreams, peer, started };
+        let visit = Visit { plan: &plan, upstreams: &self.upstreams, tunnel: &self.tunnel, peer, started };
         let result = match head {
-            Ok(head) => visit.admit_and_forward(head, Arriving::Unread(body), &mut report).await,
+            Ok(head) => visit.admit_and_forward(head, Arriving::Unread(body), near, &mut report).await,
             Err(refusal) => Err(visit.counted(refusal)),
         };
         let mut outcome = Outcome::default();
@@ -111,22 +120,28 @@ impl Service {
 struct Visit<'a> {
     plan: &'a Plan,
     upstreams: &'a Upstreams,
+    tunnel: &'a Tunnel,
     peer: Peer,
     started: Instant,
 }
 
-/// A request that goes upstream.
+/// A request on its way, but for its body.
 #[derive(Debug)]
 struct Passing<'r> {
     route: &'r Route,
     head: Head,
     outer: Outer,
     way: Way,
-    body: Bytes,
 }
 
 impl Visit<'_> {
-    async fn admit_and_forward(&self, mut head: Head, mut body: Arriving, report: &mut Report) -> Result<Response<AnswerBody>, Refused> {
+    async fn admit_and_forward(
+        &self,
+        mut head: Head,
+        mut body: Arriving,
+        near: OnUpgrade,
+        report: &mut Report,
+    ) -> Result<Response<AnswerBody>, Refused> {
         report.method.clone_from(&head.method);
         report.target = self.plan.known.redacted(&head.target);
         report.language = preferred_language(head.values("accept-language").next().unwrap_or_default());
@@ -149,21 +164,15 @@ impl Visit<'_> {
         let outer = route.outer(&mut head, self.peer.scheme, &origin, told.as_deref());
         let expected = route.envelope.as_ref().map(|envelope| envelope.expected(&head, !body.is_empty()));
         let rules = expected.as_ref().and_then(Expected::rules).unwrap_or(&route.rules);
-        let judged = self.admit(rules, &head, outer.scheme, &mut body, origin.client).await;
-        let admitted = match judged {
-            Ok(admitted) => Some(admitted),
+        let way = Way { client: origin.client, certificate: self.peer.certificate, trusted: origin.trusted };
+        let passing = Passing { route, head, outer, way };
+        let answer = match self.admit(&passing, rules, &mut body).await {
+            Ok((admitted, body)) => self.forward_admitted(passing, expected, admitted, body, near, report).await?,
             Err(refused) if route.mode == Mode::Shadow && is_of_the_signature(refused.reason()) => {
                 report.note_shadow(refused);
-                None
+                self.forward_unproved(passing, body, report).await?
             }
             Err(refused) => return Err(refused),
-        };
-        let body = self.read(&route.rules, &mut body).await?;
-        let way = Way { client: origin.client, certificate: self.peer.certificate, trusted: origin.trusted };
-        let passing = Passing { route, head, outer, way, body };
-        let answer = match admitted {
-            Some(admitted) => self.forward_admitted(passing, expected, admitted, report).await?,
-            None => self.forward_unproved(passing, report).await?,
         };
         Ok(answer.map(|body| hold(body, permit)))
     }
@@ -185,106 +194,6 @@ impl Visit<'_> {
         }
         refusal.into()
     }
-
-    /// Steps 2 to 8. The body is read as late as the dialect permits: a caller without a valid signature uploads nothing
-    /// where the tag can be computed without it.
-    async fn admit(
-        &self,
-        rules: &RouteRules,
-        head: &Head,
-        scheme: Scheme,
-        body: &mut Arriving,
-        client: IpAddr,
-    ) -> Result<Admitted, Refused> {
-        let admission = &self.plan.admission;
-        let lines = head.lines();
-        let view = |body| RequestView { method: &head.method, scheme, target: &head.target, version: head.version, headers: &lines, body };
-        let early = view(if body.is_empty() { Body::Bytes(b"") } else { Body::Pending });
-        let read;
-        let whole;
-        let authentic = match admission.begin(rules, &early)? {
-            Step::NeedsBody => {
-                read = self.read(rules, body).await?;
-                whole = view(Body::Bytes(&read));
-                let Step::Begun(begun) = admission.begin(rules, &whole)? else { return Err(Reason::Internal.into()) };
-                admission.authenticate(begun).await?
-            }
-            Step::Begun(begun) if begun.needs_body() => {
-                read = self.read(rules, body).await?;
-                admission.authenticate(begun.with_body(&read)).await?
-            }
-            Step::Begun(begun) => {
-                let authentic = admission.authenticate(begun).await?;
-                read = self.read(rules, body).await?;
-                authentic.with_body(&read)
-            }
-        };
-        Ok(admission.admit(authentic.with_peer(client)).await?)
-    }
-
-    async fn read(&self, rules: &RouteRules, body: &mut Arriving) -> Result<Bytes, Refusal> {
-        body.read(rules.body_limit, self.plan.limits.body_idle).await
-    }
-
-    /// Sends an admitted request upstream once. The reservation is taken back if and only if no byte went, or an event
-    /// was not handled.
-    async fn forward_admitted(
-        &self,
-        passing: Passing<'_>,
-        expected: Option<Expected<'_>>,
-        mut admitted: Admitted,
-        report: &mut Report,
-    ) -> Result<Response<AnswerBody>, Refused> {
-        report.app.clone_from(&admitted.app().name);
-        report.key_id = admitted.key_id().to_owned();
-        report.dialect = admitted.dialect().to_owned();
-        let (opened, passage) = Passage::open(expected, &passing.head, admitted, passing.body.clone()).await?;
-        admitted = opened;
-        let outcome = self.send(passing, Some(&passage), Standing::Admitted(&admitted), &report.id).await?;
-        let used_up = match &outcome {
-            Ok(answer) if admitted.replay() == ReplayMode::Event => answer.status().is_success(),
-            Ok(_) => true,
-            Err(failure) => failure.sent && admitted.replay() != ReplayMode::Event,
-        };
-        if !used_up {
-            admitted.release().await;
-        } else if let Err(error) = admitted.commit().await {
-            tracing::error!(%error, id = report.id, "an admission could not be committed; it stays reserved");
-        }
-        passage.answer(outcome.map_err(failed)?, self.plan.limits.upstream_head).await
-    }
-
-    /// Sends a request upstream that a route in shadow mode would refuse: as nobody's.
-    async fn forward_unproved(&self, passing: Passing<'_>, report: &Report) -> Result<Response<AnswerBody>, Refused> {
-        let reason = report.would_refuse.unwrap_or(Reason::Internal);
-        self.send(passing, None, Standing::Unproved(reason), &report.id).await?.map_err(failed)
-    }
-
-    /// Sends a request as it is, or with its body opened.
-    async fn send(
-        &self,
-        passing: Passing<'_>,
-        passage: Option<&Passage<'_>>,
-        standing: Standing<'_>,
-        id: &str,
-    ) -> Result<Result<Response<AnswerBody>, Failure>, Refused> {
-        let Passing { route, head, outer, way, body } = passing;
-        let known = &self.plan.known;
-        let (own, keeps_own) = match standing {
-            Standing::Admitted(admitted) => (self.plan.own.get(admitted.dialect()).ok_or(Reason::Internal)?, route.keep_credentials),
-            // Nobody knows which protocol its parts belong to, and in shadow mode nothing may break: they go on as they came.
-            Standing::Unproved(_) => (known, true),
-        };
-        let stripping = Stripping { standing, way, own, known, keeps_own };
-        let target = stripping.target(&head).split_off(outer.prefix);
-        let headers = stripping.headers(&head, id);
-        let (headers, body) = match passage {
-            Some(passage) => (passage.headers(headers), passage.body()),
-            None => (headers, body),
-        };
-        let outgoing = Outgoing { method: head.method, target, headers, body };
-        Ok(self.upstreams.send(&route.upstream, outgoing).await)
-    }
 }
 
 /// Whether a reason is about who signed what, so that a route in shadow mode lets the request pass. Limits of size and number
@@ -303,10 +212,6 @@ const fn is_of_the_signature(reason: Reason) -> bool {
             | Reason::NotFound
             | Reason::Internal
     )
-}
-
-fn failed(failure: Failure) -> Refused {
-    Refused { problem: Problem::new(failure.reason), detail: failure.detail, about: About::default() }
 }
 
 /// The body, which keeps the permit until its last byte went or it is dropped.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use countersign_core::admission::Admitted;
+use countersign_core::admission::{Admitted, BodyProof};
 use countersign_protocol::{Dialect, Part, Place, Reason};
 
 use crate::forwarded::is_of_the_way;
@@ -121,6 +121,8 @@ pub(crate) struct Stripping<'a> {
     pub(crate) keeps_own: bool,
     /// Where any known dialect carries its claim.
     pub(crate) known: &'a Carried,
+    /// Where the gateway's own signature will stand: nothing of the peer's stays there.
+    pub(crate) replaced: Option<&'a Carried>,
 }
 
 impl Stripping<'_> {
@@ -136,6 +138,7 @@ impl Stripping<'_> {
                 tell("dialect", admitted.dialect().to_owned());
                 let covers = admitted.covers().iter().map(|part| visible(&part.to_string(), b",")).collect::<Vec<_>>();
                 tell("covers", covers.join(","));
+                tell("body", body_word(admitted.body()).to_owned());
             }
             // What a peer may learn: an upstream could show it.
             Standing::Unproved(reason) => tell("shadow", reason.public().as_str().to_owned()),
@@ -169,6 +172,9 @@ impl Stripping<'_> {
         if HOP_BY_HOP.contains(&plain.as_str()) || plain.starts_with(IDENTITY_PREFIX) || plain == REQUEST_ID {
             return false;
         }
+        if self.replaced.is_some_and(|replaced| replaced.headers.contains(&plain)) {
+            return false;
+        }
         // An untrusted peer may sign them, and still not say who stands before it. In another spelling they are the client's
         // also where a trusted proxy passes them on.
         if is_of_the_way(&plain) && (!self.way.trusted || name.contains('_')) {
@@ -182,11 +188,24 @@ impl Stripping<'_> {
     }
 
     fn keeps_parameter(&self, pair: &[u8]) -> bool {
+        if self.replaced.is_some_and(|replaced| replaced.has_parameter(pair)) {
+            return false;
+        }
         if self.own.has_parameter(pair) {
             return self.keeps_own;
         }
         let signed = || self.covers(&Part::QueryParameter(String::from_utf8_lossy(&parameter_name(pair)).into_owned()));
         self.covers(&Part::Query) || !self.known.has_parameter(pair) || signed()
+    }
+}
+
+/// What an upstream is told of the body.
+const fn body_word(proof: BodyProof) -> &'static str {
+    match proof {
+        BodyProof::Intact => "intact",
+        BodyProof::Pending => "pending",
+        // Also whatever a later version of the core may know less of.
+        _ => "unchecked",
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct Desk(Mutex<Slot>);
 struct Slot {
     head: Option<Result<Head, Refusal>>,
     reader: Option<Waker>,
+    /// Whether the answer to the head that was taken last switches to another protocol, once that is known.
+    switches: Option<bool>,
 }
 
 impl Desk {
@@ -60,7 +62,29 @@ impl Desk {
     }
 
     fn put(&self, head: Result<Head, Refusal>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).head = Some(head);
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (slot.head, slot.switches) = (Some(head), None);
+    }
+
+    /// Tells whether the answer to the request at hand switches to another protocol. Of a request before one whose head lies here already it
+    /// says nothing.
+    pub(crate) fn answered(&self, switches: bool) {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.head.is_none() {
+            slot.switches = Some(switches);
+            if let Some(reader) = slot.reader.take() {
+                reader.wake();
+            }
+        }
+    }
+
+    /// What was told by [`Desk::answered`]; else the reader is woken when it is.
+    fn switches(&self, cx: &Context<'_>) -> Option<bool> {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.switches.is_none() {
+            slot.reader = Some(cx.waker().clone());
+        }
+        slot.switches
     }
 }
 
@@ -72,7 +96,9 @@ enum State {
     Chunked(Chunked),
     /// A head was refused: nothing more is read from the peer.
     Refused,
-    /// HTTP/2, which has its own framing.
+    /// The peer asks for another protocol: what follows is read when the answer has told in which.
+    Asked,
+    /// HTTP/2 or a WebSocket connection, which have their own framing.
     Through,
 }
 
@@ -218,8 +244,9 @@ enum Progress {
 }
 
 impl State {
-    const fn after(head: &Head) -> Self {
+    fn after(head: &Head) -> Self {
         match head.framing {
+            _ if head.asks_for_websocket() => Self::Asked,
             Framing::Length(0) | Framing::Stream => Self::Head,
             Framing::Length(length) => Self::Length(length),
             Framing::Chunked => Self::Chunked(Chunked::new(CHUNK_SPARE)),
@@ -236,10 +263,13 @@ fn plain_head(head: &Head) -> Bytes {
         Framing::Chunked => plain.push_str("transfer-encoding: chunked\r\n"),
     }
     for token in ["close", "keep-alive"] {
-        if head.connection_says(token) {
+        if head.connection_says(token) && !head.asks_for_websocket() {
             plain.push_str(&format!("connection: {token}\r\n"));
             break;
         }
+    }
+    if head.asks_for_websocket() {
+        plain.push_str("connection: upgrade\r\nupgrade: websocket\r\n");
     }
     if head.expects_continue() {
         plain.push_str("expect: 100-continue\r\n");
@@ -271,6 +301,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
                     return Poll::Ready(Ok(()));
                 }
                 State::Chunked(_) => return this.poll_chunked(cx, buf),
+                State::Asked => match this.desk.switches(cx) {
+                    Some(true) => this.state = State::Through,
+                    Some(false) => this.state = State::Head,
+                    None => return Poll::Pending,
+                },
                 // An end of file would make hyper drop the answer that it is about to write.
                 State::Refused => return Poll::Pending,
                 State::Through => return this.poll_piece(cx, buf, u64::MAX).map_ok(|_| ()),

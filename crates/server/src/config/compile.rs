@@ -2,9 +2,12 @@
 
 mod envelope;
 mod faults;
+mod files;
+mod forward;
 mod listeners;
 mod route;
 mod store;
+mod upstream;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -14,17 +17,19 @@ use countersign_protocol::Dialects;
 use self::faults::Faults;
 use self::route::Reader;
 pub(super) use self::store::stores;
+use self::upstream::Upstreams;
 use super::written::{Span, WrittenLimits};
 use super::{Checked, Config, ConfigError, Settings};
 use crate::limits::{AddressRate, Limits};
 use crate::reload::Fixed;
 use crate::route::{Route, Routes};
+use crate::upstream::Directory;
 
 /// Threads that a gateway may have.
 const MAX_WORKERS: usize = 256;
 
 /// Everything that is wrong or weak, and the settings if nothing is wrong.
-pub(super) fn check(config: &Config, dialects: &Dialects) -> Checked {
+pub(super) fn check(config: &Config, dialects: &Dialects, before: &Directory) -> Checked {
     let written = &config.written;
     let mut faults = Faults::beginning_with(config.faults.clone());
     let mut warnings = Vec::new();
@@ -41,11 +46,14 @@ pub(super) fn check(config: &Config, dialects: &Dialects) -> Checked {
     let asks_clients = written.tls.iter().any(|tls| tls.get_ref().client_ca.is_some()) || !config.is_whole();
     let trusts = !written.trusted_proxies.is_empty() || !config.is_whole();
     let around = Around { listen: &listen, asks_clients, trusts, limits: &limits };
-    let routes = routes(config, dialects, &around, &mut warnings, &mut faults);
+    let mut upstreams = Upstreams::read(config, &limits, before, &mut faults);
+    let routes = routes(config, dialects, &around, &mut upstreams, &mut warnings, &mut faults);
+    let upstreams = upstreams.directory;
     let fixed = fixed(config, workers, &limits);
     let settings = workers.zip(admin).filter(|_| faults.is_empty()).map(|(workers, admin)| Settings {
         warnings: warnings.clone(),
         routes: Routes::new(routes),
+        upstreams,
         listen,
         tls,
         proxies,
@@ -67,7 +75,14 @@ struct Around<'a> {
     limits: &'a Limits,
 }
 
-fn routes(config: &Config, dialects: &Dialects, around: &Around<'_>, warnings: &mut Vec<String>, faults: &mut Faults) -> Vec<Route> {
+fn routes(
+    config: &Config,
+    dialects: &Dialects,
+    around: &Around<'_>,
+    upstreams: &mut Upstreams<'_>,
+    warnings: &mut Vec<String>,
+    faults: &mut Faults,
+) -> Vec<Route> {
     let written = &config.written.route;
     if written.is_empty() && config.is_whole() {
         faults.add(config.error(0, "no route", "write a [[route]] with prefix, upstream and dialects"));
@@ -75,7 +90,7 @@ fn routes(config: &Config, dialects: &Dialects, around: &Around<'_>, warnings: &
     let mut routes: Vec<Route> = Vec::new();
     for route in written {
         let reader = Reader { config, around, written: route.get_ref(), span: route.span() };
-        let Some(read) = reader.route(dialects, warnings, faults) else { continue };
+        let Some(read) = reader.route(dialects, upstreams, warnings, faults) else { continue };
         if let Some(other) = routes.iter().find(|other| same_requests(other, &read)) {
             let fault = format!("this route takes the requests of the route {}", other.name);
             faults.add(reader.error_at_route(fault, "change its host, prefix or methods"));
@@ -109,9 +124,6 @@ fn fixed(config: &Config, workers: Option<usize>, limits: &Limits) -> Fixed {
     fixed.note("store", &written.store);
     fixed.note("master_key", &written.master_key);
     fixed.note("limits.connections", limits.connections);
-    fixed.note("limits.upstream_connect", limits.upstream_connect);
-    fixed.note("limits.upstream_head", limits.upstream_head);
-    fixed.note("limits.upstream_idle", limits.upstream_idle);
     fixed
 }
 
@@ -136,6 +148,7 @@ fn limits(written: &WrittenLimits) -> Limits {
         upstream_connect: time(written.upstream_connect, default.upstream_connect),
         upstream_head: time(written.upstream_head, default.upstream_head),
         upstream_idle: time(written.upstream_idle, default.upstream_idle),
+        upstream_answer_idle: time(written.upstream_answer_idle, default.upstream_answer_idle),
         drain: time(written.drain, default.drain),
     }
 }

@@ -1,6 +1,6 @@
 //! What can be told of dialects by trying: sample requests are signed, and looked at.
 
-use countersign_protocol::{Credential, Dialect, Inputs, Part, Policy, Request, SignOptions, Timestamp};
+use countersign_protocol::{Credential, Dialect, Inputs, Part, Policy, Request, SignError, SignOptions, Timestamp};
 
 /// Why a route cannot accept both; `None` when no sample shows it.
 pub(super) fn overlap(a: &Dialect, b: &Dialect) -> Option<String> {
@@ -21,10 +21,23 @@ pub(super) fn leaves_host(dialect: &Dialect) -> bool {
     samples(dialect).iter().filter_map(verified).any(|intact| !intact.verified().covers().contains(&Part::Host))
 }
 
+/// Why nothing can be signed in this dialect with this credential and these inputs.
+///
+/// # Errors
+/// What is missing, or does not fit.
+pub(super) fn can_sign(dialect: &Dialect, credential: &Credential, inputs: &Inputs) -> Result<(), SignError> {
+    let request = Request::new("POST", "/sample").with_header("Host", "sample.example").with_header("Content-Type", "application/json");
+    let request = request.with_body("{}");
+    let options = SignOptions { inputs: inputs.clone(), ..SignOptions::new(AT).with_nonce(NONCE) };
+    dialect.sign(request, credential, &options).map(drop)
+}
+
 /// Base64 as text, so that dialects which decode their secret can use it too.
 fn credential() -> Credential {
     Credential::hmac("sample", "c2FtcGxlLXNlY3JldC1vZi0zMi1ieXRlcy1sZW5ndGg=")
 }
+
+const NONCE: &str = "b5f1c2d3e4f5061728394a5b6c7d8e9f";
 
 /// When the samples are signed: 2026-01-01T00:00:00Z.
 const AT: Timestamp = match Timestamp::from_seconds(1_767_225_600) {
@@ -40,7 +53,7 @@ fn samples(dialect: &Dialect) -> Vec<Request> {
         plain().with_header("Content-Type", "application/json").with_body("{\"a\":\"b\"}"),
         plain().with_header("Content-Type", "application/x-www-form-urlencoded").with_body("a=b"),
     ];
-    let mut options = SignOptions::new(AT).with_nonce("b5f1c2d3e4f5061728394a5b6c7d8e9f");
+    let mut options = SignOptions::new(AT).with_nonce(NONCE);
     for input in dialect.inputs().iter().filter(|input| !input.optional) {
         options = options.with_input(&input.name, "sample");
     }

@@ -4,6 +4,7 @@ pub(super) mod envelope;
 pub(super) mod route;
 pub(super) mod store;
 pub(super) mod tls;
+pub(super) mod upstream;
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use toml::Spanned;
 use self::route::WrittenRoute;
 use self::store::WrittenStore;
 use self::tls::WrittenTls;
+use self::upstream::WrittenUpstream;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,6 +42,8 @@ pub(super) struct Written {
     /// Whether connections of those begin with a PROXY header.
     pub(super) proxy_protocol: Option<Spanned<bool>>,
     #[serde(default)]
+    pub(super) upstream: Vec<Spanned<WrittenUpstream>>,
+    #[serde(default)]
     pub(super) route: Vec<Spanned<WrittenRoute>>,
 }
 
@@ -62,6 +66,7 @@ pub(super) struct WrittenLimits {
     pub(super) upstream_connect: Option<Span>,
     pub(super) upstream_head: Option<Span>,
     pub(super) upstream_idle: Option<Span>,
+    pub(super) upstream_answer_idle: Option<Span>,
     pub(super) drain: Option<Span>,
 }
 

@@ -11,6 +11,7 @@ use countersign_protocol::Dialects;
 use sha2::{Digest, Sha256};
 
 use crate::config::{Config, ConfigError, Settings};
+use crate::upstream::Directory;
 
 /// Bytes of one file that count for whether it changed.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
@@ -69,6 +70,11 @@ impl Source {
     /// # Errors
     /// Every fault.
     pub fn load(&self) -> Result<Loaded, Vec<ConfigError>> {
+        self.load_after(&Directory::default())
+    }
+
+    /// The same in the place of a configuration with these upstreams.
+    pub(crate) fn load_after(&self, before: &Directory) -> Result<Loaded, Vec<ConfigError>> {
         // Taken before anything is read: what changes meanwhile differs from it, and is loaded next.
         let fingerprint = self.fingerprint();
         *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Some(fingerprint);
@@ -79,7 +85,7 @@ impl Source {
             // Without the folders, every route of theirs would be told for a fault of its own.
             Err(fault) => return Err(config.faults().iter().cloned().chain([fault]).collect()),
         };
-        let checked = config.check(&dialects);
+        let checked = config.check_after(&dialects, before);
         match checked.settings {
             Some(settings) => Ok(Loaded { config, settings, dialects }),
             None => Err(checked.faults),

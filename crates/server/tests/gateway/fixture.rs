@@ -13,6 +13,7 @@ use countersign_protocol::{Credential, Dialects, KeyMaterial, Request, Scheme, S
 use countersign_server::Gateway;
 use countersign_server::config::Config;
 use countersign_server::reload::{Reloader, Source};
+use countersign_server::upstream::Directory;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -32,6 +33,8 @@ pub(crate) struct Fixture {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) upstream: Recorder,
     pub(crate) dialects: Dialects,
+    /// The gateway's upstreams, and what is known of their servers.
+    pub(crate) upstreams: Directory,
     clock: Arc<AtomicI64>,
     stop: Option<oneshot::Sender<()>>,
     ran: tokio::task::JoinHandle<std::io::Result<()>>,
@@ -115,12 +118,13 @@ impl Fixture {
             Admission::new(Arc::clone(&store) as Arc<dyn CredentialStore>, guard, now, &Secret::from("replay")).knowing(&setup.dialects);
         let config = Config::parse("gateway.toml", &config.replace("UPSTREAM", &upstream.address.to_string())).unwrap();
         let gateway = Gateway::bind(config.compile(&setup.dialects).unwrap(), &setup.dialects, admission).unwrap();
+        let upstreams = gateway.upstreams();
         let (tls, admin, reloader) = (gateway.tls_addresses().to_vec(), gateway.admin_address(), gateway.reloader());
         let address = gateway.addresses().first().or(tls.first()).copied().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let ran = tokio::spawn(gateway.run(async move { drop(stopped.await) }));
-        Self { address, tls, admin, reloader, folder, store, upstream, dialects: setup.dialects, clock, stop: Some(stop), ran }
+        Self { address, tls, admin, reloader, folder, store, upstream, dialects: setup.dialects, upstreams, clock, stop: Some(stop), ran }
     }
 
     /// The configuration file, with this text, from which the gateway can be reloaded. `UPSTREAM` as in [`Fixture::start`].
@@ -223,6 +227,11 @@ impl Client {
         self.stream.write_all(bytes).await.unwrap();
     }
 
+    /// Whether all of these bytes could be sent before the gateway closed the connection.
+    pub(crate) async fn could_write(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).await.is_ok()
+    }
+
     /// The next answer; `None` when the connection was closed before one began.
     pub(crate) async fn answer(&mut self) -> Option<Answer> {
         tokio::time::timeout(Duration::from_secs(20), self.read_answer()).await.expect("an answer in time")
@@ -249,6 +258,19 @@ impl Client {
         let body = self.read[end + 4..end + 4 + length].to_vec();
         self.read.drain(..end + 4 + length);
         Some(Answer { status, headers, body })
+    }
+
+    /// Reads until these bytes have come; everything up to their end, which is taken off.
+    pub(crate) async fn read_until(&mut self, wanted: &[u8]) -> Vec<u8> {
+        let reading = async {
+            loop {
+                if let Some(at) = find(&self.read, wanted) {
+                    return self.read.drain(..at + wanted.len()).collect();
+                }
+                assert_ne!(self.stream.read_buf(&mut self.read).await.unwrap(), 0, "closed: {}", String::from_utf8_lossy(&self.read));
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), reading).await.expect("these bytes in time")
     }
 
     /// Whether the gateway closes the connection, sending nothing more.
@@ -299,7 +321,7 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, seen) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
         let record = Arc::clone(&seen);

@@ -1,6 +1,7 @@
 //! Hostile requests: each is refused, or forwarded as exactly the one request that was verified.
 
-use crate::fixture::{Client, Fixture, raw};
+use crate::fixture::{Client, Fixture, Setup, raw};
+use crate::servers::{Raw, named};
 
 /// What stands between a request line and the rest, or in its place.
 fn hostile(gateway: &Fixture) -> Vec<(String, Vec<u8>)> {
@@ -71,9 +72,6 @@ fn hostile(gateway: &Fixture) -> Vec<(String, Vec<u8>)> {
     .map(|(name, text)| (name.to_owned(), text.into_bytes()))
     .collect::<Vec<_>>();
     // Chunked bodies whose framing is wrong.
-    let mut chunked = signed();
-    chunked.headers.push(("Transfer-Encoding".to_owned(), b"chunked".to_vec()));
-    chunked.body.clear();
     for framing in [
         "5\nhello\r\n0\r\n\r\n",
         "5\r\nhello0\r\n\r\n",
@@ -84,6 +82,9 @@ fn hostile(gateway: &Fixture) -> Vec<(String, Vec<u8>)> {
         "5\r\nhello\r\n0\r\n\n",
         "05;\nx\r\nhello\r\n0\r\n\r\n",
     ] {
+        let mut chunked = signed();
+        chunked.headers.push(("Transfer-Encoding".to_owned(), b"chunked".to_vec()));
+        chunked.body.clear();
         cases.push((format!("chunks {framing:?}"), [raw(&chunked), framing.as_bytes().to_vec(), smuggled.as_bytes().to_vec()].concat()));
     }
     // Every control character and every byte beyond ASCII, in a header's name, in the target, and in Host.
@@ -115,6 +116,61 @@ async fn hostile_requests_are_refused_and_nothing_goes_upstream() {
         assert!(gateway.upstream.requests().is_empty(), "{name}: {:?}", gateway.upstream.requests());
     }
 }
+
+/// Whether what a server received holds a complete request, however it is framed.
+fn is_complete(seen: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(seen);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.split("\r\n").find_map(|line| line.strip_prefix("content-length: ")).map(|text| text.parse::<usize>().unwrap());
+    length.map_or_else(|| !head.contains("transfer-encoding") || format!("\r\n{body}").contains("\r\n0\r\n\r\n"), |n| body.len() >= n)
+}
+
+#[tokio::test]
+async fn where_bodies_go_by_a_hostile_request_is_never_complete_upstream() {
+    for route in ["body = \"streamed\"", "body = \"unsigned\"", "body = \"unsigned\"\nupgrade = true"] {
+        let server = Raw::silent().await;
+        let gateway = Fixture::start(&named(&[server.address], "", route), Setup::default()).await;
+        for (name, bytes) in hostile(&gateway) {
+            let answer = gateway.exchange(&bytes).await;
+            match answer.status {
+                400 => drop(answer.refuses(400, "malformed_request")),
+                _ => drop(answer.refuses(401, "signature_mismatch")),
+            }
+            assert!(server.all().iter().all(|seen| !is_complete(seen)), "{route} {name}: {:?}", server.all());
+        }
+        // Those whose head was clear, and whose chunks were not.
+        assert!(server.connections() <= 8, "{route}: {}", server.connections());
+    }
+}
+
+#[tokio::test]
+async fn where_bodies_go_by_odd_but_clear_requests_are_forwarded_as_one() {
+    for route in ["body = \"streamed\"", "body = \"unsigned\""] {
+        let server = Raw::start(|mut peer| async move {
+            while peer.until(b"hello").await && tokio::io::AsyncWriteExt::write_all(&mut peer.stream, LAST).await.is_ok() {
+                while peer.read().await {}
+            }
+        })
+        .await;
+        let gateway = Fixture::start(&named(&[server.address], "", route), Setup::default()).await;
+        let signed = || String::from_utf8(raw(&gateway.sign("house", gateway.request("POST", "/path?query").with_body("hello")))).unwrap();
+        let cases = [
+            format!("\r\n{}", signed()),
+            signed().replacen("HTTP/1.1", "HTTP/1.0", 1),
+            signed().replacen("\r\n", "\r\nX-A: caf\u{e9}\r\n", 1),
+            signed() + "GARBAGE\r\n\r\n",
+        ];
+        for (n, text) in cases.iter().enumerate() {
+            assert_eq!(gateway.exchange(text.as_bytes()).await.status, 200, "{route} {text}");
+            let seen = String::from_utf8_lossy(&server.seen(n)).into_owned();
+            assert!(seen.starts_with("POST /path?query HTTP/1.1\r\n") && seen.ends_with("\r\n\r\nhello"), "{route}: {seen}");
+        }
+        assert_eq!(server.connections(), cases.len());
+    }
+}
+
+/// An answer after which the connection is closed.
+const LAST: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
 
 #[tokio::test]
 async fn odd_but_clear_requests_are_forwarded_as_one() {

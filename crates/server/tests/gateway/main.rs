@@ -1,6 +1,7 @@
 //! The gateway end to end: real sockets, real signatures, a clock and an upstream that the test holds.
 #![expect(clippy::unwrap_used, reason = "a test ends where its setup fails")]
 
+mod answers;
 mod behind;
 mod complaints;
 mod config;
@@ -10,11 +11,20 @@ mod fixture;
 mod forwarding;
 mod hostile;
 mod http2;
+mod http2_upstream;
+mod identity;
 mod lifecycle;
 mod overload;
 mod pki;
 mod proxies;
+mod real_servers;
 mod reasons;
 mod reload;
+mod servers;
 mod shadow;
+mod streaming;
 mod tls;
+mod tls_upstream;
+mod tunnels;
+mod upstream_config;
+mod upstreams;

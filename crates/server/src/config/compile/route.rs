@@ -9,9 +9,11 @@ use toml::Spanned;
 
 use super::Around;
 use super::faults::Faults;
+use super::upstream::Upstreams;
 use crate::config::written::route::{WrittenAuthority, WrittenRoute, WrittenWindow};
 use crate::config::{Config, ConfigError, samples};
-use crate::route::{ClientCertificate, ExternalAuthority, Mode, Route, Upstream, is_plain_path};
+use crate::route::forward::BodyMode;
+use crate::route::{ClientCertificate, ExternalAuthority, Mode, Route, is_plain_path};
 use crate::tls::Fingerprint;
 
 /// Reads one route.
@@ -32,18 +34,34 @@ impl Reader<'_> {
     }
 
     /// The route, or every fault of it.
-    pub(super) fn route(&self, known: &Dialects, warnings: &mut Vec<String>, faults: &mut Faults) -> Option<Route> {
+    pub(super) fn route(
+        &self,
+        known: &Dialects,
+        upstreams: &mut Upstreams<'_>,
+        warnings: &mut Vec<String>,
+        faults: &mut Faults,
+    ) -> Option<Route> {
         let written = self.written;
         let prefix = faults.keep(self.prefix());
         let host = faults.keep(written.host.as_ref().map(|host| self.host(host)).transpose());
-        let rules = self.rules(known, faults);
+        let mut rules = self.rules(known, faults);
         let methods = faults.keep_all(written.methods.iter().flatten().map(|method| self.method(method)));
-        let upstream = faults.keep(self.upstream());
+        let upstream = upstreams.find(&written.upstream, faults);
+        let forward = rules.as_ref().zip(upstream.as_ref());
+        let forward = forward.and_then(|(rules, upstream)| faults.keep(self.forwarding(&rules.dialects, known, upstream)));
+        let passes = forward.as_ref().is_some_and(|forward| forward.body != BodyMode::Buffered);
+        if let Some(rules) = rules.as_mut().filter(|_| passes && written.body_limit.is_none()) {
+            rules.body_limit = usize::MAX;
+        }
         let authority = faults.keep(self.authority());
         let external_prefix = faults.keep(self.external_prefix());
         let mode = faults.keep(self.mode());
         let client_certificate = faults.keep(self.client_certificate());
         let envelope = rules.as_ref().and_then(|rules| faults.keep(self.envelope(rules)));
+        if let Some(written) = written.envelope.as_ref().filter(|_| passes) {
+            let mend = "write `body = \"buffered\"`, or remove the envelope";
+            faults.add(self.error(written, "an envelope is opened as a whole, and this route does not read bodies", mend));
+        }
         let (prefix, host) = (prefix?, host?);
         let route = Route {
             name: format!("{}{prefix}", host.as_deref().unwrap_or_default()),
@@ -52,6 +70,7 @@ impl Reader<'_> {
             rules: rules?,
             methods: methods?,
             upstream: upstream?,
+            forward: forward?,
             keep_credentials: written.keep_credentials,
             authority: authority?,
             external_prefix: external_prefix?,
@@ -117,23 +136,6 @@ impl Reader<'_> {
             return Ok(text.clone());
         }
         Err(self.error(method, format!("`{text}` is no method"), "write it in capitals, such as GET"))
-    }
-
-    fn upstream(&self) -> Result<Upstream, ConfigError> {
-        let text = self.written.upstream.get_ref();
-        if text == "echo" {
-            return Ok(Upstream::Echo);
-        }
-        let authority = text.strip_prefix("http://").map(|rest| rest.strip_suffix('/').unwrap_or(rest));
-        match authority.filter(|a| !a.contains('@')).and_then(|a| a.parse::<Authority>().ok()) {
-            Some(authority) => Ok(Upstream::Http(authority)),
-            None => {
-                let mend = "write `http://host:port` without a path (requests keep their own), or `echo`";
-                // What stands before an `@` may be a password.
-                let shown = if text.contains('@') { "an address with user information" } else { &format!("`{text}`") };
-                Err(self.error(&self.written.upstream, format!("{shown} is no upstream"), mend))
-            }
-        }
     }
 
     fn dialects(&self, known: &Dialects, faults: &mut Faults) -> Option<Vec<Dialect>> {

@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::Span;
 use super::envelope::WrittenEnvelope;
+use super::upstream::WrittenIdentity;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -14,7 +15,7 @@ pub(in crate::config) struct WrittenRoute {
     pub(in crate::config) host: Option<Spanned<String>>,
     pub(in crate::config) prefix: Spanned<String>,
     pub(in crate::config) methods: Option<Vec<Spanned<String>>>,
-    /// `http://host:port` or `echo`
+    /// The name of an [[upstream]], `http://host:port`, `https://host:port` or `echo`
     pub(in crate::config) upstream: Spanned<String>,
     pub(in crate::config) dialects: Vec<Spanned<String>>,
     #[serde(default)]
@@ -32,6 +33,10 @@ pub(in crate::config) struct WrittenRoute {
     pub(in crate::config) allow_ambiguous: bool,
     pub(in crate::config) loopback_is_tls: Option<Spanned<bool>>,
     pub(in crate::config) body_limit: Option<usize>,
+    /// `buffered`, `streamed` or `unsigned`
+    pub(in crate::config) body: Option<Spanned<String>>,
+    pub(in crate::config) upgrade: Option<Spanned<bool>>,
+    pub(in crate::config) identity: Option<Spanned<WrittenIdentity>>,
     #[serde(default)]
     pub(in crate::config) keep_credentials: bool,
     pub(in crate::config) authority: Option<Spanned<WrittenAuthority>>,
