@@ -1,11 +1,14 @@
 //! The command line as written: flags and their shapes, no logic.
 
+pub(crate) mod import;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use countersign_protocol::{Algorithm, Scheme, Timestamp};
 
+use self::import::ImportArgs;
 use crate::values;
 
 /// Sign, verify and serve every request-signing protocol that a dialect file describes.
@@ -45,6 +48,8 @@ pub(crate) enum Command {
     App(AppArgs),
     /// Run the gateway; without a config: a demo with an echo upstream.
     Serve(ServeArgs),
+    /// Turn another gateway's declarative file into a config and a list of apps: exit code 0 if nothing was left out, else 3.
+    Import(ImportArgs),
 }
 
 /// Which dialect, with which inputs.
@@ -209,6 +214,11 @@ pub(crate) enum AppCommand {
     Add(Box<AppAddArgs>),
     /// One line for each credential of each app.
     List,
+    /// Register the apps and credentials of a file, as `import` writes it.
+    Import {
+        /// The file: JSON or YAML.
+        file: PathBuf,
+    },
     /// Give an app a new secret; the old one ends after the overlap.
     Rotate {
         /// The app.

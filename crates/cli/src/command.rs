@@ -3,6 +3,7 @@
 pub(crate) mod adapter;
 pub(crate) mod app;
 pub(crate) mod dialects;
+pub(crate) mod import;
 pub(crate) mod serve;
 pub(crate) mod sign;
 pub(crate) mod verify;

@@ -11,6 +11,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// The message was refused; the verdict was already printed. Exit code 1.
     Rejected,
+    /// Something was left out; it was already told. Exit code 3.
+    Incomplete,
     /// The reader of our output went away: nothing more to say.
     OutputClosed,
 }
@@ -31,6 +33,7 @@ impl Failure {
         match self {
             Self::Usage(_) => 2,
             Self::Rejected => 1,
+            Self::Incomplete => 3,
             Self::OutputClosed => 0,
         }
     }

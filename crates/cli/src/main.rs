@@ -4,6 +4,7 @@ mod args;
 mod command;
 mod console;
 mod failure;
+mod import;
 mod input;
 mod key;
 mod output;
@@ -41,6 +42,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Dialects(command) => command::dialects::run(&command, &registry, json),
         Command::Adapter => command::adapter::run(&registry),
         Command::App(args) => command::app::run(&args, &registry, json),
+        Command::Import(args) => command::import::run(&args, &registry, json),
         Command::Serve(args) => command::serve::run(&args, registry, json),
     }
 }

@@ -1,5 +1,7 @@
 //! `countersign app`: registers apps and credentials in the embedded store, also while `serve` runs on it.
 
+mod import;
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +34,7 @@ pub(crate) fn run(args: &AppArgs, registry: &Registry, json: bool) -> Result<(),
         match &args.command {
             AppCommand::Add(args) => add(args, &store, registry, json).await,
             AppCommand::List => list(&store, json).await,
+            AppCommand::Import { file } => import::run(file, &store, registry, json).await,
             AppCommand::Rotate { name, key_id, overlap } => rotate(&store, name, key_id.as_deref(), *overlap, json).await,
             AppCommand::Enable { name, key_id } => set_status(&store, name, key_id.as_deref(), Status::Active).await,
             AppCommand::Disable { name, key_id } => set_status(&store, name, key_id.as_deref(), Status::Disabled).await,
