@@ -1,5 +1,8 @@
 //! `import`: what is carried over, what is left out and said, and that it then works.
 
+mod others;
+mod served;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -8,5 +8,6 @@ mod broken;
 mod curl;
 mod import;
 mod serve;
+mod serving;
 mod sign;
 mod support;
