@@ -5,7 +5,9 @@
 mod adapter;
 mod app;
 mod broken;
+mod config;
 mod curl;
+mod drain;
 mod import;
 mod serve;
 mod serving;

@@ -3,15 +3,16 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use countersign_testbed::wait_until;
 use serde_json::Value;
 
 use crate::support::command;
 
 /// A running gateway, stopped at the end of the test.
 pub(crate) struct Serving {
-    pub(crate) child: Child,
+    child: Child,
     stderr: BufReader<ChildStderr>,
 }
 
@@ -26,12 +27,17 @@ impl Serving {
 
     /// The address that it announced.
     pub(crate) fn address(&mut self) -> String {
+        self.line("listening on ")
+    }
+
+    /// What follows this on the first line that begins with it.
+    pub(crate) fn line(&mut self, start: &str) -> String {
         let mut line = String::new();
-        while !line.starts_with("listening on ") {
+        while !line.starts_with(start) {
             line.clear();
-            assert_ne!(self.stderr.read_line(&mut line).unwrap(), 0, "it ended before it listened");
+            assert_ne!(self.stderr.read_line(&mut line).unwrap(), 0, "it ended before it said {start}");
         }
-        line.trim_end().trim_start_matches("listening on ").to_owned()
+        line.trim_end().trim_start_matches(start).to_owned()
     }
 
     pub(crate) fn recipes(&mut self) -> Vec<Value> {
@@ -46,15 +52,23 @@ impl Serving {
 
     /// Ends it with SIGTERM, and gives its exit code.
     pub(crate) fn stop(&mut self) -> Option<i32> {
-        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        let started = Instant::now();
-        while started.elapsed() < Duration::from_secs(20) {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        None
+        self.signal("TERM");
+        self.code()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    /// Its exit code, when it ends in time.
+    pub(crate) fn code(&mut self) -> Option<i32> {
+        let mut code = None;
+        wait_until(Duration::from_secs(20), || {
+            code = self.child.try_wait().unwrap().and_then(|status| status.code());
+            code.is_some()
+        });
+        code
     }
 }
 
