@@ -224,6 +224,9 @@ pub(crate) struct AppArgs {
     /// The folder of the embedded store; by default that of `serve`.
     #[arg(long, global = true, value_name = "FOLDER", env = "COUNTERSIGN_DATA")]
     pub(crate) data: Option<PathBuf>,
+    /// A gateway's config: the store and the dialects are those that it names.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: AppCommand,
 }

@@ -41,7 +41,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Verify(args) => command::verify::run(&args, &registry, json),
         Command::Dialects(command) => command::dialects::run(&command, &registry, json),
         Command::Adapter => command::adapter::run(&registry),
-        Command::App(args) => command::app::run(&args, &registry, json),
+        Command::App(args) => command::app::run(&args, registry, json),
         Command::Import(args) => command::import::run(&args, &registry, json),
         Command::Config(command) => command::config::run(&command, registry, json),
         Command::Probe { url } => command::probe::run(&url),

@@ -34,7 +34,14 @@ pub(crate) fn create(folder: &Path) -> Result<(), Failure> {
 /// Opens the store in this folder, or creates it together with its master key.
 pub(crate) fn open(folder: &Path) -> Result<SqliteStore, Failure> {
     create(folder)?;
-    let files = StoreFiles::within(folder);
+    open_files(&StoreFiles::within(folder))
+}
+
+/// Opens the store of these files, or creates it together with its master key.
+pub(crate) fn open_files(files: &StoreFiles) -> Result<SqliteStore, Failure> {
+    for file in [&files.store, &files.master_key] {
+        file.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(Ok(()), create)?;
+    }
     let key = MasterKey::open_or_create(&files.master_key).map_err(Failure::usage)?;
     SqliteStore::open(&files.store, Arc::new(key)).map_err(Failure::usage)
 }

@@ -10,8 +10,10 @@ use std::time::Duration;
 use countersign_core::app::{App, NewCredential, Registered, Status, Terms};
 use countersign_core::error::StoreError;
 use countersign_core::random::{generate_key_id, generate_secret};
-use countersign_core::store::CredentialStore;
+use countersign_core::store::{CredentialStore, SqliteStore};
 use countersign_protocol::{KeyMaterial, Secret};
+use countersign_server::config::Config;
+use countersign_server::store::StoreFiles;
 use serde_json::{Value, json};
 
 use super::now;
@@ -27,8 +29,9 @@ impl From<StoreError> for Failure {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &AppArgs, registry: &Registry, json: bool) -> Result<(), Failure> {
-    let store = store::open(&store::folder(args.data.as_deref())?)?;
+pub(crate) fn run(args: &AppArgs, mut registry: Registry, json: bool) -> Result<(), Failure> {
+    let store = open(args, &mut registry)?;
+    let registry = &registry;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(async {
         match &args.command {
@@ -40,6 +43,15 @@ pub(crate) fn run(args: &AppArgs, registry: &Registry, json: bool) -> Result<(),
             AppCommand::Disable { name, key_id } => set_status(&store, name, key_id.as_deref(), Status::Disabled).await,
         }
     })
+}
+
+/// The store that was named, or that of the config that was.
+fn open(args: &AppArgs, registry: &mut Registry) -> Result<SqliteStore, Failure> {
+    let Some(path) = &args.config else { return store::open(&store::folder(args.data.as_deref())?) };
+    let config = Config::read(path).map_err(Failure::usage)?;
+    config.dialect_folders().iter().try_for_each(|folder| registry.load(folder))?;
+    let data = store::folder(args.data.as_deref().or(config.data()))?;
+    store::open_files(&StoreFiles::of(&config, &data))
 }
 
 async fn add(args: &AppAddArgs, store: &dyn CredentialStore, registry: &Registry, json: bool) -> Result<(), Failure> {

@@ -7,6 +7,7 @@ mod app;
 mod broken;
 mod config;
 mod curl;
+mod deploy;
 mod drain;
 mod import;
 mod serve;
