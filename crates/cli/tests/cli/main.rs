@@ -9,6 +9,7 @@ mod config;
 mod curl;
 mod deploy;
 mod drain;
+mod guides;
 mod import;
 mod serve;
 mod serving;
