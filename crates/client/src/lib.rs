@@ -34,6 +34,8 @@
 
 mod client;
 mod error;
+#[cfg(doctest)]
+mod guides;
 mod outgoing;
 
 pub use client::SigningClient;
@@ -41,14 +43,3 @@ pub use client::SigningClient;
 pub use countersign_dialects::Folder;
 pub use error::ClientError;
 pub use outgoing::OutgoingRequest;
-
-/// The guides for those who come from other crates: their examples are run with the tests of the documents.
-#[cfg(doctest)]
-mod guides {
-    #[doc = include_str!("../../../docs/from-aws-sigv4.md")]
-    struct FromSignatureVersion4;
-    #[doc = include_str!("../../../docs/from-reqsign.md")]
-    struct FromReqsign;
-    #[doc = include_str!("../../../docs/from-httpsig.md")]
-    struct FromHttpsig;
-}
