@@ -14,7 +14,7 @@ const APP_NAME: usize = 64;
 pub(super) struct AppDraft {
     pub(super) name: String,
     pub(super) labels: BTreeMap<String, String>,
-    /// The groups that it is in, by which routes let it in; its own name there is one.
+    /// The groups that it is in, by which routes let it in.
     pub(super) groups: BTreeSet<String>,
     pub(super) credentials: Vec<CredentialDraft>,
 }
@@ -80,8 +80,7 @@ impl Draft<'_> {
         if own != name {
             self.notes.remark(path, format!("{name:?} is called {own} here"));
         }
-        let groups = BTreeSet::from([name.to_owned()]);
-        self.apps.push(AppDraft { name: own, labels: BTreeMap::new(), groups, credentials: Vec::new() });
+        self.apps.push(AppDraft { name: own, labels: BTreeMap::new(), groups: BTreeSet::new(), credentials: Vec::new() });
         Some(self.apps.len() - 1)
     }
 
@@ -103,7 +102,14 @@ impl Draft<'_> {
             missing(&keys.secret, "write the secret into the file: one that the gateway made itself must be read from its store");
             return None;
         }
-        let secret = kind?;
+        let Some(secret) = kind else {
+            self.notes.left_out(
+                &entry.path,
+                "a setting of the credential is not known, and may bound its use",
+                "see the note on that setting",
+            );
+            return None;
+        };
         if is_reference(secret) {
             let why = "the secret is a reference into another store, which is not followed";
             self.notes.left_out(&entry.at(&keys.secret), why, "put the secret itself into a copy of the file, and import that");

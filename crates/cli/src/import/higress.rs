@@ -47,6 +47,7 @@ fn config(entry: &Entry<'_>, mut rules: Vec<Rule>, draft: &mut Draft<'_>) -> Res
         let credential = draft.credential(consumer, keys);
         if let Some(app) = draft.app(&consumer.path, name) {
             draft.apps[app].credentials.extend(credential);
+            draft.apps[app].groups.insert(name.to_owned());
         }
     }
     let written = entry.entries("_rules_");

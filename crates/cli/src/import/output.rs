@@ -71,10 +71,10 @@ impl Report {
     /// Tells the outcome: the notes on stderr, what was written on stdout.
     pub(super) fn tell(&self, out: &Path, settled: &Settled, json: bool) -> Result<(), Failure> {
         for LeftOut { path, why, mend } in &self.left_out {
-            console::say(&format!("left out {}: {why}; {mend}", at(path)));
+            console::say(&printable(&format!("left out {}: {why}; {mend}", at(path))));
         }
         for Remark { path, text } in &self.remarks {
-            console::say(&format!("note {}: {text}", at(path)));
+            console::say(&printable(&format!("note {}: {text}", at(path))));
         }
         let credentials: usize = settled.apps.iter().map(|app| app.app.credentials.len()).sum();
         let (apps, routes, lost) = (settled.apps.len(), settled.routes.len(), self.left_out.len());
@@ -91,4 +91,9 @@ impl Report {
 
 fn at(path: &str) -> &str {
     if path.is_empty() { "the file" } else { path }
+}
+
+/// The text without what a terminal would obey: names of the file stand in it.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

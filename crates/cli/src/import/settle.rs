@@ -42,9 +42,11 @@ pub(super) fn settle(draft: Draft<'_>, registry: &Registry) -> Settled {
     Settled { routes: routes.iter().map(route_text).collect(), apps: apps.into_iter().map(scoped).collect() }
 }
 
-/// The scope that stands for being in one of these groups.
+/// The scope that stands for being in one of these groups: two sets of groups never have one scope.
 fn scope(groups: &BTreeSet<String>) -> String {
-    let names: Vec<&str> = groups.iter().map(String::as_str).collect();
+    let plain = groups.iter().all(|group| !group.contains(['|', '"']));
+    let name = |group: &String| if plain { group.clone() } else { format!("{group:?}") };
+    let names: Vec<String> = groups.iter().map(name).collect();
     format!("allow: {}", names.join(" | "))
 }
 
@@ -189,5 +191,18 @@ impl Settled {
             apps.push(json!({ "name": app.name, "labels": app.labels, "scopes": scopes, "credentials": credentials }));
         }
         (json!({ "countersign_apps": 1, "apps": apps }), files)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn different_groups_have_different_scopes() {
+        let of = |names: &[&str]| scope(&names.iter().map(|name| (*name).to_owned()).collect());
+        assert_eq!(of(&["b", "a"]), "allow: a | b");
+        let all = [of(&["a", "b"]), of(&["a | b"]), of(&["\"a\"", "b"]), of(&["a\" | \"b"]), of(&["a"])];
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "{all:?}");
     }
 }

@@ -83,6 +83,31 @@ fn secrets_are_for_their_owner_only_and_never_shown() {
 }
 
 #[test]
+fn groups_become_scopes_and_a_name_is_no_group() {
+    let scratch = Scratch::new();
+    let text = KONG.replacen("_transform: true", "plugins: [{ name: acl, config: { allow: [admin] } }]", 1);
+    let text =
+        text.replacen("  custom_id: \"42\"", "  acls: [{ group: admin }]", 1).replacen("- username: bob\n", "- username: group admin\n", 1);
+    let imported = Imported::of(&scratch, "kong", &text, &[]);
+    assert_eq!(imported.run.code, 0, "{}", imported.run.stderr);
+    let apps = imported.json("apps.json");
+    assert!(imported.text("gateway.toml").contains("scopes = [\"allow: group admin\"]"));
+    assert_eq!(apps["apps"][0]["scopes"], serde_json::json!(["allow: group admin"]));
+    assert_eq!(apps["apps"][1]["scopes"], serde_json::json!([]), "{apps}");
+}
+
+#[test]
+fn names_of_the_file_do_not_reach_the_terminal_as_commands() {
+    let scratch = Scratch::new();
+    let imported = Imported::of(&scratch, "kong", &KONG.replacen("_transform: true", "\"evil\\e[2Jkey\": 1", 1), &[]);
+    assert!(
+        imported.run.code == 3 && !imported.run.stderr.contains('\u{1b}') && imported.run.stderr.contains("evil"),
+        "{}",
+        imported.run.stderr
+    );
+}
+
+#[test]
 fn nothing_is_overwritten() {
     let scratch = Scratch::new();
     let file = scratch.file("kong.yml", KONG);
