@@ -1,6 +1,8 @@
 //! The command line as written: flags and their shapes, no logic.
 
+pub(crate) mod config;
 pub(crate) mod envelope;
+pub(crate) mod import;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,7 +10,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use countersign_protocol::{Algorithm, Scheme, Timestamp};
 
+use self::config::ConfigCommand;
 use self::envelope::{EnvelopeArgs, OpenAnswerArgs};
+use self::import::ImportArgs;
 use crate::values;
 
 /// Sign, verify and serve every request-signing protocol that a dialect file describes.
@@ -52,6 +56,27 @@ pub(crate) enum Command {
     Key(StoreKeyArgs),
     /// Run the gateway; without a config: a demo with an echo upstream.
     Serve(ServeArgs),
+    /// Turn another gateway's declarative file into a config and a list of apps: exit code 0 if nothing was left out, else 3.
+    Import(ImportArgs),
+    /// Check, begin or show a gateway's config.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Ask an address for an answer, such as the admin listener's /readyz: exit code 0 for a status of 200 to 299, else 1.
+    Probe {
+        /// An address such as http://127.0.0.1:9090/readyz.
+        url: String,
+    },
+    /// Print the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page of the command, or write one page for each command into a folder.
+    Man {
+        /// The folder.
+        #[arg(short, long, value_name = "FOLDER")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// Which dialect, with which inputs.
@@ -262,6 +287,11 @@ pub(crate) enum AppCommand {
     },
     /// One line for each credential of each app.
     List,
+    /// Register the apps and credentials of a file, as `import` writes it.
+    Import {
+        /// The file: JSON or YAML.
+        file: PathBuf,
+    },
     /// Give an app a new secret; the old one ends after the overlap.
     Rotate {
         /// The app.

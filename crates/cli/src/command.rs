@@ -2,9 +2,13 @@
 
 pub(crate) mod adapter;
 pub(crate) mod app;
+pub(crate) mod config;
 pub(crate) mod dialects;
+pub(crate) mod import;
 pub(crate) mod key;
+pub(crate) mod manual;
 pub(crate) mod open_answer;
+pub(crate) mod probe;
 pub(crate) mod serve;
 pub(crate) mod sign;
 pub(crate) mod verify;

@@ -11,6 +11,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// The message was refused; the verdict was already printed. Exit code 1.
     Rejected,
+    /// Something was left out; it was already told. Exit code 3.
+    Incomplete,
     /// The reader of our output went away: nothing more to say.
     OutputClosed,
 }
@@ -31,6 +33,7 @@ impl Failure {
         match self {
             Self::Usage(_) => 2,
             Self::Rejected => 1,
+            Self::Incomplete => 3,
             Self::OutputClosed => 0,
         }
     }
@@ -41,6 +44,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Usage(text) => f.write_str(text),
             Self::Rejected => f.write_str("the message was refused"),
+            Self::Incomplete => f.write_str("something was left out"),
             Self::OutputClosed => f.write_str("the output was closed"),
         }
     }

@@ -5,6 +5,7 @@ mod command;
 mod console;
 mod envelope;
 mod failure;
+mod import;
 mod input;
 mod key;
 mod output;
@@ -45,5 +46,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::App(args) => command::app::run(&args, registry, json),
         Command::Key(args) => command::key::run(&args, registry, json),
         Command::Serve(args) => command::serve::run(&args, &registry, json),
+        Command::Import(args) => command::import::run(&args, &registry, json),
+        Command::Config(command) => command::config::run(&command, registry, json),
+        Command::Probe { url } => command::probe::run(&url),
+        Command::Completions { shell } => command::manual::completions(shell),
+        Command::Man { out } => command::manual::pages(out.as_deref()),
     }
 }

@@ -51,6 +51,8 @@ mod draft;
 #[cfg(feature = "envelope")]
 mod envelope;
 mod error;
+#[cfg(doctest)]
+mod guides;
 mod outgoing;
 
 pub use client::SigningClient;

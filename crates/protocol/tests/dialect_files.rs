@@ -1,6 +1,6 @@
 //! Dialect files that make no sense: each is refused with the place, the fault and the mend.
 
-use countersign_protocol::{Dialect, Dialects, LoadError};
+use countersign_protocol::{Credential, Dialect, Dialects, Inputs, LoadError, Policy, Request, SignOptions, Timestamp};
 
 const HEAD: &str = "countersign: 1\ndialect: a\ntitle: t\n";
 const SIGNED: &str = "string_to_sign: \"{time}{method}\"\n";
@@ -163,4 +163,19 @@ fn ids_are_not_shadowed_unasked() {
     assert!(dialects.add_yaml("another-name", &file("replaces: aws-sigv4\n")).is_err(), "stem and id differ");
     dialects.add_yaml("aws-sigv4", &file("replaces: aws-sigv4\n")).expect("asked for");
     assert_eq!(dialects.get("aws-sigv4").map(Dialect::title), Some("t"));
+}
+
+#[test]
+fn an_entry_with_quotes_within_a_value_is_read_as_it_is_written() {
+    let body = "let: { p: '(\"a\" \"b\");created={time};keyid=\"{key_id}\"' }\nstring_to_sign: \"{method}{target} {p}\"\nalgorithm: hmac-sha256\n\
+                carry: { header: { Input: \"sig={p}\", Sig: \"sig=:{signature}:\" } }\ntime: { format: unix, window: 5m }\n";
+    let dialect = Dialect::from_yaml(&format!("{HEAD}{body}")).expect("it is a text");
+    let (key, now) = (Credential::hmac("k", "a secret"), Timestamp::from_seconds(1_767_225_600).expect("a time"));
+    let signed = dialect.sign(Request::new("GET", "/").with_header("Host", "h"), &key, &SignOptions::new(now)).expect("signed");
+    let mut request = signed.into_message().into_request().expect("a request");
+    let verify = |request: &Request| dialect.verify(request, &Inputs::new(), &[&key], now, &Policy::default());
+    assert_eq!(verify(&request).expect("it is what was signed").verified().key_id(), "k");
+    let input = request.headers.iter_mut().find(|line| line.0 == "Input").expect("carried");
+    input.1 = b"sig=(\"a\");created=1767225600;keyid=\"k\"".to_vec();
+    assert!(verify(&request).is_err(), "its literals are part of it");
 }

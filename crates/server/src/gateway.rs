@@ -149,11 +149,11 @@ impl Gateway {
     pub async fn run(self, stop: impl Future<Output = ()> + Send) -> io::Result<()> {
         let (stopping, stopped) = watch::channel(false);
         let readiness = Readiness::default();
+        let mut admins = tokio::task::JoinSet::new();
         if let Some(socket) = self.admin {
             let listener = tokio::net::TcpListener::from_std(socket)?;
-            let (router, mut stopped) = (admin(readiness.clone()), stopped.clone());
-            let ended = async move { drop(stopped.wait_for(|stop| *stop).await) };
-            tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(ended).into_future());
+            // Ended together with this: as long as the gateway drains, readiness is asked and answered.
+            admins.spawn(axum::serve(listener, admin(readiness.clone())).into_future());
         }
         self.shared.watch_from(Handle::current());
         let start = |sockets| worker(sockets, Arc::clone(&self.shared), stopped.clone());

@@ -1,5 +1,7 @@
 //! `countersign app`: registers apps and credentials, also while gateways run on the same store.
 
+mod import;
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -33,6 +35,7 @@ pub(crate) fn run(args: &AppArgs, mut registry: Registry, json: bool) -> Result<
         match &args.command {
             AppCommand::Add(args) => add(args, store, &registry, json).await,
             AppCommand::Set { name, limits } => set(store, name, limits).await,
+            AppCommand::Import { file } => import::run(file, store, &registry, json).await,
             AppCommand::List => list(store, json).await,
             AppCommand::Rotate { name, key_id, overlap } => rotate(store, name, key_id.as_deref(), *overlap, json).await,
             AppCommand::Enable { name, key_id } => set_status(store, name, key_id.as_deref(), Status::Active).await,

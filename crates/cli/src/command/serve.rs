@@ -24,10 +24,12 @@ use crate::{console, store};
 
 /// Where the demo listens when nothing else is said.
 const DEMO_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// The exit code of a gateway that a second signal ended before what was in flight had ended.
+const SECOND_SIGNAL: i32 = 1;
 /// The environment variable that says what is logged, such as `debug` or `countersign_server=trace`.
 const LOG_VARIABLE: &str = "COUNTERSIGN_LOG";
 
-/// Runs the command, until SIGINT or SIGTERM.
+/// Runs the command, until SIGINT or SIGTERM. A second one does not wait for what is in flight.
 pub(crate) fn run(args: &ServeArgs, registry: &Registry, json: bool) -> Result<(), Failure> {
     start_log(json)?;
     let data = store::folder(args.data.as_deref())?;
@@ -58,12 +60,20 @@ fn start_log(json: bool) -> Result<(), Failure> {
 fn stop_signal() -> Result<impl Future<Output = ()> + Send, Failure> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
+    let mut next = async move || {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        tracing::info!("stopping");
+    };
+    Ok(async move {
+        next().await;
+        tracing::info!("stopping; a second signal ends it at once");
+        tokio::spawn(async move {
+            next().await;
+            tracing::warn!("ended by a second signal: what was in flight is cut off");
+            std::process::exit(SECOND_SIGNAL);
+        });
     })
 }
 

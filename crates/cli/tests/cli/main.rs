@@ -5,8 +5,14 @@
 mod adapter;
 mod app;
 mod broken;
+mod config;
 mod curl;
+mod deploy;
+mod drain;
 mod envelope;
+mod guides;
+mod import;
 mod serve;
+mod serving;
 mod sign;
 mod support;

@@ -19,6 +19,7 @@ mod pki;
 mod proxies;
 mod real_servers;
 mod reasons;
+mod reference;
 mod reload;
 mod servers;
 mod shadow;

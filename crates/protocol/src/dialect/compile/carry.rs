@@ -159,7 +159,9 @@ fn parameters(compiler: &Compiler<'_>, text: &str, path: &str) -> Result<Option<
     let items = split_items(rest);
     let pairs: Vec<_> = items.iter().map(|item| pair(&item.text)).collect();
     let recognised = pairs.iter().flatten().count();
-    if recognised < 2 {
+    // No reader of lists takes a quote within a value: an entry that has one is text, as in `sig=("a" "b");created={time}`.
+    let readable = pairs.iter().flatten().all(|(_, value)| !unquoted(value).contains('"'));
+    if recognised < 2 || !readable {
         return Ok(None);
     }
     if let Some(odd) = pairs.iter().position(Option::is_none) {
@@ -197,6 +199,11 @@ fn split_scheme(text: &str) -> (&str, &str) {
     let token = !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+.^`|~_-".contains(&b));
     let rest = rest.trim_start();
     if token && pair(rest.trim_start_matches('[')).is_some() { (word, rest) } else { ("", text) }
+}
+
+/// A value without the quotes around it.
+fn unquoted(value: &str) -> &str {
+    value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value)
 }
 
 fn pair(text: &str) -> Option<(&str, &str)> {
