@@ -1,19 +1,21 @@
 //! Bodies: buffered up to a limit on the way in, streamed on the way out.
 
+use std::error::Error;
+use std::pin::pin;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use countersign_protocol::{Reason, Refusal};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming};
+use http_body_util::{BodyExt, Full, LengthLimitError};
+use hyper::body::Body;
 
 use crate::head::malformed;
 
 /// The body of an answer: a problem's, the echo's or an upstream's.
 pub(crate) type AnswerBody = UnsyncBoxBody<Bytes, BoxError>;
 /// Any error of a body that is being streamed.
-pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
 /// A body of these bytes.
 pub(crate) fn full(bytes: Bytes) -> AnswerBody {
@@ -21,7 +23,11 @@ pub(crate) fn full(bytes: Bytes) -> AnswerBody {
 }
 
 /// Reads a whole body of at most `limit` bytes, which may pause for at most `idle`.
-pub(crate) async fn collect(mut body: Incoming, limit: usize, idle: Duration) -> Result<Bytes, Refusal> {
+pub(crate) async fn collect<B>(body: B, limit: usize, idle: Duration) -> Result<Bytes, Refusal>
+where
+    B: Body<Error: Into<BoxError>>,
+{
+    let mut body = pin!(body);
     let announced = body.size_hint().lower();
     if announced > limit as u64 {
         return Err(too_large());
@@ -31,16 +37,28 @@ pub(crate) async fn collect(mut body: Incoming, limit: usize, idle: Duration) ->
         let frame = match tokio::time::timeout(idle, body.frame()).await {
             Ok(Some(Ok(frame))) => frame,
             Ok(None) => return Ok(bytes.freeze()),
-            Ok(Some(Err(_))) => return Err(malformed("the body broke off or its framing is wrong")),
+            Ok(Some(Err(error))) => return Err(broken(&error.into())),
             Err(_) => return Err(malformed("the body paused for too long")),
         };
         // Trailers are dropped: no dialect here signs them.
         let Ok(piece) = frame.into_data() else { continue };
-        if bytes.len() + piece.len() > limit {
+        if bytes.len().saturating_add(piece.remaining()) > limit {
             return Err(too_large());
         }
-        bytes.extend_from_slice(&piece);
+        bytes.put(piece);
     }
+}
+
+/// A body that ended in an error: one of a limit that another layer put around it is no fault in its framing.
+fn broken(error: &BoxError) -> Refusal {
+    let mut cause: Option<&dyn Error> = Some(&**error);
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return too_large();
+        }
+        cause = error.source();
+    }
+    malformed("the body broke off or its framing is wrong")
 }
 
 fn too_large() -> Refusal {

@@ -8,11 +8,13 @@ pub mod demo;
 pub mod echo;
 mod gateway;
 mod head;
+pub mod layer;
 pub mod limits;
 pub mod problem;
 mod rate;
 mod refused;
 mod report;
+pub mod response;
 pub mod route;
 mod service;
 pub mod store;
@@ -21,3 +23,4 @@ mod upstream;
 mod wire;
 
 pub use gateway::Gateway;
+pub use layer::SignatureLayer;

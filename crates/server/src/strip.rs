@@ -52,7 +52,7 @@ const STANDARD: [&str; 12] = [
 ];
 
 /// The places in which dialects carry their claims.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Carried {
     headers: BTreeSet<String>,
     parameters: BTreeSet<String>,
@@ -70,6 +70,14 @@ impl Carried {
         }
         carried.headers.retain(|name| !STANDARD.contains(&name.as_str()));
         carried
+    }
+
+    /// Whether something that is carried stands in this head, an `Authorization` line apart: it may be of any other scheme.
+    pub(crate) fn is_begun_in(&self, head: &Head) -> bool {
+        let carries = |name: &str| self.headers.contains(&plain_name(name)) && !name.eq_ignore_ascii_case("authorization");
+        let (_, query) = split_target(&head.target);
+        head.headers.iter().any(|(name, _)| carries(name))
+            || query.is_some_and(|query| query.split(|b| *b == b'&').any(|pair| self.has_parameter(pair)))
     }
 
     fn has_parameter(&self, pair: &[u8]) -> bool {
