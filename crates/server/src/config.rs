@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use countersign_protocol::Dialects;
 
 use self::written::Written;
+use crate::decide::Decide;
 use crate::limits::Limits;
 use crate::route::Routes;
 
@@ -20,6 +21,7 @@ pub struct Config {
     file: String,
     text: String,
     written: Written,
+    decides: bool,
 }
 
 /// A valid configuration, ready to be served.
@@ -38,6 +40,8 @@ pub struct Settings {
     pub routes: Routes,
     /// What is legal and weak: told in the log at the start.
     pub warnings: Vec<String>,
+    /// Who may ask, in decide mode; absent: the gateway forwards by itself.
+    pub decide: Option<Decide>,
 }
 
 impl Config {
@@ -50,7 +54,14 @@ impl Config {
             let line = error.span().map(|span| line_of(text, span.start));
             ConfigError::new(file, line, error.message().trim().to_owned(), "see the configuration reference for the keys of this table")
         })?;
-        Ok(Self { file: file.to_owned(), text: text.to_owned(), written })
+        Ok(Self { file: file.to_owned(), text: text.to_owned(), written, decides: false })
+    }
+
+    /// The same in decide mode, as `mode = "decide"` would say.
+    #[must_use]
+    pub fn deciding(mut self) -> Self {
+        self.decides = true;
+        self
     }
 
     /// Reads a configuration file.

@@ -15,6 +15,7 @@ use countersign_core::random::{generate_key_id, generate_secret};
 use countersign_protocol::{Credential, Dialect, Dialects, Inputs, KeyMaterial, Policy, Request, Scheme, Secret, SignOptions};
 
 use crate::config::Settings;
+use crate::decide::DecideBody;
 use crate::limits::Limits;
 use crate::route::{ExternalAuthority, Route, Routes, Upstream};
 use crate::store::StoreFiles;
@@ -108,6 +109,7 @@ impl Demo {
             limits: Limits::default(),
             routes: Routes::new(routes),
             warnings: Vec::new(),
+            decide: None,
         };
         Ok(Self { settings, admission, recipes, left_out: plan.left_out })
     }
@@ -213,6 +215,8 @@ fn route(dialect: &Dialect, key_id: &str, loopback: bool) -> Route {
         rules,
         keep_credentials: false,
         authority: ExternalAuthority::Wire,
+        decide_body: DecideBody::Refuse,
+        sign_response: None,
     }
 }
 

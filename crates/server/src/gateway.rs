@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::admin::{Readiness, admin};
 use crate::config::Settings;
 use crate::connection;
+use crate::decide::Decide;
 use crate::limits::Limits;
 use crate::rate::AddressLimit;
 use crate::route::Routes;
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     /// Where each dialect of a route does.
     pub(crate) own: BTreeMap<String, Carried>,
     pub(crate) addresses: Option<AddressLimit>,
+    /// In decide mode: who may ask, and how.
+    pub(crate) decide: Option<Decide>,
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) connections: Arc<Semaphore>,
 }
@@ -77,6 +80,7 @@ impl Gateway {
             routes: settings.routes,
             admission,
             known: Carried::by(dialects.iter()),
+            decide: settings.decide,
             addresses: settings.limits.address_rate.map(AddressLimit::new),
             requests: semaphore(settings.limits.requests),
             connections: semaphore(settings.limits.connections),

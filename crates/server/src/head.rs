@@ -77,6 +77,23 @@ impl Head {
         Ok(head)
     }
 
+    /// The head of another request than the one on this wire, as a proxy tells it: the same holds of it.
+    pub(crate) fn told(
+        method: &[u8],
+        target: &[u8],
+        version: &'static str,
+        headers: Vec<(String, Vec<u8>)>,
+        limits: &Limits,
+    ) -> Result<Self, Refusal> {
+        if !is_token(method) || method.len() > 32 {
+            return Err(malformed("the method is no token"));
+        }
+        let method = String::from_utf8_lossy(method).into_owned();
+        let head = Self { method, target: target.to_vec(), version, headers, framing: Framing::Length(0) };
+        head.check(limits)?;
+        Ok(head)
+    }
+
     fn from_parts(parts: &http::request::Parts) -> Self {
         let target = parts.uri.path_and_query().map_or(&b""[..], |target| target.as_str().as_bytes()).to_vec();
         let headers = parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();

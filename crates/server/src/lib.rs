@@ -1,9 +1,11 @@
 //! The gateway: admits signed requests, forwards each exactly as it was verified, and explains every refusal.
 
 mod admin;
+mod admit;
 mod body;
 pub mod config;
 mod connection;
+pub mod decide;
 pub mod demo;
 pub mod echo;
 mod gateway;

@@ -5,7 +5,9 @@ use http::uri::Authority;
 use countersign_core::admission::RouteRules;
 use countersign_protocol::Scheme;
 
+use crate::decide::DecideBody;
 use crate::head::Head;
+use crate::response::ResponseSigner;
 
 /// One route.
 #[derive(Debug)]
@@ -27,6 +29,10 @@ pub struct Route {
     pub keep_credentials: bool,
     /// Under which scheme and host the outer peer addressed the gateway.
     pub authority: ExternalAuthority,
+    /// In decide mode: what becomes of requests with bodies.
+    pub decide_body: DecideBody,
+    /// Signs the answers that go to the peer.
+    pub sign_response: Option<ResponseSigner>,
 }
 
 /// Where admitted requests go.
@@ -178,6 +184,8 @@ mod tests {
             rules: RouteRules::new(Vec::new()),
             keep_credentials: false,
             authority: ExternalAuthority::Wire,
+            decide_body: DecideBody::Refuse,
+            sign_response: None,
         }
     }
 

@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use crate::body::{AnswerBody, collect, full};
+use crate::decide::Desk;
 use crate::gateway::Shared;
 use crate::head::{Head, malformed};
 use crate::limits::Limits;
@@ -74,7 +75,11 @@ impl Service {
         let mut answer = result.unwrap_or_else(|refused| {
             report.note(&refused);
             (outcome.reason, outcome.detail) = (Some(refused.reason()), refused.detail.clone());
-            refused.answer(report.language, &report.id).map(full)
+            match &self.shared.decide {
+                Some(decide) => decide.refuse(&refused, report.language, &report.id),
+                None => refused.answer(report.language, &report.id),
+            }
+            .map(full)
         });
         // An id is 36 visible characters.
         answer.headers_mut().extend(HeaderValue::try_from(&report.id).ok().map(|value| (HeaderName::from_static(REQUEST_ID), value)));
@@ -88,6 +93,12 @@ impl Service {
         report.target = self.shared.known.redacted(&head.target);
         report.language = preferred_language(head.values("accept-language").next().unwrap_or_default());
         let permit = Arc::clone(&self.shared.requests).try_acquire_owned().map_err(|_| Refused::from(Reason::Overloaded))?;
+        if let Some(decide) = &self.shared.decide {
+            let Shared { routes, admission, limits, .. } = &*self.shared;
+            let desk = Desk { decide, routes, admission, limits };
+            let answer = desk.answer(&head, body, report.peer.ip(), report, |target| self.shared.known.redacted(target)).await?;
+            return Ok(answer.map(|body| hold(body, permit)));
+        }
         let route = match self.shared.routes.find(&head) {
             Found::Route(route) => route,
             Found::Nothing => return Err(Reason::NoRoute.into()),
@@ -100,6 +111,10 @@ impl Service {
         report.key_id = admitted.key_id().to_owned();
         report.dialect = admitted.dialect().to_owned();
         let answer = self.forward(route, &head, body, admitted, &report.id).await?;
+        let answer = match &route.sign_response {
+            Some(signer) => signer.sign(answer).await?,
+            None => answer,
+        };
         Ok(answer.map(|body| hold(body, permit)))
     }
 }

@@ -112,13 +112,7 @@ impl Stripping<'_> {
     pub(crate) fn headers(&self, head: &Head, request_id: &str) -> Vec<(String, Vec<u8>)> {
         let kept = head.headers.iter().filter(|(name, _)| self.keeps_header(name));
         let mut lines: Vec<(String, Vec<u8>)> = kept.cloned().collect();
-        let covers = self.admitted.covers().iter().map(|part| visible(&part.to_string(), b",")).collect::<Vec<_>>();
-        let told = [
-            ("app", visible(&self.admitted.app().name, b"")),
-            ("key-id", visible(self.admitted.key_id(), b"")),
-            ("dialect", self.admitted.dialect().to_owned()),
-            ("covers", covers.join(",")),
-        ];
+        let told = identity(self.admitted, self.admitted.covers());
         lines.extend(told.map(|(name, value)| (format!("{IDENTITY_PREFIX}{name}"), value.into_bytes())));
         lines.push((REQUEST_ID.to_owned(), request_id.as_bytes().to_vec()));
         lines
@@ -153,6 +147,17 @@ impl Stripping<'_> {
         let signed = || covers.contains(&Part::QueryParameter(String::from_utf8_lossy(&parameter_name(pair)).into_owned()));
         covers.contains(&Part::Query) || !self.known.has_parameter(pair) || signed()
     }
+}
+
+/// Who called, and what the signature covers: each name without its prefix, each value visible ASCII.
+pub(crate) fn identity<'a>(admitted: &Admitted, covers: impl IntoIterator<Item = &'a Part>) -> [(&'static str, String); 4] {
+    let covers = covers.into_iter().map(|part| visible(&part.to_string(), b",")).collect::<Vec<_>>();
+    [
+        ("app", visible(&admitted.app().name, b"")),
+        ("key-id", visible(admitted.key_id(), b"")),
+        ("dialect", admitted.dialect().to_owned()),
+        ("covers", covers.join(",")),
+    ]
 }
 
 /// The decoded name of a query parameter.

@@ -1,5 +1,7 @@
 //! From the configuration as written to one that is valid by construction.
 
+mod decide;
+mod response;
 mod route;
 
 use std::net::SocketAddr;
@@ -40,10 +42,12 @@ pub(super) fn settings(config: &Config, dialects: &Dialects) -> Result<Settings,
     if written.route.is_empty() {
         return Err(config.error(0, "no route", "write a [[route]] with prefix, upstream and dialects"));
     }
+    let decide = decide::mode(config)?;
     let mut warnings = Vec::new();
     let mut routes: Vec<Route> = Vec::new();
     for route in &written.route {
-        let reader = Reader { config, listen: &listen, written: route.get_ref(), span: route.span(), limits: &limits };
+        let reader =
+            Reader { config, listen: &listen, written: route.get_ref(), span: route.span(), limits: &limits, decide: decide.as_ref() };
         let read = reader.route(dialects, &mut warnings)?;
         if let Some(other) = routes.iter().find(|other| same_requests(other, &read)) {
             return Err(reader.error_at_route(
@@ -54,7 +58,7 @@ pub(super) fn settings(config: &Config, dialects: &Dialects) -> Result<Settings,
         routes.push(read);
     }
     let admin = written.admin.as_ref().map(address).transpose()?;
-    Ok(Settings { listen, admin, workers, limits, routes: Routes::new(routes), warnings })
+    Ok(Settings { listen, admin, workers, limits, routes: Routes::new(routes), warnings, decide })
 }
 
 fn limits(written: &WrittenLimits) -> Limits {

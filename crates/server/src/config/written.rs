@@ -1,5 +1,7 @@
 //! The configuration as it is written: names and types, no logic.
 
+pub(super) mod decide;
+pub(super) mod response;
 pub(super) mod route;
 
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -24,6 +26,8 @@ pub(super) struct Written {
     pub(super) master_key: Option<PathBuf>,
     #[serde(default)]
     pub(super) dialects: Vec<PathBuf>,
+    pub(super) mode: Option<Spanned<String>>,
+    pub(super) decide: Option<Spanned<decide::WrittenDecide>>,
     #[serde(default)]
     pub(super) limits: WrittenLimits,
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! Steps 1 to 8 for a request that a server has read: its head as far as it can be seen, and its body as late as the dialect permits.
+//! What passes the layer: the head as far as it can be seen behind a server, then the steps of an admission.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -6,12 +6,13 @@ use std::sync::Arc;
 use axum::extract::OriginalUri;
 use bytes::Bytes;
 use countersign_core::admission::{Admitted, Step};
-use countersign_protocol::{Body as Known, Reason, RequestView};
+use countersign_protocol::{Body as Known, Reason};
 use http::request::Parts;
 use hyper::body::Body;
 
 use super::Settings;
 use super::body::RequestBody;
+use crate::admit::Inbound;
 use crate::body::collect;
 use crate::head::Head;
 use crate::refused::Refused;
@@ -39,55 +40,31 @@ impl Settings {
 
     async fn pass(&self, parts: &mut Parts, body: RequestBody) -> Result<Passed, Refused> {
         let mut head = with_original_uri(parts, |parts| Head::from_request(parts, &self.limits))?;
-        let nobody = self.optional && !self.carried.is_begun_in(&head);
+        let may_be_nobody = self.optional && !self.carried.is_begun_in(&head);
         if let Some(host) = &self.host {
             head.set_host(host);
         }
-        // The layer's own limit holds before anything is buffered, whatever other layers there are, and in whichever order.
-        let (limit, idle) = (self.rules.body_limit, self.limits.body_idle);
-        let lines = head.lines();
-        let view = |body| RequestView {
-            method: &head.method,
-            scheme: self.scheme,
-            target: &head.target,
-            version: head.version,
-            headers: &lines,
-            body,
-        };
-        let early = view(if body.is_end_stream() { Known::Bytes(b"") } else { Known::Pending });
-        let begun = match self.admission.begin(&self.rules, &early) {
-            Err(denial) if nobody && denial.reason() == Reason::MissingSignature => {
-                return Ok(Passed::Anonymous(body.bounded(limit)));
-            }
-            step => step?,
-        };
-        let read;
-        let whole;
-        let authentic = match begun {
-            Step::NeedsBody => {
-                read = collect(body, limit, idle).await?;
-                whole = view(Known::Bytes(&read));
-                match self.admission.begin(&self.rules, &whole) {
-                    Ok(Step::Begun(begun)) => self.admission.authenticate(begun).await?,
-                    Ok(Step::NeedsBody) => return Err(Reason::Internal.into()),
-                    Err(denial) if nobody && denial.reason() == Reason::MissingSignature => {
-                        return Ok(Passed::Anonymous(RequestBody::whole(read)));
-                    }
-                    Err(denial) => return Err(denial.into()),
-                }
-            }
-            Step::Begun(begun) if begun.needs_body() => {
-                read = collect(body, limit, idle).await?;
-                self.admission.authenticate(begun.with_body(&read)).await?
-            }
-            Step::Begun(begun) => {
-                let authentic = self.admission.authenticate(begun).await?;
-                read = collect(body, limit, idle).await?;
-                authentic.with_body(&read)
-            }
-        };
-        let admitted = self.admission.admit(authentic).await?;
+        let inbound = Inbound { head: &head, lines: &head.lines(), scheme: self.scheme, idle: self.limits.body_idle };
+        let (nobody, body) = if may_be_nobody { self.is_nobody(&inbound, body).await? } else { (false, body) };
+        if nobody {
+            return Ok(Passed::Anonymous(body.bounded(self.rules.body_limit)));
+        }
+        let (admitted, read) = inbound.admit(&self.admission, &self.rules, body).await?;
         Ok(Passed::Admitted(Box::new(admitted), read))
+    }
+
+    /// Whether the request makes no claim, for which its body is read only where claims may ride in bodies.
+    async fn is_nobody(&self, inbound: &Inbound<'_>, body: RequestBody) -> Result<(bool, RequestBody), Refused> {
+        let makes_none = |known| match self.admission.begin(&self.rules, &inbound.view(known)) {
+            Ok(Step::NeedsBody) => None,
+            Ok(Step::Begun(_)) => Some(false),
+            Err(denial) => Some(denial.reason() == Reason::MissingSignature),
+        };
+        if let Some(nobody) = makes_none(if body.is_end_stream() { Known::Bytes(b"") } else { Known::Pending }) {
+            return Ok((nobody, body));
+        }
+        let read = collect(body, self.rules.body_limit, self.limits.body_idle).await?;
+        Ok((makes_none(Known::Bytes(&read)) == Some(true), RequestBody::whole(read)))
     }
 }
 

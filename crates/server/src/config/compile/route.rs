@@ -10,6 +10,7 @@ use toml::Spanned;
 
 use crate::config::written::route::{WrittenAuthority, WrittenRoute, WrittenWindow};
 use crate::config::{Config, ConfigError, samples};
+use crate::decide::Decide;
 use crate::limits::Limits;
 use crate::route::{ExternalAuthority, Route, Upstream};
 
@@ -20,6 +21,8 @@ pub(super) struct Reader<'a> {
     pub(super) written: &'a WrittenRoute,
     pub(super) span: Range<usize>,
     pub(super) limits: &'a Limits,
+    /// The proxy that asks, in decide mode.
+    pub(super) decide: Option<&'a Decide>,
 }
 
 impl Reader<'_> {
@@ -27,7 +30,7 @@ impl Reader<'_> {
         self.config.error(self.span.start, fault, mend)
     }
 
-    fn error<T>(&self, at: &Spanned<T>, fault: impl Into<String>, mend: impl Into<String>) -> ConfigError {
+    pub(super) fn error<T>(&self, at: &Spanned<T>, fault: impl Into<String>, mend: impl Into<String>) -> ConfigError {
         self.config.error(at.span().start, fault, mend)
     }
 
@@ -49,7 +52,10 @@ impl Reader<'_> {
             scopes: written.scopes.clone(),
             dialects,
         };
+        let decide_body = self.decide_body(&rules, &name, warnings)?;
         Ok(Route {
+            decide_body,
+            sign_response: self.sign_response(known)?,
             methods: self.methods()?,
             upstream: self.upstream()?,
             authority: self.authority()?,
