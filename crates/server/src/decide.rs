@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use countersign_core::admission::{Admission, Admitted, BodyProof, Step};
 use countersign_protocol::{Body, Language, Part, Reason};
+use http::header::CACHE_CONTROL;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use hyper::body::Incoming;
 use ipnet::IpNet;
@@ -165,6 +166,8 @@ fn allowed(admitted: &Admitted, body: &'static str) -> Response<AnswerBody> {
     let checked = body == "intact" && admitted.body() == BodyProof::Intact;
     let covers = admitted.covers().iter().filter(|part| checked || **part != Part::Body);
     let mut answer = Response::new(full(Bytes::new()));
+    // A proxy that kept it would let a replay pass.
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let told = identity(admitted, covers).into_iter().chain([("body", body.to_owned())]);
     for (name, value) in told {
         // Visible ASCII, made by ourselves.

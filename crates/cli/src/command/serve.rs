@@ -36,7 +36,7 @@ pub(crate) fn run(args: &ServeArgs, registry: Registry, json: bool) -> Result<()
     let stop = runtime.block_on(async { stop_signal() })?;
     runtime.block_on(async {
         match &args.config {
-            Some(config) => serve(config, args.listen, &data, registry, stop).await,
+            Some(config) => serve(config, args, &data, registry, stop).await,
             None => demo(args.listen.unwrap_or(DEMO_ADDRESS), &data, &registry, json, stop).await,
         }
     })
@@ -72,15 +72,16 @@ fn clock() -> Arc<dyn Clock> {
 
 async fn serve(
     path: &Path,
-    listen: Option<SocketAddr>,
+    args: &ServeArgs,
     data: &Path,
     mut registry: Registry,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), Failure> {
     let config = Config::read(path).map_err(Failure::usage)?;
+    let config = if args.decide { config.deciding() } else { config };
     config.dialect_folders().iter().try_for_each(|folder| registry.load(folder))?;
     let mut settings = config.compile(&registry.dialects).map_err(Failure::usage)?;
-    if let Some(address) = listen {
+    if let Some(address) = args.listen {
         settings.listen = vec![address];
     }
     let admission = StoreFiles::of(&config, data).open(&registry.dialects, clock()).await?;

@@ -151,3 +151,25 @@ fn a_config_that_makes_no_sense_is_refused_with_its_line() {
     let run = countersign(["serve", "--config", &config, "--data", data.to_str().unwrap()]);
     assert!(run.code == 2 && run.stderr.contains("gateway.toml:6") && run.stderr.contains("no-such"), "{}", run.stderr);
 }
+
+#[test]
+fn it_answers_the_questions_of_a_proxy_when_it_is_told_to_decide() {
+    let scratch = Scratch::new();
+    let data = scratch.path().join("data");
+    let config = "listen = [\"127.0.0.1:0\"]\n[decide]\nproxy = \"nginx\"\n[[route]]\nprefix = \"/\"\ndialects = [\"hmac-sha256\"]\n";
+    let config = scratch.file("decide.toml", config);
+    let mut serving = Serving::start(&data, &["--config", &config, "--decide"]);
+    let ask =
+        format!("curl -s -H 'X-Original-Method: GET' -H 'X-Original-URI: /a' -H 'X-Forwarded-Proto: https' {}/decide", serving.address());
+    assert_eq!(shell(&ask)["code"], "missing_signature");
+    assert_eq!(shell(&ask.replace("-H 'X-Original-Method: GET'", ""))["code"], "malformed_request");
+    assert_eq!(serving.stop(), Some(0));
+    let refused = |args: &[&str]| {
+        let mut serve = command();
+        let output = serve.arg("serve").args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(refused(&["--config", &config]).contains("the mode is gateway"));
+    assert!(refused(&["--decide"]).contains("--config"));
+}

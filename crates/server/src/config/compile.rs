@@ -73,7 +73,11 @@ fn limits(written: &WrittenLimits) -> Limits {
         head_time: time(written.head_time, default.head_time),
         body_idle: time(written.body_idle, default.body_idle),
         body_bytes: count(written.body_bytes, default.body_bytes),
-        address_rate: written.address_rate.as_ref().map(|rate| AddressRate { per_second: rate.per_second.get(), burst: rate.burst.get() }),
+        address_rate: written
+            .address_rate
+            .as_ref()
+            .map(Spanned::get_ref)
+            .map(|rate| AddressRate { per_second: rate.per_second.get(), burst: rate.burst.get() }),
         requests: count(written.requests, default.requests),
         connections: count(written.connections, default.connections),
         upstream_connect: time(written.upstream_connect, default.upstream_connect),

@@ -44,7 +44,7 @@ pub(super) struct WrittenLimits {
     pub(super) head_time: Option<Span>,
     pub(super) body_idle: Option<Span>,
     pub(super) body_bytes: Option<NonZeroUsize>,
-    pub(super) address_rate: Option<WrittenRate>,
+    pub(super) address_rate: Option<Spanned<WrittenRate>>,
     pub(super) requests: Option<NonZeroUsize>,
     pub(super) connections: Option<NonZeroUsize>,
     pub(super) upstream_connect: Option<Span>,

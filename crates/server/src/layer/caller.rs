@@ -12,6 +12,11 @@ use super::extract::Rejection;
 
 /// The caller of an admitted request. It is made of an [`Admitted`], which only an admission makes.
 ///
+/// ```compile_fail,E0423
+/// let forged = countersign_server::layer::Caller(unimplemented());
+/// # fn unimplemented<T>() -> T { panic!() }
+/// ```
+///
 /// The tests of a handler make one by `Admitted::for_testing` of `countersign-core` with its feature `testing`, and put it into the extensions of a request.
 #[derive(Clone)]
 pub struct Caller(Arc<Facts>);

@@ -3,6 +3,7 @@
 
 mod caddy;
 mod checks;
+mod config;
 #[path = "../gateway/fixture.rs"]
 #[expect(dead_code, reason = "shared with the gateway's tests, which use all of it")]
 mod fixture;

@@ -1,10 +1,13 @@
 //! Behind Debian's nginx, with the configuration of the document.
 
+use bytes::Bytes;
 use countersign_testbed::Nginx;
+use http_body_util::Full;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use crate::checks;
 use crate::fixture::raw;
-use crate::front::{Front, decider, documented, request, values};
+use crate::front::{Front, HOST, decider, documented, request, values};
 
 const PASS: [&str; 8] = ["/", "/?", "/a%2Fb", "/a//b", "/a/../b", "/?q=+%20%2b&z&=&&", "/%e4%bd%a0?%ff", "/a'(b)*;c=d:@!$,~"];
 const ODD: [&str; 6] = ["//", "/a/%2e%2e/b", "/{a}|b?c={d}", "/a?b?c/d", "/a?\"b\"", "/a/./b/."];
@@ -113,4 +116,27 @@ async fn a_configuration_that_tells_too_little_lets_nothing_pass() {
         assert_eq!((answer.status, answer.header("x-countersign-reason")), (403, Some("malformed_request")), "{line}");
     }
     assert_eq!(decider.upstream.requests(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn over_http2_the_authority_is_the_host() {
+    let decider = decider("\"nginx\"", "").await;
+    let config = documented("nginx", decider.address, decider.upstream.address).replace("listen LISTEN;", "listen LISTEN http2;");
+    let proxy = Nginx::start(&config);
+    let stream = tokio::net::TcpStream::connect(proxy.address()).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let mut send = async |host: &str, body: &'static str| {
+        let signed = decider.sign("house", request("POST", "/a%2F//b?c"));
+        let built = http::Request::post(format!("http://{host}/a%2F//b?c"));
+        let lines = signed.headers.iter().filter(|(name, _)| name != "Host");
+        let built = lines.fold(built, |built, (name, value)| built.header(name, &value[..]));
+        sender.send_request(built.body(Full::new(Bytes::from(body))).unwrap()).await.unwrap().status().as_u16()
+    };
+    assert_eq!(send(HOST, "").await, 200);
+    assert_eq!(send("other.example.com", "").await, 401);
+    assert_eq!(send(HOST, "injected").await, 403);
+    let seen = decider.upstream.only();
+    assert!(seen.starts_with("POST /a%2F//b?c HTTP/1."), "{seen}");
+    assert_eq!(values(&seen, "host"), [HOST]);
 }

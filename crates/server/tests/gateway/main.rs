@@ -9,3 +9,4 @@ mod hostile;
 mod http2;
 mod lifecycle;
 mod reasons;
+mod signed;

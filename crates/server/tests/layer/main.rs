@@ -8,5 +8,6 @@ mod example;
 #[expect(dead_code, reason = "shared with the gateway's tests, which use all of it")]
 mod fixture;
 mod heads;
+mod hyper;
 mod responses;
 mod stand;

@@ -22,6 +22,10 @@ pub(super) fn mode(config: &Config) -> Result<Option<Decide>, ConfigError> {
         }
         _ => config.decides,
     };
+    if let Some(rate) = config.written.limits.address_rate.as_ref().filter(|_| decides) {
+        let mend = "remove it: limit callers in the proxy, which sees their addresses";
+        return Err(config.error(rate.span().start, "address_rate, and in decide mode every question comes from the proxy", mend));
+    }
     match written {
         Some(written) if decides => decide(config, written.get_ref()).map(Some),
         Some(written) => {
