@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use countersign_core::admission::{Admission, Admitted, BodyProof, Step};
+use countersign_core::admission::{Admission, Admitted, Step};
 use countersign_protocol::{Body, Language, Part, Reason};
 use http::header::CACHE_CONTROL;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
@@ -58,12 +58,6 @@ pub(crate) struct Desk<'a> {
     pub(crate) limits: &'a Limits,
 }
 
-/// An admitted request, and the word for what is known of its body.
-struct Decided {
-    admitted: Admitted,
-    body: &'static str,
-}
-
 impl Decide {
     fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -112,7 +106,7 @@ impl Desk<'_> {
             Found::Unclear => return Err(malformed("dots or escapes in the path lead to another route").into()),
         };
         report.route.clone_from(&route.name);
-        let Decided { mut admitted, body } = self.decide(route, &original, body).await?;
+        let mut admitted = self.decide(route, &original, body).await?;
         report.app.clone_from(&admitted.app().name);
         report.key_id = admitted.key_id().to_owned();
         report.dialect = admitted.dialect().to_owned();
@@ -120,39 +114,35 @@ impl Desk<'_> {
         if let Err(error) = admitted.commit().await {
             return Err(Refused { detail: error.to_string(), ..Reason::StoreUnavailable.into() });
         }
-        Ok(allowed(&admitted, body))
+        Ok(allowed(&admitted, route.decide_body))
     }
 
-    async fn decide(&self, route: &Route, original: &Original, body: Incoming) -> Result<Decided, Refused> {
+    async fn decide(&self, route: &Route, original: &Original, body: Incoming) -> Result<Admitted, Refused> {
         let lines = original.head.lines();
         let inbound = Inbound { head: &original.head, lines: &lines, scheme: original.scheme, idle: self.limits.body_idle };
         match route.decide_body {
             DecideBody::Refuse if original.shows_body => Err(unseen()),
             DecideBody::Refuse => self.without_body(route, &inbound).await,
             DecideBody::Unchecked => self.unchecked(route, &inbound).await,
-            DecideBody::Given => {
-                let (admitted, _) = inbound.admit(self.admission, &route.rules, body).await?;
-                Ok(Decided { admitted, body: "intact" })
-            }
+            DecideBody::Given => inbound.admit(self.admission, &route.rules, body).await.map(|(admitted, _)| admitted),
         }
     }
 
     /// Admits what its caller signed as a request without a body. That none was put in on the way is not known here.
-    async fn without_body(&self, route: &Route, inbound: &Inbound<'_>) -> Result<Decided, Refused> {
+    async fn without_body(&self, route: &Route, inbound: &Inbound<'_>) -> Result<Admitted, Refused> {
         let nothing = http_body_util::Empty::<Bytes>::new();
         match inbound.admit(self.admission, &route.rules, nothing).await {
-            Ok((admitted, _)) => Ok(Decided { admitted, body: "empty" }),
+            Ok((admitted, _)) => Ok(admitted),
             Err(refused) if refused.reason() == Reason::BodyDigestMismatch => Err(Refused { about: refused.about, ..unseen() }),
             Err(refused) => Err(refused),
         }
     }
 
-    async fn unchecked(&self, route: &Route, inbound: &Inbound<'_>) -> Result<Decided, Refused> {
+    async fn unchecked(&self, route: &Route, inbound: &Inbound<'_>) -> Result<Admitted, Refused> {
         let view = inbound.view(Body::Pending);
         let Step::Begun(begun) = self.admission.begin(&route.rules, &view)? else { return Err(Reason::Internal.into()) };
         let authentic = self.admission.authenticate(begun).await?;
-        let admitted = self.admission.admit_without_body(authentic).await?;
-        Ok(Decided { admitted, body: "unchecked" })
+        Ok(self.admission.admit_without_body(authentic).await?)
     }
 }
 
@@ -161,15 +151,19 @@ fn unseen() -> Refused {
     Refused { detail, ..Reason::BodyTooLarge.into() }
 }
 
-/// The success, with what the proxy copies to its upstream. The body is among the covered parts only if it was checked here.
-fn allowed(admitted: &Admitted, body: &'static str) -> Response<AnswerBody> {
-    let checked = body == "intact" && admitted.body() == BodyProof::Intact;
-    let covers = admitted.covers().iter().filter(|part| checked || **part != Part::Body);
+/// The success, with what the proxy copies to its upstream.
+fn allowed(admitted: &Admitted, body: DecideBody) -> Response<AnswerBody> {
+    // A body that nobody saw here is not told to be covered, even where the signature says that there is none.
+    let body = match body {
+        DecideBody::Given if admitted.covers().contains(&Part::Body) => "intact",
+        DecideBody::Refuse if admitted.covers().contains(&Part::Body) => "empty",
+        _ => "unchecked",
+    };
+    let covers = admitted.covers().iter().filter(|part| body == "intact" || **part != Part::Body);
     let mut answer = Response::new(full(Bytes::new()));
     // A proxy that kept it would let a replay pass.
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let told = identity(admitted, covers).into_iter().chain([("body", body.to_owned())]);
-    for (name, value) in told {
+    for (name, value) in identity(admitted, covers).into_iter().chain([("body", body.to_owned())]) {
         // Visible ASCII, made by ourselves.
         let line = HeaderName::try_from(format!("{IDENTITY_PREFIX}{name}")).ok().zip(HeaderValue::try_from(value).ok());
         answer.headers_mut().extend(line);

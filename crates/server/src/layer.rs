@@ -46,10 +46,11 @@
 //! before a nested router shortened it, and replaces what an outer layer said of the caller. A layer outside of it that rewrites signed
 //! parts breaks the signature. axum's own limit for extractors of bodies (2 MiB) holds behind the layer too; raise it by `DefaultBodyLimit`.
 //!
-//! A server in front has read the head: names are in lower case, and lines of different names may stand in another order. No dialect
-//! signs either. A fragment in the target is gone, for the layer and for the service behind it. Lengths that contradict each other are refused here as
-//! far as the server kept them; hyper refuses or resolves the rest, and both see the body that it read. Where a proxy in front might read a
-//! request otherwise, use the gateway, which reads the bytes itself.
+//! A server in front has read the head: names are in lower case, and lines of different names may stand in another order. No built-in
+//! dialect signs either; in a file of your own that does, signatures are refused here. A fragment in the target is gone, for the layer and for
+//! the service behind it. Lengths that contradict each other are refused as far as the server kept them; hyper refuses or resolves the rest, and
+//! the service gets the body that was verified. Where a proxy in front might read a request otherwise, use the gateway, which reads the
+//! bytes itself.
 
 use std::sync::Arc;
 

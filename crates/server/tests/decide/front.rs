@@ -12,6 +12,23 @@ pub(crate) const HOST: &str = "api.example.com:8443";
 /// The document whose configurations are tested here.
 const DOCUMENT: &str = include_str!("../../DECIDE.md");
 
+/// A dialect that does not sign bodies.
+const LINE: &str = r#"
+countersign: 1
+dialect: line
+title: The request line
+string_to_sign: "{method}\n{host}\n{target}\n{time}\n{nonce}"
+algorithm: hmac-sha256
+signature: hex
+carry:
+  header:
+    X-Line-Key: "{key_id}"
+    X-Line-Time: "{time}"
+    X-Line-Nonce: "{nonce}"
+    X-Line-Signature: "{signature}"
+time: { format: unix, window: 5m }
+"#;
+
 pub(crate) struct Front<P> {
     pub(crate) address: SocketAddr,
     pub(crate) decider: Fixture,
@@ -22,9 +39,11 @@ pub(crate) struct Front<P> {
 /// A decider for this proxy, with these further lines in its route.
 pub(crate) async fn decider(proxy: &str, further: &str) -> Fixture {
     let config = format!(
-        "mode = \"decide\"\nlisten = [\"127.0.0.1:0\"]\nworkers = 1\n[decide]\nproxy = {proxy}\n[[route]]\nprefix = \"/\"\ndialects = [\"house\"]\n{further}\n"
+        "mode = \"decide\"\nlisten = [\"127.0.0.1:0\"]\nworkers = 1\n[decide]\nproxy = {proxy}\n[[route]]\nprefix = \"/\"\ndialects = [\"house\", \"line\"]\n{further}\n"
     );
-    Fixture::start(&config, Setup { terms: Terms::new(["house"]), ..Setup::default() }).await
+    let mut setup = Setup { terms: Terms::new(["house", "line"]), ..Setup::default() };
+    setup.dialects.add_yaml("line", LINE).unwrap();
+    Fixture::start(&config, setup).await
 }
 
 /// The configuration of this language in the document, for these addresses.

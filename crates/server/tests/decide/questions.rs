@@ -158,3 +158,22 @@ async fn a_delivered_event_is_never_answered_as_a_success() {
     passes(&decider.exchange(&traefik(&signed, b"")).await, "empty");
     decider.exchange(&traefik(&signed, b"")).await.refuses(409, "replayed");
 }
+
+#[tokio::test]
+async fn a_body_that_is_not_signed_is_never_told_to_be_checked() {
+    for further in ["", "decide_body = \"given\"", "decide_body = \"unchecked\""] {
+        for (decider, ask) in both(further).await {
+            let answer = decider.exchange(&ask(&decider.sign("line", request("GET", "/")), b"")).await;
+            assert_eq!((answer.status, answer.header("x-countersign-dialect")), (200, Some("line")));
+            assert_eq!(answer.header("x-countersign-body"), Some("unchecked"), "{further}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_success_is_kept_by_nobody() {
+    let decider = decider("\"traefik\"", "").await;
+    let answer = decider.exchange(&traefik(&decider.sign("house", request("GET", "/")), b"")).await;
+    assert_eq!((answer.status, answer.header("cache-control")), (200, Some("no-store")));
+    assert!(answer.header("x-request-id").is_some());
+}

@@ -9,5 +9,6 @@ mod example;
 mod fixture;
 mod heads;
 mod hyper;
+mod logs;
 mod responses;
 mod stand;
