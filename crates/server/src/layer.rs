@@ -86,6 +86,8 @@ struct Settings {
     optional: bool,
     scheme: Scheme,
     host: Option<String>,
+    /// What a proxy in front took off the path.
+    path_prefix: String,
     limits: Limits,
     responses: Option<ResponseSigner>,
 }
@@ -96,7 +98,17 @@ impl SignatureLayer {
     pub fn new(admission: Admission, rules: RouteRules) -> Self {
         let carried = Carried::by(&rules.dialects);
         let limits = Limits::default();
-        Self(Arc::new(Settings { admission, rules, carried, optional: false, scheme: Scheme::Http, host: None, limits, responses: None }))
+        Self(Arc::new(Settings {
+            admission,
+            rules,
+            carried,
+            optional: false,
+            scheme: Scheme::Http,
+            host: None,
+            path_prefix: String::new(),
+            limits,
+            responses: None,
+        }))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
@@ -120,6 +132,12 @@ impl SignatureLayer {
     #[must_use]
     pub fn with_host(self, host: impl Into<String>) -> Self {
         self.with(|settings| settings.host = Some(host.into()))
+    }
+
+    /// The same where a proxy in front takes this off the path, such as `/api`: what was signed is the path with it.
+    #[must_use]
+    pub fn with_path_prefix(self, prefix: impl Into<String>) -> Self {
+        self.with(|settings| settings.path_prefix = prefix.into())
     }
 
     /// The same within these limits, of which those of the head and `body_idle` count here; the limit of bodies is that of the rules.

@@ -44,6 +44,7 @@ impl Settings {
         if let Some(host) = &self.host {
             head.set_host(host);
         }
+        head.target.splice(0..0, self.path_prefix.bytes());
         let inbound = Inbound { head: &head, lines: &head.lines(), scheme: self.scheme, idle: self.limits.body_idle };
         let (nobody, body) = if may_be_nobody { self.is_nobody(&inbound, body).await? } else { (false, body) };
         if nobody {

@@ -14,7 +14,8 @@ use crate::body::{BoxError, full};
 /// The answer of the service behind, or a refusal.
 pub type AnswerBody = UnsyncBoxBody<Bytes, BoxError>;
 
-/// What the service behind gets: the verified bytes, or the bounded body of an anonymous request. `Debug` shows no byte.
+/// What the service behind gets: the verified bytes, without trailers, which nobody signs; or the bounded body of an anonymous request. `Debug`
+/// shows no byte.
 pub struct RequestBody(UnsyncBoxBody<Bytes, BoxError>);
 
 impl RequestBody {

@@ -4,10 +4,12 @@ use axum::extract::FromRequestParts;
 use axum::response::IntoResponse;
 use countersign_protocol::{Language, Reason};
 use http::request::Parts;
+use http::{HeaderName, HeaderValue};
 use uuid::Uuid;
 
 use super::caller::{Anonymous, Caller};
 use crate::problem::{Problem, preferred_language};
+use crate::strip::REQUEST_ID;
 
 /// A caller, or nobody: for handlers behind [`super::SignatureLayer::optional`].
 #[derive(Debug, Clone)]
@@ -40,7 +42,10 @@ impl Rejection {
 impl IntoResponse for Rejection {
     fn into_response(self) -> axum::response::Response {
         let id = Uuid::now_v7().to_string();
-        Problem::new(self.reason).answer(self.language, &id).map(axum::body::Body::from)
+        let mut answer = Problem::new(self.reason).answer(self.language, &id).map(axum::body::Body::from);
+        // An id is 36 visible characters.
+        answer.headers_mut().extend(HeaderValue::try_from(id).ok().map(|id| (HeaderName::from_static(REQUEST_ID), id)));
+        answer
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) async fn decider(proxy: &str, further: &str) -> Fixture {
     let config = format!(
         "mode = \"decide\"\nlisten = [\"127.0.0.1:0\"]\nworkers = 1\n[decide]\nproxy = {proxy}\n[[route]]\nprefix = \"/\"\ndialects = [\"house\", \"line\"]\n{further}\n"
     );
-    let mut setup = Setup { terms: Terms::new(["house", "line"]), ..Setup::default() };
+    let mut setup = Setup { terms: Terms::new(["house", "line", "hmac-sha256-body"]), ..Setup::default() };
     setup.dialects.add_yaml("line", LINE).unwrap();
     Fixture::start(&config, setup).await
 }

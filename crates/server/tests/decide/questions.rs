@@ -177,3 +177,19 @@ async fn a_success_is_kept_by_nobody() {
     assert_eq!((answer.status, answer.header("cache-control")), (200, Some("no-store")));
     assert!(answer.header("x-request-id").is_some());
 }
+
+#[tokio::test]
+async fn a_claim_that_rides_in_the_body_is_read_where_the_body_is_given() {
+    let further = "[[route]]\nprefix = \"/json\"\ndialects = [\"hmac-sha256-body\"]\ndecide_body = \"given\"";
+    for (decider, ask) in both(further).await {
+        let json = request("POST", "/json").with_header("Content-Type", "application/json").with_body("{\"a\":1}");
+        let signed = decider.sign("hmac-sha256-body", json);
+        let text = String::from_utf8(signed.body.clone()).unwrap();
+        let changed = text.replace("\"a\":1", "\"a\":2");
+        assert_ne!(changed, text);
+        decider.exchange(&ask(&signed, changed.as_bytes())).await.refuses(401, "signature_mismatch");
+        decider.exchange(&ask(&signed, b"")).await.refuses(401, "missing_signature");
+        let answer = decider.exchange(&ask(&signed, &signed.body)).await;
+        assert_eq!((answer.status, answer.header("x-countersign-body")), (200, Some("intact")));
+    }
+}

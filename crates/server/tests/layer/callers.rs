@@ -103,7 +103,9 @@ async fn the_tests_of_a_handler_mint_their_caller_and_scopes_are_asked() {
     }
     let app = Router::new().route("/read", get(read)).route("/write", get(write)).layer(Extension(forged()));
     assert_eq!(told(app.clone().oneshot(unsigned("/read")).await.unwrap()).await, (200, "minted".to_owned()));
-    assert_eq!(told(app.oneshot(unsigned("/write")).await.unwrap()).await, (403, "insufficient_scope".to_owned()));
+    let refused = app.oneshot(unsigned("/write")).await.unwrap();
+    assert!(refused.headers().contains_key("x-request-id"));
+    assert_eq!(told(refused).await, (403, "insufficient_scope".to_owned()));
     let stand = Stand::new().await;
     let app = Router::new().route("/write", get(write)).layer(stand.layer());
     assert_eq!(

@@ -102,6 +102,20 @@ async fn the_outer_scheme_and_host_are_what_the_layer_is_told() {
     assert_ne!(told(passed).await.1, "insecure_transport");
 }
 
+#[tokio::test]
+async fn a_prefix_that_a_proxy_took_off_is_put_back() {
+    let stand = Stand::new().await;
+    let app = Router::new().fallback(repeat).layer(stand.layer().with_path_prefix("/api"));
+    let send = async |signed: &str, sent: &str| {
+        let mut request = as_http(&stand.sign("house", "GET", signed, ""));
+        *request.uri_mut() = sent.parse().unwrap();
+        told(app.clone().oneshot(request).await.unwrap()).await
+    };
+    assert_eq!(send("/api/items?a", "/items?a").await, (200, "GET /items?a ".to_owned()));
+    assert_eq!(send("/items?a", "/items?a").await.0, 401);
+    assert_eq!(send("/api/items?a", "/api/items?a").await.0, 401);
+}
+
 async fn serve(stand: &Stand) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, app) = (listener.local_addr().unwrap(), app(stand));
