@@ -27,6 +27,7 @@ carry:
     X-Line-Nonce: "{nonce}"
     X-Line-Signature: "{signature}"
 time: { format: unix, window: 5m }
+event: "{nonce}"
 "#;
 
 pub(crate) struct Front<P> {
