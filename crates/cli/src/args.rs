@@ -386,6 +386,9 @@ pub(crate) struct ServeArgs {
     /// The address to listen on; the demo's is 127.0.0.1:8080.
     #[arg(short, long, value_name = "ADDRESS")]
     pub(crate) listen: Option<std::net::SocketAddr>,
+    /// Forward nothing, and answer the questions of a proxy: as `mode = "decide"` in the config.
+    #[arg(long, requires = "config")]
+    pub(crate) decide: bool,
 }
 
 /// A form of the signed message.

@@ -2,12 +2,14 @@
 
 pub(crate) mod passing;
 
+use std::error::Error;
+use std::pin::pin;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use countersign_protocol::{Reason, Refusal};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, LengthLimitError};
 use hyper::body::{Body, Incoming};
 
 use crate::head::malformed;
@@ -15,7 +17,7 @@ use crate::head::malformed;
 /// The body of an answer: a problem's, the echo's or an upstream's.
 pub(crate) type AnswerBody = UnsyncBoxBody<Bytes, BoxError>;
 /// Any error of a body that is being streamed.
-pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
 /// A body of these bytes.
 pub(crate) fn full(bytes: Bytes) -> AnswerBody {
@@ -24,13 +26,18 @@ pub(crate) fn full(bytes: Bytes) -> AnswerBody {
 
 /// The body of a request, which is read once, as late as may be.
 #[derive(Debug)]
-pub(crate) enum Arriving {
-    Unread(Incoming),
+pub(crate) enum Arriving<B = Incoming> {
+    Unread(B),
     Whole(Bytes),
     Broken,
 }
 
-impl Arriving {
+impl<B: Body> Arriving<B> {
+    /// A body without a byte.
+    pub(crate) const fn nothing() -> Self {
+        Self::Whole(Bytes::new())
+    }
+
     /// Whether there is nothing to be read.
     pub(crate) fn is_empty(&self) -> bool {
         match self {
@@ -40,8 +47,16 @@ impl Arriving {
         }
     }
 
+    /// The body that was read.
+    pub(crate) fn whole(self) -> Result<Bytes, Refusal> {
+        match self {
+            Self::Whole(bytes) => Ok(bytes),
+            Self::Unread(_) | Self::Broken => Err(malformed("the body broke off")),
+        }
+    }
+
     /// The body as it comes, if nobody has read it.
-    pub(crate) fn take(&mut self) -> Option<Incoming> {
+    pub(crate) fn take(&mut self) -> Option<B> {
         match std::mem::replace(self, Self::Broken) {
             Self::Unread(body) if !body.is_end_stream() => Some(body),
             _ => None,
@@ -49,7 +64,10 @@ impl Arriving {
     }
 
     /// The whole body, as [`collect`] reads it.
-    pub(crate) async fn read(&mut self, limit: usize, idle: Duration) -> Result<Bytes, Refusal> {
+    pub(crate) async fn read(&mut self, limit: usize, idle: Duration) -> Result<Bytes, Refusal>
+    where
+        B: Body<Error: Into<BoxError>>,
+    {
         let bytes = match std::mem::replace(self, Self::Broken) {
             Self::Unread(body) => collect(body, limit, idle).await?,
             Self::Whole(bytes) => bytes,
@@ -61,7 +79,11 @@ impl Arriving {
 }
 
 /// Reads a whole body of at most `limit` bytes, which may pause for at most `idle`.
-async fn collect(mut body: Incoming, limit: usize, idle: Duration) -> Result<Bytes, Refusal> {
+async fn collect<B>(body: B, limit: usize, idle: Duration) -> Result<Bytes, Refusal>
+where
+    B: Body<Error: Into<BoxError>>,
+{
+    let mut body = pin!(body);
     let announced = body.size_hint().lower();
     if announced > limit as u64 {
         return Err(too_large());
@@ -71,16 +93,28 @@ async fn collect(mut body: Incoming, limit: usize, idle: Duration) -> Result<Byt
         let frame = match tokio::time::timeout(idle, body.frame()).await {
             Ok(Some(Ok(frame))) => frame,
             Ok(None) => return Ok(bytes.freeze()),
-            Ok(Some(Err(_))) => return Err(malformed("the body broke off or its framing is wrong")),
+            Ok(Some(Err(error))) => return Err(broken(&error.into())),
             Err(_) => return Err(malformed("the body paused for too long")),
         };
         // Trailers are dropped: no dialect here signs them.
         let Ok(piece) = frame.into_data() else { continue };
-        if bytes.len() + piece.len() > limit {
+        if bytes.len().saturating_add(piece.remaining()) > limit {
             return Err(too_large());
         }
-        bytes.extend_from_slice(&piece);
+        bytes.put(piece);
     }
+}
+
+/// A body that ended in an error: one of a limit that another layer put around it is no fault in its framing.
+fn broken(error: &BoxError) -> Refusal {
+    let mut cause: Option<&dyn Error> = Some(&**error);
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return too_large();
+        }
+        cause = error.source();
+    }
+    malformed("the body broke off or its framing is wrong")
 }
 
 fn too_large() -> Refusal {

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use countersign_protocol::Dialects;
 
 use self::written::Written;
+use crate::decide::Decide;
 use crate::forwarded::Proxies;
 use crate::limits::Limits;
 use crate::reload::Fixed;
@@ -27,6 +28,8 @@ pub struct Config {
     written: Written,
     /// What could not be read at all.
     faults: Vec<ConfigError>,
+    /// Whether it is served in decide mode, whatever it says itself.
+    decides: bool,
 }
 
 /// What a check of a whole configuration found.
@@ -72,6 +75,8 @@ pub struct Settings {
     pub warnings: Vec<String>,
     /// What cannot change while the gateway runs.
     pub fixed: Fixed,
+    /// Who may ask, in decide mode; absent: the gateway forwards by itself.
+    pub decide: Option<Decide>,
 }
 
 impl Config {
@@ -91,7 +96,14 @@ impl Config {
     #[must_use]
     pub fn parse_leniently(file: &str, text: &str) -> Self {
         let (written, faults) = read::read(file, text);
-        Self { file: file.to_owned(), text: text.to_owned(), written, faults }
+        Self { file: file.to_owned(), text: text.to_owned(), written, faults, decides: false }
+    }
+
+    /// The same in decide mode, as `mode = "decide"` would say.
+    #[must_use]
+    pub fn deciding(mut self) -> Self {
+        self.decides = true;
+        self
     }
 
     /// Reads a configuration file.

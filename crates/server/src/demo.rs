@@ -15,6 +15,7 @@ use countersign_core::random::{generate_key_id, generate_secret};
 use countersign_protocol::{Credential, Dialect, Dialects, Inputs, KeyMaterial, Policy, Request, Scheme, Secret, SignOptions};
 
 use crate::config::Settings;
+use crate::decide::DecideBody;
 use crate::forwarded::Proxies;
 use crate::limits::Limits;
 use crate::reload::Fixed;
@@ -116,6 +117,7 @@ impl Demo {
             routes: Routes::new(routes),
             upstreams: Directory::default(),
             warnings: Vec::new(),
+            decide: None,
         };
         Ok(Self { settings, admission, recipes, left_out: plan.left_out })
     }
@@ -226,6 +228,8 @@ fn route(dialect: &Dialect, key_id: &str, loopback: bool) -> Route {
         external_prefix: None,
         mode: Mode::Enforce,
         client_certificate: ClientCertificate::NotNeeded,
+        decide_body: DecideBody::Refuse,
+        sign_response: None,
     }
 }
 

@@ -44,25 +44,60 @@ impl Head {
 
     /// Takes the head of an HTTP/2 request. `:authority` becomes the Host line; two that differ are refused.
     pub(crate) fn from_http2(parts: &http::request::Parts, limits: &Limits) -> Result<Self, Refusal> {
-        let target = parts.uri.path_and_query().map_or(&b""[..], |target| target.as_str().as_bytes());
-        let mut headers: Vec<(String, Vec<u8>)> =
-            parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
+        let mut head = Self::from_parts(parts);
         if let Some(authority) = parts.uri.authority() {
             let authority = authority.as_str().as_bytes();
             if parts.headers.get_all(http::header::HOST).iter().any(|host| host.as_bytes() != authority) {
                 return Err(malformed("Host differs from :authority"));
             }
-            headers.retain(|(name, _)| name != "host");
-            headers.insert(0, ("host".to_owned(), authority.to_vec()));
+            head.headers.retain(|(name, _)| name != "host");
+            head.headers.insert(0, ("host".to_owned(), authority.to_vec()));
         }
-        let method = parts.method.as_str().to_owned();
-        let head = Self { method, target: target.to_vec(), version: "HTTP/2.0", headers, framing: Framing::Stream };
-        let bytes: usize = head.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
-        if bytes > limits.head_bytes {
-            return Err(too_large("head"));
-        }
+        head.check_size(limits)?;
         head.check(limits)?;
         Ok(head)
+    }
+
+    /// Takes the head of a request that a server has read already. What that server joined or dropped cannot be seen here: names are in lower
+    /// case, lines of one name stand together, and a fragment is gone from the target, for the service behind as well.
+    pub(crate) fn from_request(parts: &http::request::Parts, limits: &Limits) -> Result<Self, Refusal> {
+        let version = match parts.version {
+            http::Version::HTTP_2 | http::Version::HTTP_3 => return Self::from_http2(parts, limits),
+            http::Version::HTTP_11 => "HTTP/1.1",
+            http::Version::HTTP_10 => "HTTP/1.0",
+            _ => return Err(malformed("a version other than HTTP/1.1, HTTP/1.0 or HTTP/2")),
+        };
+        if parts.uri.authority().is_some() {
+            return Err(malformed("the target is not in origin form"));
+        }
+        let mut head = Self { version, framing: Framing::Length(0), ..Self::from_parts(parts) };
+        head.framing = head.framing()?;
+        head.check_size(limits)?;
+        head.check(limits)?;
+        Ok(head)
+    }
+
+    /// The head of another request than the one on this wire, as a proxy tells it: the same holds of it.
+    pub(crate) fn told(
+        method: &[u8],
+        target: &[u8],
+        version: &'static str,
+        headers: Vec<(String, Vec<u8>)>,
+        limits: &Limits,
+    ) -> Result<Self, Refusal> {
+        if !is_token(method) || method.len() > 32 {
+            return Err(malformed("the method is no token"));
+        }
+        let method = String::from_utf8_lossy(method).into_owned();
+        let head = Self { method, target: target.to_vec(), version, headers, framing: Framing::Length(0) };
+        head.check(limits)?;
+        Ok(head)
+    }
+
+    fn from_parts(parts: &http::request::Parts) -> Self {
+        let target = parts.uri.path_and_query().map_or(&b""[..], |target| target.as_str().as_bytes()).to_vec();
+        let headers = parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
+        Self { method: parts.method.as_str().to_owned(), target, version: "HTTP/2.0", headers, framing: Framing::Stream }
     }
 
     /// Every value under this name.
@@ -130,6 +165,12 @@ impl Head {
             // RFC 9112, section 6.1: a sender must not send both; it is how requests are smuggled.
             _ => Err(malformed("Content-Length beside Transfer-Encoding")),
         }
+    }
+
+    /// As far as it counts where the raw block is gone: each line with its separators.
+    fn check_size(&self, limits: &Limits) -> Result<(), Refusal> {
+        let bytes: usize = self.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+        if bytes > limits.head_bytes { Err(too_large("head")) } else { Ok(()) }
     }
 
     /// What holds for both versions of HTTP.

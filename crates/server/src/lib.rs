@@ -1,11 +1,13 @@
 //! The gateway: admits signed requests, forwards each exactly as it was verified, and explains every refusal.
 
 mod admin;
+mod admit;
 mod authority;
 mod body;
 mod capacity;
 pub mod config;
 mod connection;
+pub mod decide;
 pub mod demo;
 pub mod echo;
 mod envelope;
@@ -13,6 +15,7 @@ pub mod forwarded;
 mod gateway;
 mod head;
 mod identity;
+pub mod layer;
 pub mod limits;
 mod plan;
 pub mod problem;
@@ -20,6 +23,7 @@ mod rate;
 mod refused;
 pub mod reload;
 mod report;
+pub mod response;
 pub mod route;
 mod service;
 pub mod store;
@@ -29,3 +33,4 @@ pub mod upstream;
 mod wire;
 
 pub use gateway::Gateway;
+pub use layer::SignatureLayer;

@@ -8,6 +8,7 @@ use countersign_protocol::Dialects;
 
 use crate::capacity::Capacity;
 use crate::config::Settings;
+use crate::decide::Decide;
 use crate::forwarded::Proxies;
 use crate::limits::Limits;
 use crate::rate::{AddressLimit, AddressRate};
@@ -25,6 +26,8 @@ pub(crate) struct Plan {
     pub(crate) limits: Arc<Limits>,
     pub(crate) admission: Admission,
     pub(crate) proxies: Proxies,
+    /// In decide mode: who may ask, and how.
+    pub(crate) decide: Option<Decide>,
     /// Where any known dialect carries its claim.
     pub(crate) known: Carried,
     /// Where each dialect of a route does.
@@ -78,6 +81,7 @@ impl Plan {
             upstreams: settings.upstreams,
             admission,
             proxies: settings.proxies,
+            decide: settings.decide,
             known: Carried::by(dialects.iter()),
             addresses,
             capacity,

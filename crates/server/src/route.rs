@@ -8,8 +8,10 @@ use countersign_core::admission::RouteRules;
 use countersign_protocol::Scheme;
 
 use self::forward::Forwarding;
+use crate::decide::DecideBody;
 use crate::envelope::RouteEnvelope;
 use crate::head::Head;
+use crate::response::ResponseSigner;
 use crate::tls::Fingerprint;
 use crate::upstream::Servers;
 
@@ -43,6 +45,10 @@ pub struct Route {
     pub mode: Mode,
     /// Whether the connection has to bring a client's certificate.
     pub client_certificate: ClientCertificate,
+    /// In decide mode: what becomes of requests with bodies.
+    pub decide_body: DecideBody,
+    /// Signs the answers that go to the peer.
+    pub sign_response: Option<ResponseSigner>,
 }
 
 /// What becomes of a request that is not admitted.
@@ -256,6 +262,8 @@ mod tests {
             external_prefix: None,
             mode: Mode::Enforce,
             client_certificate: ClientCertificate::NotNeeded,
+            decide_body: DecideBody::Refuse,
+            sign_response: None,
         }
     }
 

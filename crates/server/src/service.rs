@@ -4,18 +4,20 @@ mod forward;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use countersign_protocol::{Reason, Refusal, Scheme};
-use http::{HeaderName, HeaderValue, Request, Response};
+use countersign_protocol::{HeaderLine, Reason, Refusal, Scheme};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
+use crate::admit::Inbound;
 use crate::authority::Outer;
 use crate::body::{AnswerBody, Arriving, full};
+use crate::decide::Desk;
 use crate::envelope::Expected;
 use crate::forwarded::Origin;
 use crate::gateway::Shared;
@@ -105,7 +107,11 @@ impl Service {
         let mut answer = result.unwrap_or_else(|refused| {
             report.note(&refused);
             (outcome.reason, outcome.detail) = (Some(refused.reason()), refused.detail.clone());
-            refused.answer(report.language, &report.id).map(full)
+            match &plan.decide {
+                Some(decide) => decide.refuse(&refused, report.language, &report.id),
+                None => refused.answer(report.language, &report.id),
+            }
+            .map(full)
         });
         // An id is 36 visible characters.
         answer.headers_mut().extend(HeaderValue::try_from(&report.id).ok().map(|value| (HeaderName::from_static(REQUEST_ID), value)));
@@ -134,6 +140,12 @@ struct Passing<'r> {
     way: Way,
 }
 
+impl Passing<'_> {
+    fn inbound<'a>(&'a self, lines: &'a [HeaderLine<'a>], idle: Duration) -> Inbound<'a> {
+        Inbound { head: &self.head, lines, scheme: self.outer.scheme, client: Some(self.way.client), idle }
+    }
+}
+
 impl Visit<'_> {
     async fn admit_and_forward(
         &self,
@@ -145,6 +157,13 @@ impl Visit<'_> {
         report.method.clone_from(&head.method);
         report.target = self.plan.known.redacted(&head.target);
         report.language = preferred_language(head.values("accept-language").next().unwrap_or_default());
+        if let Some(decide) = &self.plan.decide {
+            let permit = self.plan.capacity.enter().await?;
+            let Plan { routes, admission, limits, known, .. } = self.plan;
+            let desk = Desk { decide, routes, admission, limits };
+            let answer = desk.answer(&head, body, self.peer.address.ip(), report, |target| known.redacted(target)).await?;
+            return Ok(answer.map(|body| hold(body, permit)));
+        }
         let origin = self.origin(&head).map_err(|refusal| self.counted(refusal))?;
         report.client = origin.client;
         if !self.takes(&origin) {
@@ -173,6 +192,11 @@ impl Visit<'_> {
                 self.forward_unproved(passing, body, report).await?
             }
             Err(refused) => return Err(refused),
+        };
+        let answer = match &route.sign_response {
+            // What is no answer yet carries no body: a tunnel begins.
+            Some(signer) if answer.status() != StatusCode::SWITCHING_PROTOCOLS => signer.sign(answer).await?,
+            _ => answer,
         };
         Ok(answer.map(|body| hold(body, permit)))
     }

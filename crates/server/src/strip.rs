@@ -55,7 +55,7 @@ const STANDARD: [&str; 12] = [
 ];
 
 /// The places in which dialects carry their claims.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Carried {
     headers: BTreeSet<String>,
     parameters: BTreeSet<String>,
@@ -73,6 +73,14 @@ impl Carried {
         }
         carried.headers.retain(|name| !STANDARD.contains(&name.as_str()));
         carried
+    }
+
+    /// Whether something that is carried stands in this head, an `Authorization` line apart: it may be of any other scheme.
+    pub(crate) fn is_begun_in(&self, head: &Head) -> bool {
+        let carries = |name: &str| self.headers.contains(&plain_name(name)) && !name.eq_ignore_ascii_case("authorization");
+        let (_, query) = split_target(&head.target);
+        head.headers.iter().any(|(name, _)| carries(name))
+            || query.is_some_and(|query| query.split(|b| *b == b'&').any(|pair| self.has_parameter(pair)))
     }
 
     fn has_parameter(&self, pair: &[u8]) -> bool {
@@ -133,11 +141,9 @@ impl Stripping<'_> {
         let mut tell = |name: &str, value: String| lines.push((format!("{IDENTITY_PREFIX}{name}"), value.into_bytes()));
         match self.standing {
             Standing::Admitted(admitted) => {
-                tell("app", visible(&admitted.app().name, b""));
-                tell("key-id", visible(admitted.key_id(), b""));
-                tell("dialect", admitted.dialect().to_owned());
-                let covers = admitted.covers().iter().map(|part| visible(&part.to_string(), b",")).collect::<Vec<_>>();
-                tell("covers", covers.join(","));
+                for (name, value) in identity(admitted, admitted.covers()) {
+                    tell(name, value);
+                }
                 tell("body", body_word(admitted.body()).to_owned());
             }
             // What a peer may learn: an upstream could show it.
@@ -207,6 +213,17 @@ const fn body_word(proof: BodyProof) -> &'static str {
         // Also whatever a later version of the core may know less of.
         _ => "unchecked",
     }
+}
+
+/// Who called, and what the signature covers: each name without its prefix, each value visible ASCII.
+pub(crate) fn identity<'a>(admitted: &Admitted, covers: impl IntoIterator<Item = &'a Part>) -> [(&'static str, String); 4] {
+    let covers = covers.into_iter().map(|part| visible(&part.to_string(), b",")).collect::<Vec<_>>();
+    [
+        ("app", visible(&admitted.app().name, b"")),
+        ("key-id", visible(admitted.key_id(), b"")),
+        ("dialect", admitted.dialect().to_owned()),
+        ("covers", covers.join(",")),
+    ]
 }
 
 /// The decoded name of a query parameter.

@@ -2,6 +2,7 @@
 //!
 //! Only for tests: what goes wrong here is a panic that says what is missing.
 
+mod caddy;
 mod daemon;
 mod http;
 mod log;
@@ -11,6 +12,7 @@ mod power;
 mod redis;
 mod serving;
 
+pub use caddy::Caddy;
 pub use daemon::{Daemon, as_other_user, find, free_port, give_away, wait_until};
 pub use http::{Answer, Connection};
 pub use log::keep_log;

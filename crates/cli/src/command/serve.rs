@@ -39,7 +39,7 @@ pub(crate) fn run(args: &ServeArgs, registry: &Registry, json: bool) -> Result<(
     let stop = runtime.block_on(async { stop_signal() })?;
     runtime.block_on(async {
         match &args.config {
-            Some(config) => serve(config, args.listen, &data, registry, stop).await,
+            Some(config) => serve(config, args, &data, registry, stop).await,
             None => demo(args.listen.unwrap_or(DEMO_ADDRESS), &data, registry, json, stop).await,
         }
     })
@@ -83,14 +83,14 @@ fn clock() -> Arc<dyn Clock> {
 
 async fn serve(
     path: &Path,
-    listen: Option<SocketAddr>,
+    args: &ServeArgs,
     data: &Path,
     registry: &Registry,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), Failure> {
     // Installed before anything is read, so that a reload that is asked for early does not end the process.
     let asked = asked_to_reload()?;
-    let source = Arc::new(source(path, listen, &registry.folders));
+    let source = Arc::new(source(path, args, &registry.folders));
     let Loaded { config, settings, dialects, .. } = source.load().map_err(|faults| told(&faults))?;
     let stores = config.stores(data).map_err(Failure::usage)?;
     stores.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -104,7 +104,7 @@ async fn serve(
 }
 
 /// The configuration, with the dialects of the folders that the command names and of those that it names itself.
-fn source(path: &Path, listen: Option<SocketAddr>, folders: &[PathBuf]) -> Source {
+fn source(path: &Path, args: &ServeArgs, folders: &[PathBuf]) -> Source {
     let file = path.to_owned();
     let own = folders.to_vec();
     let dialects = move |named: &[PathBuf]| {
@@ -112,7 +112,7 @@ fn source(path: &Path, listen: Option<SocketAddr>, folders: &[PathBuf]) -> Sourc
         let mend = "mend the dialect files, or name other folders";
         registry.map(|registry| registry.dialects).map_err(|failure| ConfigError::in_file(&file, failure.to_string(), mend))
     };
-    Source::new(path, dialects).listening_on(listen).watching(folders)
+    Source::new(path, dialects).listening_on(args.listen).deciding(args.decide).watching(folders)
 }
 
 /// Every fault, one in a line.

@@ -102,7 +102,7 @@ fn several_files_at_fault_are_told_at_once() {
 fn a_weak_spot_is_a_warning_with_its_line() {
     let scratch = Scratch::new();
     let cases = [
-        ("host = \"api.example.com\"\n", "", "[\"hmac-sha256\"]", "[\"qlm-open\"]", 5, "host may be unsigned"),
+        ("host = \"api.example.com\"\n", "", "[\"hmac-sha256\"]", "[\"qlm-open\"]", 4, "host may be unsigned"),
         ("prefix", "window = \"2h\"\nprefix", "", "", 6, "7200 s"),
         ("prefix", "window = { past = \"1m\", future = \"16m\" }\nprefix", "", "", 6, "960 s"),
         ("prefix", "unsafe = true\nprefix", "[\"hmac-sha256\"]", "[\"aws-sigv1\"]", 6, "forged"),

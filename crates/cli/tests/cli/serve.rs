@@ -145,3 +145,25 @@ fn a_new_dialect_and_route_are_served_after_sighup_and_a_bad_config_is_not() {
     assert_eq!(code("/V2"), "missing_signature");
     assert_eq!(serving.stop(), Some(0));
 }
+
+#[test]
+fn it_answers_the_questions_of_a_proxy_when_it_is_told_to_decide() {
+    let scratch = Scratch::new();
+    let data = scratch.path().join("data");
+    let config = "listen = [\"127.0.0.1:0\"]\n[decide]\nproxy = \"nginx\"\n[[route]]\nprefix = \"/\"\ndialects = [\"hmac-sha256\"]\n";
+    let config = scratch.file("decide.toml", config);
+    let serving = serve(&data, &["--config", &config, "--decide"]);
+    let ask =
+        format!("curl -s -H 'X-Original-Method: GET' -H 'X-Original-URI: /a' -H 'X-Forwarded-Proto: https' {}/decide", serving.address());
+    assert_eq!(shell(&ask)["code"], "missing_signature");
+    assert_eq!(shell(&ask.replace("-H 'X-Original-Method: GET'", ""))["code"], "malformed_request");
+    assert_eq!(serving.stop(), Some(0));
+    let refused = |args: &[&str]| {
+        let mut serve = command();
+        let output = serve.arg("serve").args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(refused(&["--config", &config]).contains("the mode is gateway"));
+    assert!(refused(&["--decide"]).contains("--config"));
+}

@@ -7,7 +7,6 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 use countersign_testbed::wait_until;
-use serde_json::Value;
 
 use crate::support::command;
 

@@ -1,10 +1,12 @@
 //! From the configuration as written to one that is valid by construction.
 
+mod decide;
 mod envelope;
 mod faults;
 mod files;
 mod forward;
 mod listeners;
+mod response;
 mod route;
 mod store;
 mod upstream;
@@ -20,6 +22,7 @@ pub(super) use self::store::stores;
 use self::upstream::Upstreams;
 use super::written::{Span, WrittenLimits};
 use super::{Checked, Config, ConfigError, Settings};
+use crate::decide::Decide;
 use crate::limits::{AddressRate, Limits};
 use crate::reload::Fixed;
 use crate::route::{Route, Routes};
@@ -45,12 +48,14 @@ pub(super) fn check(config: &Config, dialects: &Dialects, before: &Directory) ->
     // As written: what cannot be read is told where it stands, and not again with each route that needs it.
     let asks_clients = written.tls.iter().any(|tls| tls.get_ref().client_ca.is_some()) || !config.is_whole();
     let trusts = !written.trusted_proxies.is_empty() || !config.is_whole();
-    let around = Around { listen: &listen, asks_clients, trusts, limits: &limits };
+    let decide = faults.keep(decide::mode(config));
+    let decides = decide.as_ref().and_then(Option::as_ref);
+    let around = Around { listen: &listen, asks_clients, trusts, limits: &limits, decide: decides };
     let mut upstreams = Upstreams::read(config, &limits, before, &mut faults);
     let routes = routes(config, dialects, &around, &mut upstreams, &mut warnings, &mut faults);
     let upstreams = upstreams.directory;
     let fixed = fixed(config, workers, &limits);
-    let settings = workers.zip(admin).filter(|_| faults.is_empty()).map(|(workers, admin)| Settings {
+    let settings = workers.zip(admin).zip(decide).filter(|_| faults.is_empty()).map(|((workers, admin), decide)| Settings {
         warnings: warnings.clone(),
         routes: Routes::new(routes),
         upstreams,
@@ -61,6 +66,7 @@ pub(super) fn check(config: &Config, dialects: &Dialects, before: &Directory) ->
         workers,
         limits,
         fixed,
+        decide,
     });
     Checked { faults: faults.in_order(), warnings, settings }
 }
@@ -73,6 +79,8 @@ struct Around<'a> {
     /// Whether any proxy is trusted.
     trusts: bool,
     limits: &'a Limits,
+    /// The proxy that asks, in decide mode.
+    decide: Option<&'a Decide>,
 }
 
 fn routes(
@@ -116,6 +124,7 @@ fn fixed(config: &Config, workers: Option<usize>, limits: &Limits) -> Fixed {
     let addresses = |list: &[toml::Spanned<String>]| list.iter().map(|text| text.get_ref().clone()).collect::<Vec<_>>();
     let tls: Vec<_> = written.tls.iter().map(|tls| addresses(&tls.get_ref().listen)).collect();
     let mut fixed = Fixed::default();
+    fixed.note("mode", written.mode.as_ref().map(toml::Spanned::get_ref));
     fixed.note("listen", addresses(&written.listen));
     fixed.note("the addresses of tls", tls);
     fixed.note("admin", written.admin.as_ref().map(toml::Spanned::get_ref));
@@ -139,7 +148,11 @@ fn limits(written: &WrittenLimits) -> Limits {
         head_time: time(written.head_time, default.head_time),
         body_idle: time(written.body_idle, default.body_idle),
         body_bytes: count(written.body_bytes, default.body_bytes),
-        address_rate: written.address_rate.as_ref().map(|rate| AddressRate { per_second: rate.per_second.get(), burst: rate.burst.get() }),
+        address_rate: written
+            .address_rate
+            .as_ref()
+            .map(toml::Spanned::get_ref)
+            .map(|rate| AddressRate { per_second: rate.per_second.get(), burst: rate.burst.get() }),
         requests: count(written.requests, default.requests),
         queue: written.queue.unwrap_or(default.queue),
         queue_time: time(written.queue_time, default.queue_time),

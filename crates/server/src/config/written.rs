@@ -1,6 +1,8 @@
 //! The configuration as it is written: names and types, no logic.
 
+pub(super) mod decide;
 pub(super) mod envelope;
+pub(super) mod response;
 pub(super) mod route;
 pub(super) mod store;
 pub(super) mod tls;
@@ -32,6 +34,8 @@ pub(super) struct Written {
     pub(super) master_key: Option<PathBuf>,
     #[serde(default)]
     pub(super) dialects: Vec<PathBuf>,
+    pub(super) mode: Option<Spanned<String>>,
+    pub(super) decide: Option<Spanned<decide::WrittenDecide>>,
     #[serde(default)]
     pub(super) limits: WrittenLimits,
     #[serde(default)]
@@ -57,7 +61,7 @@ pub(super) struct WrittenLimits {
     pub(super) head_time: Option<Span>,
     pub(super) body_idle: Option<Span>,
     pub(super) body_bytes: Option<NonZeroUsize>,
-    pub(super) address_rate: Option<WrittenRate>,
+    pub(super) address_rate: Option<Spanned<WrittenRate>>,
     pub(super) requests: Option<NonZeroUsize>,
     pub(super) queue: Option<usize>,
     pub(super) queue_time: Option<Span>,

@@ -25,6 +25,7 @@ type ReadDialects = dyn Fn(&[PathBuf]) -> Result<Dialects, ConfigError> + Send +
 pub struct Source {
     file: PathBuf,
     listen: Option<SocketAddr>,
+    decides: bool,
     folders: Vec<PathBuf>,
     dialects: Box<ReadDialects>,
     /// The fingerprint of what was loaded last.
@@ -48,13 +49,27 @@ impl Source {
     /// names.
     #[must_use]
     pub fn new(file: &Path, dialects: impl Fn(&[PathBuf]) -> Result<Dialects, ConfigError> + Send + Sync + 'static) -> Self {
-        Self { file: file.to_owned(), listen: None, folders: Vec::new(), dialects: Box::new(dialects), loaded: Mutex::default() }
+        Self {
+            file: file.to_owned(),
+            listen: None,
+            decides: false,
+            folders: Vec::new(),
+            dialects: Box::new(dialects),
+            loaded: Mutex::default(),
+        }
     }
 
     /// The same, listening on this address in the place of its own.
     #[must_use]
     pub fn listening_on(mut self, address: Option<SocketAddr>) -> Self {
         self.listen = address;
+        self
+    }
+
+    /// The same, in decide mode, whatever it says itself.
+    #[must_use]
+    pub const fn deciding(mut self, decides: bool) -> Self {
+        self.decides = decides;
         self
     }
 
@@ -80,6 +95,7 @@ impl Source {
         *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Some(fingerprint);
         let config = Config::read_leniently(&self.file).map_err(|fault| vec![fault])?;
         let config = self.listen.into_iter().fold(config, Config::listening_on);
+        let config = if self.decides { config.deciding() } else { config };
         let dialects = match (self.dialects)(config.dialect_folders()) {
             Ok(dialects) => dialects,
             // Without the folders, every route of theirs would be told for a fault of its own.

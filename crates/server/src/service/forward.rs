@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use countersign_core::admission::{Admitted, RouteRules, Step};
-use countersign_protocol::{Body, BodyCheck, Reason, Refusal, ReplayMode, RequestView};
+use countersign_protocol::{Body, BodyCheck, Reason, Refusal, ReplayMode};
 use http::Response;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 use super::{Passing, Visit};
+use crate::admit::Inbound;
 use crate::body::passing::passing;
 use crate::body::{AnswerBody, Arriving};
 use crate::envelope::{Expected, Passage};
@@ -28,33 +29,32 @@ impl Visit<'_> {
         rules: &RouteRules,
         body: &mut Arriving,
     ) -> Result<(Admitted, OutgoingBody), Refused> {
-        let forward = &passing.route.forward;
+        let (forward, lines) = (&passing.route.forward, passing.head.lines());
         // A body that is not there needs no other treatment than one that was read; but nobody looks at what goes through a tunnel.
         let opens_tunnel = forward.upgrades && passing.head.asks_for_websocket();
         if forward.body == BodyMode::Buffered || (body.is_empty() && !opens_tunnel) {
-            let admitted = self.admit_whole(passing, rules, body).await?;
+            let admitted = passing.inbound(&lines, self.plan.limits.body_idle).admit(&self.plan.admission, rules, body).await?;
             return Ok((admitted, OutgoingBody::Whole(self.read(rules, body).await?)));
         }
-        self.admit_passing(passing, rules, body).await
+        self.admit_passing(&passing.inbound(&lines, self.plan.limits.body_idle), passing.route.forward.body, rules, body).await
     }
 
     /// Steps 2 to 8 with a body that goes by.
     async fn admit_passing(
         &self,
-        passing: &Passing<'_>,
+        inbound: &Inbound<'_>,
+        mode: BodyMode,
         rules: &RouteRules,
         body: &mut Arriving,
     ) -> Result<(Admitted, OutgoingBody), Refused> {
-        let (admission, head, lines) = (&self.plan.admission, &passing.head, passing.head.lines());
-        let known = if body.is_empty() { Body::Bytes(b"") } else { Body::Pending };
-        let (method, target, version, scheme) = (&head.method, &head.target, head.version, passing.outer.scheme);
-        let view = RequestView { method, scheme, target, version, headers: &lines, body: known };
+        let admission = &self.plan.admission;
+        let view = inbound.view(if body.is_empty() { Body::Bytes(b"") } else { Body::Pending });
         let Step::Begun(begun) = admission.begin(rules, &view)? else { return Err(needs_body()) };
         if begun.needs_body() {
             return Err(needs_body());
         }
-        let authentic = admission.authenticate(begun).await?.with_peer(passing.way.client);
-        let (admitted, check) = match passing.route.forward.body {
+        let authentic = inbound.of_client(admission.authenticate(begun).await?);
+        let (admitted, check) = match mode {
             BodyMode::Streamed => admission.admit_pending(authentic).await.map(|(admitted, check)| (admitted, Some(check)))?,
             _ => (admission.admit_without_body(authentic).await?, None),
         };
@@ -71,36 +71,6 @@ impl Visit<'_> {
         let Some(body) = body else { return Ok(OutgoingBody::Whole(Bytes::new())) };
         let (body, upload) = passing(body, check, rules.body_limit as u64, self.plan.limits.body_idle)?;
         Ok(OutgoingBody::Passing(body, upload))
-    }
-
-    /// Steps 2 to 8 with a body that is read. It is read as late as the dialect permits: a caller without a valid signature uploads nothing
-    /// where the tag can be computed without it.
-    async fn admit_whole(&self, passing: &Passing<'_>, rules: &RouteRules, body: &mut Arriving) -> Result<Admitted, Refused> {
-        let (admission, head) = (&self.plan.admission, &passing.head);
-        let lines = head.lines();
-        let (method, target, version, scheme) = (&head.method, &head.target, head.version, passing.outer.scheme);
-        let view = |body| RequestView { method, scheme, target, version, headers: &lines, body };
-        let early = view(if body.is_empty() { Body::Bytes(b"") } else { Body::Pending });
-        let read;
-        let whole;
-        let authentic = match admission.begin(rules, &early)? {
-            Step::NeedsBody => {
-                read = self.read(rules, body).await?;
-                whole = view(Body::Bytes(&read));
-                let Step::Begun(begun) = admission.begin(rules, &whole)? else { return Err(Reason::Internal.into()) };
-                admission.authenticate(begun).await?
-            }
-            Step::Begun(begun) if begun.needs_body() => {
-                read = self.read(rules, body).await?;
-                admission.authenticate(begun.with_body(&read)).await?
-            }
-            Step::Begun(begun) => {
-                let authentic = admission.authenticate(begun).await?;
-                read = self.read(rules, body).await?;
-                authentic.with_body(&read)
-            }
-        };
-        Ok(admission.admit(authentic.with_peer(passing.way.client)).await?)
     }
 
     async fn read(&self, rules: &RouteRules, body: &mut Arriving) -> Result<Bytes, Refusal> {

@@ -23,6 +23,7 @@ mod reference;
 mod reload;
 mod servers;
 mod shadow;
+mod signed;
 mod streaming;
 mod tls;
 mod tls_upstream;

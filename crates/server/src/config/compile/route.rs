@@ -62,6 +62,8 @@ impl Reader<'_> {
             let mend = "write `body = \"buffered\"`, or remove the envelope";
             faults.add(self.error(written, "an envelope is opened as a whole, and this route does not read bodies", mend));
         }
+        let decide_body = rules.as_ref().and_then(|rules| faults.keep(self.decide_body(rules, warnings)));
+        let sign_response = faults.keep(self.sign_response(known));
         let (prefix, host) = (prefix?, host?);
         let route = Route {
             name: format!("{}{prefix}", host.as_deref().unwrap_or_default()),
@@ -76,6 +78,8 @@ impl Reader<'_> {
             external_prefix: external_prefix?,
             mode: mode?,
             client_certificate: client_certificate?,
+            decide_body: decide_body?,
+            sign_response: sign_response?,
             envelope: envelope?,
         };
         self.warn(&route, warnings);

@@ -15,7 +15,8 @@ pub(in crate::config) struct WrittenRoute {
     pub(in crate::config) host: Option<Spanned<String>>,
     pub(in crate::config) prefix: Spanned<String>,
     pub(in crate::config) methods: Option<Vec<Spanned<String>>>,
-    /// The name of an [[upstream]], `http://host:port`, `https://host:port` or `echo`
+    /// The name of an [[upstream]], `http://host:port`, `https://host:port` or `echo`; absent in decide mode.
+    #[serde(default = "super::decide::no_upstream")]
     pub(in crate::config) upstream: Spanned<String>,
     pub(in crate::config) dialects: Vec<Spanned<String>>,
     #[serde(default)]
@@ -54,6 +55,8 @@ pub(in crate::config) struct WrittenRoute {
     #[serde(default)]
     pub(in crate::config) scopes: Vec<String>,
     pub(in crate::config) envelope: Option<Spanned<WrittenEnvelope>>,
+    pub(in crate::config) decide_body: Option<Spanned<String>>,
+    pub(in crate::config) sign_response: Option<Spanned<super::response::WrittenResponse>>,
 }
 
 /// `window = "5m"` or `window = { past = "15m", future = "1m" }`

@@ -1,0 +1,73 @@
+//! Steps 2 to 8 for a request whose body is buffered, read as late as its dialect permits.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use countersign_core::admission::{Admission, Admitted, Authentic, RouteRules, Step};
+use countersign_protocol::{Body as Known, HeaderLine, Reason, RequestView, Scheme};
+use hyper::body::Body;
+
+use crate::body::{Arriving, BoxError};
+use crate::head::Head;
+use crate::refused::Refused;
+
+/// A request whose head is read.
+pub(crate) struct Inbound<'a> {
+    pub(crate) head: &'a Head,
+    /// The lines of the head.
+    pub(crate) lines: &'a [HeaderLine<'a>],
+    pub(crate) scheme: Scheme,
+    /// Whose it is, if that is known.
+    pub(crate) client: Option<IpAddr>,
+    /// How long its body may pause.
+    pub(crate) idle: Duration,
+}
+
+impl<'a> Inbound<'a> {
+    /// The request with its body, as far as that is known.
+    pub(crate) fn view<'v>(&self, body: Known<'v>) -> RequestView<'v>
+    where
+        'a: 'v,
+    {
+        let Head { method, target, version, .. } = self.head;
+        RequestView { method, scheme: self.scheme, target, version, headers: self.lines, body }
+    }
+
+    /// Admits the request, or says why not. A caller without a valid signature uploads nothing where the tag can be computed without the
+    /// body, and nothing beyond the rules' limit is buffered.
+    pub(crate) async fn admit<B>(&self, admission: &Admission, rules: &RouteRules, body: &mut Arriving<B>) -> Result<Admitted, Refused>
+    where
+        B: Body<Error: Into<BoxError>>,
+    {
+        let early = self.view(if body.is_empty() { Known::Bytes(b"") } else { Known::Pending });
+        let (limit, idle) = (rules.body_limit, self.idle);
+        let read;
+        let whole;
+        let authentic = match admission.begin(rules, &early)? {
+            Step::NeedsBody => {
+                read = body.read(limit, idle).await?;
+                whole = self.view(Known::Bytes(&read));
+                let Step::Begun(begun) = admission.begin(rules, &whole)? else { return Err(Reason::Internal.into()) };
+                admission.authenticate(begun).await?
+            }
+            Step::Begun(begun) if begun.needs_body() => {
+                read = body.read(limit, idle).await?;
+                admission.authenticate(begun.with_body(&read)).await?
+            }
+            Step::Begun(begun) => {
+                let authentic = admission.authenticate(begun).await?;
+                read = body.read(limit, idle).await?;
+                authentic.with_body(&read)
+            }
+        };
+        Ok(admission.admit(self.of_client(authentic)).await?)
+    }
+
+    /// The same, with the address that the app's list of addresses is about.
+    pub(crate) fn of_client<'m>(&self, authentic: Authentic<'m>) -> Authentic<'m> {
+        match self.client {
+            Some(client) => authentic.with_peer(client),
+            None => authentic,
+        }
+    }
+}
