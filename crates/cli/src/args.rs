@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use countersign_protocol::{Algorithm, Scheme, Timestamp};
 
+use crate::command::audit::AuditArgs;
 use crate::values;
 
 /// Sign, verify and serve every request-signing protocol that a dialect file describes.
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     Adapter,
     /// Manage the apps of the embedded store, and their credentials.
     App(AppArgs),
+    /// Verify and read the audit log of the embedded store.
+    Audit(AuditArgs),
     /// Run the gateway; without a config: a demo with an echo upstream.
     Serve(ServeArgs),
 }

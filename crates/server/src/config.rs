@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use countersign_protocol::Dialects;
 
 use self::written::Written;
+use crate::audit::AuditSettings;
 use crate::limits::Limits;
 use crate::route::Routes;
 
@@ -34,6 +35,8 @@ pub struct Settings {
     pub workers: usize,
     /// The limits.
     pub limits: Limits,
+    /// The audit log; `None` when there is none.
+    pub audit: Option<AuditSettings>,
     /// The routes.
     pub routes: Routes,
     /// What is legal and weak: told in the log at the start.
@@ -86,6 +89,14 @@ impl Config {
     #[must_use]
     pub fn master_key(&self) -> Option<&Path> {
         self.written.master_key.as_deref()
+    }
+
+    pub(crate) fn file(&self) -> &str {
+        &self.file
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Resolves dialects and routes.

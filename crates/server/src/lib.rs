@@ -1,6 +1,7 @@
 //! The gateway: admits signed requests, forwards each exactly as it was verified, and explains every refusal.
 
 mod admin;
+pub mod audit;
 mod body;
 pub mod config;
 mod connection;

@@ -26,15 +26,20 @@ impl From<StoreError> for Failure {
 
 /// Runs the command.
 pub(crate) fn run(args: &AppArgs, registry: &Registry, json: bool) -> Result<(), Failure> {
-    let store = store::open(&store::folder(args.data.as_deref())?)?;
+    let folder = store::folder(args.data.as_deref())?;
+    let store: Arc<dyn CredentialStore> = match &args.command {
+        AppCommand::List => Arc::new(store::open(&folder)?),
+        _ => store::open_for_changes(&folder)?,
+    };
+    let store = store.as_ref();
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(async {
         match &args.command {
-            AppCommand::Add(args) => add(args, &store, registry, json).await,
-            AppCommand::List => list(&store, json).await,
-            AppCommand::Rotate { name, key_id, overlap } => rotate(&store, name, key_id.as_deref(), *overlap, json).await,
-            AppCommand::Enable { name, key_id } => set_status(&store, name, key_id.as_deref(), Status::Active).await,
-            AppCommand::Disable { name, key_id } => set_status(&store, name, key_id.as_deref(), Status::Disabled).await,
+            AppCommand::Add(args) => add(args, store, registry, json).await,
+            AppCommand::List => list(store, json).await,
+            AppCommand::Rotate { name, key_id, overlap } => rotate(store, name, key_id.as_deref(), *overlap, json).await,
+            AppCommand::Enable { name, key_id } => set_status(store, name, key_id.as_deref(), Status::Active).await,
+            AppCommand::Disable { name, key_id } => set_status(store, name, key_id.as_deref(), Status::Disabled).await,
         }
     })
 }

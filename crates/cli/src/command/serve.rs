@@ -83,7 +83,11 @@ async fn serve(
     if let Some(address) = listen {
         settings.listen = vec![address];
     }
-    let admission = StoreFiles::of(&config, data).open(&registry.dialects, clock()).await?;
+    let files = StoreFiles::of(&config, data);
+    let mut admission = files.open(&registry.dialects, clock()).await?;
+    if let Some(audit) = &settings.audit {
+        admission = files.audited(admission, audit, &config, clock()).await?;
+    }
     let gateway = Gateway::bind(settings, &registry.dialects, admission).map_err(|e| cannot_listen(&e))?;
     announce(&gateway);
     gateway.run(stop).await.map_err(Failure::usage)

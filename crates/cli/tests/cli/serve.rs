@@ -10,13 +10,13 @@ use serde_json::Value;
 use crate::support::{IN_HOUSE, Scratch, command, countersign, finish};
 
 /// A running gateway, stopped at the end of the test.
-struct Serving {
+pub(crate) struct Serving {
     child: Child,
     stderr: BufReader<ChildStderr>,
 }
 
 impl Serving {
-    fn start(data: &Path, args: &[&str]) -> Self {
+    pub(crate) fn start(data: &Path, args: &[&str]) -> Self {
         let mut command = command();
         command.args(["serve", "--json", "--listen", "127.0.0.1:0", "--data"]).arg(data).args(args);
         let mut child = command.env("COUNTERSIGN_LOG", "warn").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -25,7 +25,7 @@ impl Serving {
     }
 
     /// The address that it announced.
-    fn address(&mut self) -> String {
+    pub(crate) fn address(&mut self) -> String {
         let mut line = String::new();
         while !line.starts_with("listening on ") {
             line.clear();
@@ -45,7 +45,7 @@ impl Serving {
     }
 
     /// Ends it with SIGTERM, and gives its exit code.
-    fn stop(&mut self) -> Option<i32> {
+    pub(crate) fn stop(&mut self) -> Option<i32> {
         Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         let started = Instant::now();
         while started.elapsed() < Duration::from_secs(20) {
@@ -65,7 +65,7 @@ impl Drop for Serving {
     }
 }
 
-fn shell(line: &str) -> Value {
+pub(crate) fn shell(line: &str) -> Value {
     let output = Command::new("sh").arg("-c").arg(line).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {line}\n{text}{}", String::from_utf8_lossy(&output.stderr)))

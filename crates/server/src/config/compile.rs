@@ -1,5 +1,6 @@
 //! From the configuration as written to one that is valid by construction.
 
+mod audit;
 mod route;
 
 use std::net::SocketAddr;
@@ -54,7 +55,8 @@ pub(super) fn settings(config: &Config, dialects: &Dialects) -> Result<Settings,
         routes.push(read);
     }
     let admin = written.admin.as_ref().map(address).transpose()?;
-    Ok(Settings { listen, admin, workers, limits, routes: Routes::new(routes), warnings })
+    let audit = audit::settings(config)?;
+    Ok(Settings { listen, admin, workers, limits, audit, routes: Routes::new(routes), warnings })
 }
 
 fn limits(written: &WrittenLimits) -> Limits {

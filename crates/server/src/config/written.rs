@@ -1,5 +1,6 @@
 //! The configuration as it is written: names and types, no logic.
 
+pub(super) mod audit;
 pub(super) mod route;
 
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -24,6 +25,7 @@ pub(super) struct Written {
     pub(super) master_key: Option<PathBuf>,
     #[serde(default)]
     pub(super) dialects: Vec<PathBuf>,
+    pub(super) audit: Option<audit::WrittenAudit>,
     #[serde(default)]
     pub(super) limits: WrittenLimits,
     #[serde(default)]

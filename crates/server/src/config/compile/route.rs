@@ -41,6 +41,7 @@ impl Reader<'_> {
             warnings.push(format!("route {name}: the host may be unsigned, so a request captured at another host passes here; pin `host`"));
         }
         let rules = RouteRules {
+            name: name.clone(),
             inputs: self.inputs(&dialects)?,
             policy: self.policy()?,
             replay: self.replay()?,
