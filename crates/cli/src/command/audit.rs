@@ -179,7 +179,9 @@ fn row(record: &Record) -> String {
     let Record { sequence, time, kind, app, key_id, dialect, route, reason, by, action, detail, .. } = record;
     let parts = [kind, app, key_id, dialect, route, reason, by, action, detail];
     let told: Vec<&str> = parts.into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
-    format!("{sequence}  {time}  {}\n", told.join("  "))
+    // A change is recorded as it was asked for: nothing of it may steer a terminal.
+    let told: String = told.join("  ").chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    format!("{sequence}  {time}  {told}\n")
 }
 
 fn key(folder: &Folder, json: bool) -> Result<(), Failure> {

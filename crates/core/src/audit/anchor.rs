@@ -1,7 +1,7 @@
 //! The anchor: a file elsewhere to which every head is appended, so that a log that was set back whole shows.
 
 use std::fs::OpenOptions;
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -12,8 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::head::{Head, SignedHead};
 use crate::error::StoreError;
 
-/// The most bytes of an anchor that are read: about two million heads.
-const MOST: u64 = 1 << 30;
+/// The most bytes of an anchor that are verified: about half a million heads, a year of one every minute.
+const MOST: u64 = 256 << 20;
+/// The bytes at its end in which a writer looks for the chain's last head.
+const END: u64 = 64 << 10;
 
 /// A line of an anchor.
 #[derive(Serialize, Deserialize)]
@@ -33,11 +35,18 @@ pub(super) struct Anchor {
 
 impl Anchor {
     /// Finds the last head of the chain in the file. A file without one begins with the log's last head.
+    ///
+    /// Only what is durable in the log is anchored: a log that ends before its anchor was set back, and is not gone on with.
     pub(super) fn open(path: PathBuf, chain: &str, last_head: i64) -> Result<Self, StoreError> {
-        let known = if path.exists() { read(&path)? } else { Vec::new() };
-        let own = known.iter().filter_map(|signed| Head::from_text(&signed.text)).filter(|head| head.chain == chain);
-        let sequence = own.map(|head| head.sequence.cast_signed()).max().unwrap_or(last_head - 1);
-        Ok(Self { path, sequence })
+        let known = if path.exists() { last_of(&path, chain)? } else { None };
+        if let Some(known) = known.filter(|known| *known > last_head) {
+            return Err(StoreError::File {
+                fault: format!("it has a head at record {known}, but the audit log's last one is at {last_head}: the log was set back"),
+                path,
+                mend: "restore the later log; or, to begin a new chain, move audit.db and audit.key away and keep them",
+            });
+        }
+        Ok(Self { path, sequence: known.unwrap_or(last_head - 1) })
     }
 
     pub(super) const fn sequence(&self) -> i64 {
@@ -73,9 +82,28 @@ impl SignedHead {
     }
 }
 
+/// The record of the chain's last head in the file; only its end is read. Lines that are no heads are left to whoever verifies.
+fn last_of(path: &Path, chain: &str) -> Result<Option<i64>, StoreError> {
+    let mut end = Vec::new();
+    let mut file = std::fs::File::open(path).map_err(|error| fault(path, &error))?;
+    let length = file.metadata().map_err(|error| fault(path, &error))?.len();
+    let read = file.seek(SeekFrom::Start(length.saturating_sub(END))).and_then(|_| file.take(END).read_to_end(&mut end));
+    read.map_err(|error| fault(path, &error))?;
+    let lines = end.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Line>(line).ok());
+    let own = lines.filter_map(|line| Head::from_text(&line.head)).filter(|head| head.chain == chain);
+    Ok(own.map(|head| head.sequence.cast_signed()).max())
+}
+
 /// The heads of an anchor, in their order. A last line that was cut off by a crash is left out.
 pub(super) fn read(path: &Path) -> Result<Vec<SignedHead>, StoreError> {
     let file = std::fs::File::open(path).map_err(|error| fault(path, &error))?;
+    if file.metadata().is_ok_and(|about| about.len() > MOST) {
+        return Err(StoreError::File {
+            path: path.to_owned(),
+            fault: format!("it is longer than {} MiB", MOST >> 20),
+            mend: "split it at a line end, and verify with each piece; let the gateway begin a new anchor now and then",
+        });
+    }
     let mut text = String::new();
     file.take(MOST).read_to_string(&mut text).map_err(|error| fault(path, &error))?;
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);

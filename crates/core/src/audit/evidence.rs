@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::anchor::Line;
 use super::head::SignedHead;
 use super::key::{AuditKey, pem};
-use super::record::Record;
+use super::record::{Record, sha256};
 use super::verify::Row;
 use crate::error::StoreError;
 use crate::random::to_hex;
@@ -80,6 +80,9 @@ impl Bundle {
         let record = Record::from_line(&row.line).ok_or_else(|| damaged("it was changed"))?;
         let sealed = row.evidence.as_deref().ok_or_else(|| none(&record))?;
         let lines = key.open_evidence(row.sequence, sealed).ok_or_else(|| damaged("its evidence does not open under this key"))?;
+        if to_hex(&sha256(lines.as_bytes())) != record.evidence {
+            return Err(damaged("its evidence is another record's"));
+        }
         let mut parts = lines.lines();
         let mut next = || parts.next().map(str::to_owned).ok_or_else(|| damaged("its evidence is not whole"));
         let (algorithm, public_key_base64, signature_base64, message_base64) = (next()?, next()?, next()?, next()?);

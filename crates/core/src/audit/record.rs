@@ -12,6 +12,8 @@ use crate::random::to_hex;
 
 /// What stands before each text that a link is made of.
 const LINK: &str = "countersign audit link 1";
+/// The most characters of each text of a change.
+const MOST_TEXT: usize = 2_000;
 
 /// One record. A field that does not apply is empty and not written.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -100,11 +102,11 @@ impl Record {
 
     fn of_change(self, change: &Change) -> Self {
         Self {
-            by: change.by.clone(),
+            by: bounded(&change.by),
             action: change.action.to_owned(),
-            app: change.app.clone(),
-            key_id: change.key_id.clone(),
-            detail: change.detail.clone(),
+            app: bounded(&change.app),
+            key_id: bounded(&change.key_id),
+            detail: bounded(&change.detail),
             ..self
         }
     }
@@ -156,6 +158,11 @@ pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
 pub(super) fn rfc3339(at: Timestamp) -> String {
     let whole = Timestamp::from_seconds(at.millis().div_euclid(1_000)).map(|whole| whole.to_string()).unwrap_or_default();
     format!("{}.{:03}Z", whole.trim_end_matches('Z'), at.millis().rem_euclid(1_000))
+}
+
+/// A change is recorded before the store has checked its values.
+fn bounded(text: &str) -> String {
+    text.chars().take(MOST_TEXT).collect()
 }
 
 const fn body_word(body: BodyProof) -> &'static str {

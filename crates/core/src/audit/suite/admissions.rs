@@ -1,8 +1,9 @@
 //! Admissions and operators' changes as they are recorded, and what happens when they cannot be.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use countersign_protocol::{Credential, Dialects, KeyMaterial, Reason, Request, Secret, SignOptions};
+use countersign_protocol::{Credential, Dialects, KeyMaterial, Reason, Request, Secret, SignOptions, Timestamp};
 use rusqlite::Connection;
 
 use super::super::{AuditFile, AuditLog, AuditedStore, Filter, OnFailure, Proof, Record, SqliteAudit};
@@ -31,8 +32,9 @@ impl Gate {
         let credential = NewCredential::new("key-1", KeyMaterial::Hmac(SECRET.into()), Terms::new(["hmac-sha256"]));
         store.add_credential("shop", credential, world.now()).await.unwrap();
         let guard = MemoryGuard::new(ReplayLimits::default(), Epoch::begin(world.now(), true));
-        let now = world.now();
-        let admission = Admission::new(Arc::new(store), Arc::new(guard), Arc::new(move || now), &Secret::from("replay"));
+        let hand = Arc::clone(&world.clock);
+        let now = move || Timestamp::from_millis(hand.load(Ordering::SeqCst)).unwrap();
+        let admission = Admission::new(Arc::new(store), Arc::new(guard), Arc::new(now), &Secret::from("replay"));
         let admission = admission.with_audit(audit(&log, on_failure));
         let dialect = Dialects::builtin().unwrap().get("hmac-sha256").unwrap().clone();
         Self { world, log, admission, rules: RouteRules { name: "/v1".to_owned(), ..RouteRules::new(vec![dialect]) } }
@@ -109,6 +111,11 @@ async fn refusals_of_one_app_are_bounded_and_counted() {
     }
     let bound = super::limits().refusals_per_minute as usize;
     assert_eq!(gate.records().len(), 1 + bound);
+    gate.world.advance(61);
+    gate.send("key-1", SECRET, "m").await.unwrap();
+    assert_eq!(gate.refused("key-1", SECRET, "m").await, Reason::Replayed);
+    let last = gate.records().pop().unwrap();
+    assert_eq!((last.kind.as_str(), last.unrecorded), ("refused", 200 - bound as u64));
 }
 
 #[tokio::test]

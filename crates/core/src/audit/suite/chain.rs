@@ -109,6 +109,8 @@ async fn what_was_set_back_whole_shows_at_the_anchor() {
     fs::write(&paths.log, earlier).unwrap();
     assert_eq!(world.verify().unwrap().signed, 12, "alone, an old state looks like any other");
     assert_eq!(world.verify_with(Some(&anchor)).unwrap_err().sequence, 13);
+    let refused = world.open_with(&paths, limits()).unwrap_err().to_string();
+    assert!(refused.contains("set back"), "{refused}");
 }
 
 #[tokio::test]
