@@ -96,10 +96,11 @@ fn a_log_is_verified_listed_and_pinned_and_a_changed_byte_shows() {
     assert!(none.code == 2 && none.stderr.contains("shared secret"), "{}", none.stderr);
     verify_from_elsewhere(&site);
     let log = Path::new(&site.data).join("audit.db");
-    let bytes = fs::read(&log).unwrap();
-    let at = bytes.windows(14).position(|window| window == b"\"app\":\"shop\",\"").unwrap();
-    let mut changed = bytes;
-    changed[at + 7] = b'x';
+    let mut changed = fs::read(&log).unwrap();
+    let name = b"\"app\":\"shop\"";
+    let places: Vec<usize> = (0..changed.len()).filter(|at| changed[*at..].starts_with(name)).collect();
+    // Also where SQLite has left an old copy in an unused part of a page.
+    places.iter().for_each(|at| changed[at + 7] = b'x');
     fs::write(&log, changed).unwrap();
     let broken = site.audit(&["verify"]);
     assert!(broken.code == 1 && broken.text().contains("its text was changed"), "{} {}", broken.text(), broken.stderr);
