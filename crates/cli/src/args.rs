@@ -13,6 +13,7 @@ use countersign_protocol::{Algorithm, Scheme, Timestamp};
 use self::config::ConfigCommand;
 use self::envelope::{EnvelopeArgs, OpenAnswerArgs};
 use self::import::ImportArgs;
+use crate::command::audit::AuditArgs;
 use crate::values;
 
 /// Sign, verify and serve every request-signing protocol that a dialect file describes.
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     App(AppArgs),
     /// Manage keys: list them, remove what is over, give the store another master key.
     Key(StoreKeyArgs),
+    /// Verify and read the audit log of the embedded store.
+    Audit(AuditArgs),
     /// Run the gateway; without a config: a demo with an echo upstream.
     Serve(ServeArgs),
     /// Turn another gateway's declarative file into a config and a list of apps: exit code 0 if nothing was left out, else 3.

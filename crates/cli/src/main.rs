@@ -44,6 +44,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Dialects(command) => command::dialects::run(&command, &registry, json),
         Command::Adapter => command::adapter::run(&registry),
         Command::App(args) => command::app::run(&args, registry, json),
+        Command::Audit(args) => command::audit::run(&args, json),
         Command::Key(args) => command::key::run(&args, registry, json),
         Command::Serve(args) => command::serve::run(&args, &registry, json),
         Command::Import(args) => command::import::run(&args, &registry, json),

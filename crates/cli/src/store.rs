@@ -3,9 +3,14 @@
 use std::env;
 use std::fs::DirBuilder;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use countersign_core::audit::{Audit, AuditLimits, AuditedStore, OnFailure, SqliteAudit};
+use countersign_core::clock::SystemClock;
+use countersign_core::master_key::MasterKey;
+use countersign_core::store::CredentialStore;
 use countersign_server::config::Config;
-use countersign_server::store::{Credentials, Stores};
+use countersign_server::store::{Credentials, StoreFiles, Stores};
 
 use crate::args::StoreArgs;
 use crate::failure::Failure;
@@ -32,7 +37,7 @@ pub(crate) fn create(folder: &Path) -> Result<(), Failure> {
 }
 
 /// Opens the store that the config names, or the one in this folder; it is created where there is none.
-pub(crate) async fn open(args: &StoreArgs, registry: &mut Registry) -> Result<Credentials, Failure> {
+pub(crate) async fn open(args: &StoreArgs, registry: &mut Registry) -> Result<Opened, Failure> {
     let folder = folder(args.data.as_deref())?;
     let stores = match &args.config {
         Some(path) => {
@@ -45,5 +50,40 @@ pub(crate) async fn open(args: &StoreArgs, registry: &mut Registry) -> Result<Cr
     if stores.files.store.starts_with(&folder) || stores.files.master_key.starts_with(&folder) {
         create(&folder)?;
     }
-    stores.credentials().await.map_err(Failure::usage)
+    let credentials = stores.credentials().await.map_err(Failure::usage)?;
+    Ok(Opened { credentials, files: stores.files })
+}
+
+/// An opened store, and the files beside it.
+pub(crate) struct Opened {
+    pub(crate) credentials: Credentials,
+    files: StoreFiles,
+}
+
+impl Opened {
+    /// The audit log beside the store, if there is one.
+    pub(crate) fn audit_log(&self) -> Option<PathBuf> {
+        let paths = self.files.audit();
+        paths.key.exists().then_some(paths.log)
+    }
+
+    /// The store for changes: where there is an audit log, each is recorded first.
+    pub(crate) fn for_changes(self) -> Result<Arc<dyn CredentialStore>, Failure> {
+        let has_log = self.audit_log().is_some();
+        let store = self.credentials.into_dyn();
+        if !has_log {
+            return Ok(store);
+        }
+        let master = Arc::new(MasterKey::open(&self.files.master_key)?);
+        let limits = AuditLimits::keeping_all();
+        let log = SqliteAudit::open(&self.files.audit(), master, limits.clone(), Arc::new(SystemClock))?;
+        let audit = Audit::new(Arc::new(log), OnFailure::Refuse, &limits);
+        Ok(Arc::new(AuditedStore::new(store, audit, Arc::new(SystemClock), operator())))
+    }
+}
+
+/// Who runs this command, as far as the system knows.
+fn operator() -> String {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").map_or_else(|_| "cli".to_owned(), |own| format!("cli, user id {}", own.uid()))
 }

@@ -17,6 +17,7 @@ use countersign_protocol::{
 };
 
 use crate::app::{App, Registered, Status};
+use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::error::StoreError;
 use crate::limit::{MemoryLimiter, RateLimiter};
@@ -24,6 +25,7 @@ use crate::replay::{Age, Entry, ReplayGuard, Reserve};
 use crate::store::{CredentialStore, LookupKey};
 
 mod admitted;
+mod audited;
 mod denial;
 mod once;
 
@@ -39,6 +41,8 @@ pub const MOST_KEYS: usize = 16;
 /// What a route accepts.
 #[derive(Debug, Clone)]
 pub struct RouteRules {
+    /// The route's name in the audit log.
+    pub name: String,
     /// The dialects.
     pub dialects: Vec<Dialect>,
     /// Inputs of the dialects that the route pins.
@@ -60,6 +64,7 @@ impl RouteRules {
     #[must_use]
     pub fn new(dialects: Vec<Dialect>) -> Self {
         Self {
+            name: String::new(),
             dialects,
             inputs: Inputs::new(),
             policy: Policy::default(),
@@ -90,6 +95,7 @@ pub struct Admission {
     keys: ReplayKeys,
     /// The family of each dialect that a credential may be bound to.
     families: BTreeMap<String, String>,
+    audit: Option<Audit>,
 }
 
 /// The first step's result.
@@ -139,7 +145,7 @@ impl Admission {
     #[must_use]
     pub fn new(store: Arc<dyn CredentialStore>, guard: Arc<dyn ReplayGuard>, clock: Arc<dyn Clock>, replay_key: &Secret) -> Self {
         let limiter = Arc::new(MemoryLimiter::new());
-        Self { store, guard, clock, limiter, keys: ReplayKeys::new(replay_key), families: BTreeMap::new() }
+        Self { store, guard, clock, limiter, keys: ReplayKeys::new(replay_key), families: BTreeMap::new(), audit: None }
     }
 
     /// The same, knowing which dialects are versions of each other also where a route does not accept them.
@@ -160,6 +166,12 @@ impl Admission {
     #[must_use]
     pub fn guard(&self) -> &Arc<dyn ReplayGuard> {
         &self.guard
+    }
+
+    /// The time by the clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The credential store.
@@ -199,6 +211,11 @@ impl Admission {
     /// `key_disabled`, `key_expired`, `key_not_yet_valid`, `dialect_not_allowed`, `version_not_allowed`,
     /// `algorithm_not_allowed`, `ambiguous_request` or `required_part_unsigned`.
     pub async fn authenticate<'m>(&self, begun: Begun<'m>) -> Result<Authentic<'m>, Denial> {
+        let result = self.prove_and_judge(begun).await;
+        self.told(result).await
+    }
+
+    async fn prove_and_judge<'m>(&self, begun: Begun<'m>) -> Result<Authentic<'m>, Denial> {
         let found = self.look_up(&begun).await.map_err(|error| Denial::new(unavailable(&error), &begun.about))?;
         let Begun { rules, message, dialect, body, now, .. } = begun;
         let method = message.request_line().map_or("", |line| line.method);
@@ -210,6 +227,7 @@ impl Admission {
             return Err(Denial::new(Refusal::new(Reason::Internal, "no such candidate"), &about));
         };
         about.held_by(&holder, &verified);
+        about.call = self.call(rules, &holder, &verified);
         self.standing(&holder, dialect, rules, now).map_err(|refusal| Denial::new(refusal, &about))?;
         let sound = verified.require(&rules.policy).map_err(|refusal| Denial::new(refusal, &about))?;
         Ok(Authentic { body, sound, caller: Caller { rules, method, peer: None, holder, acceptance, about } })
@@ -221,6 +239,11 @@ impl Admission {
     /// `body_too_large`, `body_digest_mismatch`, `replayed`, `store_recovering`, `store_unavailable`, `insufficient_scope`,
     /// `address_not_allowed` or `rate_limited`.
     pub async fn admit(&self, authentic: Authentic<'_>) -> Result<Admitted, Denial> {
+        let result = self.admit_whole(authentic).await;
+        self.told(result).await
+    }
+
+    async fn admit_whole(&self, authentic: Authentic<'_>) -> Result<Admitted, Denial> {
         let Authentic { body, sound, caller, .. } = authentic;
         let denied = |refusal| Denial::new(refusal, &caller.about);
         let body = body.ok_or_else(|| denied(Refusal::new(Reason::Internal, "the body was not read")))?;
@@ -240,8 +263,8 @@ impl Admission {
     pub async fn admit_pending(&self, authentic: Authentic<'_>) -> Result<(Admitted, BodyCheck), Denial> {
         let Authentic { sound, caller, .. } = authentic;
         let check = sound.body_check();
-        let admitted = self.settle(check.verified(), BodyProof::Pending, &caller).await?;
-        Ok((admitted, check))
+        let result = self.settle(check.verified(), BodyProof::Pending, &caller).await;
+        Ok((self.told(result).await?, check))
     }
 
     /// Steps 7 and 8 for a request whose body nobody here will see: the proof covers everything else, and says so.
@@ -250,7 +273,8 @@ impl Admission {
     /// Those of [`Admission::admit`], but for the body's.
     pub async fn admit_without_body(&self, authentic: Authentic<'_>) -> Result<Admitted, Denial> {
         let Authentic { sound, caller, .. } = authentic;
-        self.settle(sound.verified(), BodyProof::Unchecked, &caller).await
+        let result = self.settle(sound.verified(), BodyProof::Unchecked, &caller).await;
+        self.told(result).await
     }
 
     /// The replay guard and the policy, in this order for every kind of body. What the policy refuses is not used up.
@@ -268,7 +292,7 @@ impl Admission {
         if holder.due(now) {
             self.store.touch(holder.stored.credential.key_id(), verified.dialect().id(), now);
         }
-        Ok(admitted)
+        self.recorded(admitted, proof, about).await
     }
 
     /// Step 8: scopes, addresses, and the app's own limit.

@@ -40,6 +40,7 @@
 
 pub mod admission;
 pub mod app;
+pub mod audit;
 pub mod clock;
 pub mod error;
 pub mod jwk;

@@ -16,13 +16,14 @@ use crate::random::{fill, to_hex};
 /// The bytes of the key.
 const KEY_BYTES: usize = 32;
 
-/// Keys for sealing, for fingerprints of secrets, for the look-up of API keys, and for replay entries, all from one file.
+/// Keys for sealing, for fingerprints of secrets, for the look-up of API keys, for replay entries and for the audit log, all from one file.
 pub struct MasterKey {
     id: String,
     sealing: LessSafeKey,
     fingerprint: hmac::Key,
     pepper: hmac::Key,
     replay: Secret,
+    audit: Secret,
 }
 
 impl MasterKey {
@@ -82,6 +83,7 @@ impl MasterKey {
             fingerprint: keyed("fingerprint"),
             pepper: keyed("pepper"),
             replay: Secret::new(derived("replay").as_ref()),
+            audit: Secret::new(derived("audit").as_ref()),
         })
     }
 
@@ -95,6 +97,11 @@ impl MasterKey {
     #[must_use]
     pub const fn replay_key(&self) -> &Secret {
         &self.replay
+    }
+
+    /// The key from which the audit log's digests and seals are made.
+    pub(crate) const fn audit_key(&self) -> &Secret {
+        &self.audit
     }
 
     /// What tells that two credentials have the same secret, without telling the secret.

@@ -145,6 +145,10 @@ impl KeyPair {
         &self.public
     }
 
+    pub(crate) fn shared_public_der(&self) -> Arc<[u8]> {
+        Arc::clone(&self.public)
+    }
+
     pub(crate) fn sign(&self, algorithm: Algorithm, text: &[u8]) -> Option<Vec<u8>> {
         let random = SystemRandom::new();
         match (self.private.as_deref()?, algorithm) {

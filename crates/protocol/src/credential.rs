@@ -1,5 +1,7 @@
 //! Credentials: a key id with typed key material, and the algorithms that it may be used with.
 
+use std::sync::Arc;
+
 use crate::algorithm::{Algorithm, KeyFamily};
 #[cfg(feature = "asymmetric")]
 use crate::asymmetric::KeyPair;
@@ -118,6 +120,15 @@ impl SigningKey {
             #[cfg(feature = "asymmetric")]
             (Self::Pair(pair), _) => pair.sign(algorithm, text).map(Tag::new),
             _ => None,
+        }
+    }
+
+    /// The public key: DER. `None` for a shared secret.
+    pub(crate) fn public(&self) -> Option<Arc<[u8]>> {
+        match self {
+            Self::Shared(_) => None,
+            #[cfg(feature = "asymmetric")]
+            Self::Pair(pair) => Some(pair.shared_public_der()),
         }
     }
 

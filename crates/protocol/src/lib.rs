@@ -58,4 +58,4 @@ pub use secret::{Secret, Tag};
 pub use sign::{Prepared, SignError, SignOptions, Signed};
 pub use stages::Stages;
 pub use time::{Timestamp, Window};
-pub use verify::{BodyCheck, Claim, Fresh, Intact, KeyLookup, Keys, MOST_TRIES, Sound, Verified};
+pub use verify::{BodyCheck, Claim, Evidence, Fresh, Intact, KeyLookup, Keys, MOST_TRIES, Sound, Verified};

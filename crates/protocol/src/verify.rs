@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::algorithm::Algorithm;
 use crate::credential::Credential;
@@ -24,7 +25,7 @@ use crate::message::{Body, MessageView, Scheme};
 use crate::policy::Policy;
 use crate::reason::{Reason, Refusal};
 use crate::rules::{BodyDuty, SignedText};
-use crate::secret::Secret;
+use crate::secret::{Secret, Tag};
 use crate::stages::Stages;
 use crate::time::Timestamp;
 
@@ -80,9 +81,30 @@ pub struct Verified {
     event: Option<Vec<u8>>,
     text: Secret,
     stages: Stages,
+    shown: Option<Shown>,
     ambiguity: Option<String>,
     presence: Presence,
     body: BodyDuty,
+}
+
+/// The signature and the public key under which it held.
+#[derive(Clone)]
+struct Shown {
+    signature: Tag,
+    public_key: Arc<[u8]>,
+}
+
+/// What convinces somebody who trusts nobody here: a text, its signature, and the public key under which it holds.
+#[derive(Clone, Copy)]
+pub struct Evidence<'v> {
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// The public key: DER, SubjectPublicKeyInfo.
+    pub public_key: &'v [u8],
+    /// The string to sign, byte for byte.
+    pub message: &'v [u8],
+    /// The signature over it, as the algorithm encodes it.
+    pub signature: &'v [u8],
 }
 
 /// A verified request that covers what it must and that no other request could stand for.
@@ -314,6 +336,7 @@ struct Proof {
     algorithm: Option<Algorithm>,
     registered: bool,
     text: SignedText,
+    shown: Option<Shown>,
 }
 
 impl<'t, 'm> Trial<'t, 'm> {
@@ -365,12 +388,18 @@ impl<'t, 'm> Trial<'t, 'm> {
         let Ok((key, key_covers)) = dialect.rules().key(&scene) else { return Ok(None) };
         let secrets = self.secrets_equal(credential);
         let tags = &self.claim.reading.tags;
-        let holds = tags.iter().fold(false, |held, tag| key.holds(algorithm, text.bytes.expose(), tag) | held);
+        let mut shown = None;
+        let holds = tags.iter().fold(false, |held, tag| {
+            let holds = key.holds(algorithm, text.bytes.expose(), tag);
+            // A signature under a public key is nobody's secret. That of a shared secret is never kept.
+            shown = key.public().filter(|_| holds).map(|key| Shown { signature: tag.clone(), public_key: key }).or(shown.take());
+            holds | held
+        });
         if !(holds & secrets) {
             return Ok(None);
         }
         text.covers.extend(key_covers);
-        Ok(Some(Proof { algorithm: Some(algorithm), registered, text }))
+        Ok(Some(Proof { algorithm: Some(algorithm), registered, text, shown }))
     }
 
     /// A dialect that shows the secret: it is compared as a tag is.
@@ -379,7 +408,7 @@ impl<'t, 'm> Trial<'t, 'm> {
         let own = credential.material().shared()?;
         let holds = shown.is_some_and(|(_, secret)| !secret.is_empty() && secret == own);
         let proved = holds & self.secrets_equal(credential);
-        proved.then(|| Proof { algorithm: None, registered: true, text: SignedText::default() })
+        proved.then(|| Proof { algorithm: None, registered: true, text: SignedText::default(), shown: None })
     }
 
     /// Further secrets that were sent are the credential's own.
@@ -411,6 +440,7 @@ impl<'t, 'm> Trial<'t, 'm> {
             event: self.event(&scene, &covers)?,
             text,
             stages,
+            shown: proof.shown,
             ambiguity: claim.dialect.rules().ambiguity(&scene, &claim.reading)?,
             presence: Presence::of(&scene, &claim.reading),
             body: claim.dialect.rules().body(&scene, &claim.reading)?,
@@ -547,6 +577,17 @@ impl Verified {
         <[u8; 32]>::try_from(hash.as_slice()).unwrap_or_default()
     }
 
+    /// What convinces a third party, for a signature under a public key. `None` for a shared secret, which proves nothing to anyone else, and
+    /// where a further secret stands in the text.
+    #[must_use]
+    pub fn evidence(&self) -> Option<Evidence<'_>> {
+        let (shown, algorithm) = (self.shown.as_ref()?, self.algorithm?);
+        let message = self.text.expose();
+        // The stage is masked: it is equal if and only if no secret reached the text.
+        let open = self.stages.get("string_to_sign") == Some(message);
+        open.then(|| Evidence { algorithm, public_key: &shown.public_key, message, signature: shown.signature.as_bytes() })
+    }
+
     /// Judges what the signature covers.
     ///
     /// # Errors
@@ -654,6 +695,12 @@ impl fmt::Debug for Claim<'_> {
 impl fmt::Debug for Fresh<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Fresh").field(&self.0).finish()
+    }
+}
+
+impl fmt::Debug for Evidence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Evidence").field("algorithm", &self.algorithm).finish_non_exhaustive()
     }
 }
 

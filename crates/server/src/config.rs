@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use countersign_protocol::Dialects;
 
 use self::written::Written;
+use crate::audit::AuditSettings;
 use crate::decide::Decide;
 use crate::forwarded::Proxies;
 use crate::limits::Limits;
@@ -67,6 +68,8 @@ pub struct Settings {
     pub proxies: Proxies,
     /// The limits.
     pub limits: Limits,
+    /// The audit log; `None` when there is none.
+    pub audit: Option<AuditSettings>,
     /// The routes.
     pub routes: Routes,
     /// The upstreams of the routes, with what is known of their servers.
@@ -161,6 +164,14 @@ impl Config {
     /// A value makes no sense, or a URL's file or variable cannot be read.
     pub fn stores(&self, data: &Path) -> Result<Stores, ConfigError> {
         compile::stores(self, data)
+    }
+
+    pub(crate) fn file(&self) -> &str {
+        &self.file
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Resolves dialects and routes.

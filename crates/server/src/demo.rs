@@ -114,6 +114,7 @@ impl Demo {
             fixed: Fixed::default(),
             workers,
             limits: Limits::default(),
+            audit: None,
             routes: Routes::new(routes),
             upstreams: Directory::default(),
             warnings: Vec::new(),
@@ -207,6 +208,7 @@ impl Shape {
 fn route(dialect: &Dialect, key_id: &str, loopback: bool) -> Route {
     let names_no_key = !dialect.carries_key_id() && !dialect.carries_secret();
     let rules = RouteRules {
+        name: format!("/demo/{}/", dialect.id()),
         inputs: inputs(dialect),
         // The route says `unsafe` where the dialect is: this is a demo on purpose.
         policy: Policy { allow_unsafe: dialect.is_unsafe(), allow_cleartext: loopback, ..Policy::default() },

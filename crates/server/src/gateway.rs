@@ -7,12 +7,14 @@ use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use countersign_core::admission::Admission;
+use countersign_core::audit::Event;
 use countersign_protocol::Dialects;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
 use crate::admin::{Readiness, admin};
-use crate::config::Settings;
+use crate::audit::loaded;
+use crate::config::{Config, Settings};
 use crate::connection::{self, Door};
 use crate::plan::Plan;
 use crate::reload::{ConfigState, Fixed, Reloader};
@@ -82,6 +84,19 @@ impl Shared {
         if let Some(runtime) = self.runtime.get() {
             let _inside = runtime.enter();
             self.plan().upstreams.watch();
+        }
+    }
+
+    /// Records that this configuration is loaded, where there is an audit log. That it could not be is told in the log.
+    pub(crate) fn record(&self, config: &Config) {
+        let plan = self.plan();
+        if let Some((audit, runtime)) = plan.admission.audit().zip(self.runtime.get()) {
+            let (audit, at, change) = (audit.clone(), plan.admission.now(), loaded(audit, config));
+            runtime.spawn(async move {
+                if let Err(error) = audit.require(at, Event::Change(change)).await {
+                    tracing::error!(%error, "that a configuration was loaded is not in the audit log");
+                }
+            });
         }
     }
 

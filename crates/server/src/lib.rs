@@ -2,6 +2,7 @@
 
 mod admin;
 mod admit;
+pub mod audit;
 mod authority;
 mod body;
 mod capacity;

@@ -99,7 +99,8 @@ impl Reloader {
     }
 
     fn serve(&self, loaded: Loaded, before: &ConfigState) -> Arc<ConfigState> {
-        let Loaded { settings, dialects, .. } = loaded;
+        let Loaded { settings, dialects, config } = loaded;
+        self.0.record(&config);
         let needs_restart = self.0.fixed.changed(&settings.fixed);
         for warning in &settings.warnings {
             tracing::warn!("{warning}");

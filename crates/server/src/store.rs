@@ -199,6 +199,16 @@ impl Credentials {
         }
     }
 
+    /// The store, for whoever shares it.
+    #[must_use]
+    pub fn into_dyn(self) -> Arc<dyn CredentialStore> {
+        match self {
+            Self::Embedded(store) => Arc::new(store),
+            #[cfg(feature = "postgres")]
+            Self::Shared(store) => Arc::new(store),
+        }
+    }
+
     /// The key under which replay entries are hashed.
     #[must_use]
     pub const fn replay_key(&self) -> &Secret {

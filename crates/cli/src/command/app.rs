@@ -31,7 +31,11 @@ pub(crate) fn run(args: &AppArgs, mut registry: Registry, json: bool) -> Result<
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let opened = store::open(&args.store, &mut registry).await?;
-        let store = opened.as_dyn();
+        if matches!(args.command, AppCommand::List) {
+            return list(opened.credentials.as_dyn(), json).await;
+        }
+        let store = opened.for_changes()?;
+        let store = store.as_ref();
         match &args.command {
             AppCommand::Add(args) => add(args, store, &registry, json).await,
             AppCommand::Set { name, limits } => set(store, name, limits).await,

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use countersign_core::master_key::MasterKey;
 use countersign_core::store::CredentialStore;
-use countersign_server::store::Credentials;
 use serde_json::{Value, json};
 
 use super::{app, now};
 use crate::args::{StoreKeyArgs, StoreKeyCommand};
 use crate::failure::Failure;
 use crate::registry::Registry;
+use crate::store::Opened;
 use crate::{console, store};
 
 /// Runs the command.
@@ -20,8 +20,8 @@ pub(crate) fn run(args: &StoreKeyArgs, mut registry: Registry, json: bool) -> Re
     runtime.block_on(async {
         let opened = store::open(&args.store, &mut registry).await?;
         match &args.command {
-            StoreKeyCommand::List => list(opened.as_dyn(), json).await,
-            StoreKeyCommand::Remove { key_id } => Ok(opened.as_dyn().remove_credential(key_id, now()?).await?),
+            StoreKeyCommand::List => list(opened.credentials.as_dyn(), json).await,
+            StoreKeyCommand::Remove { key_id } => Ok(opened.for_changes()?.remove_credential(key_id, now()?).await?),
             StoreKeyCommand::Rewrap { to } => rewrap(&opened, to, json).await,
         }
     })
@@ -45,9 +45,16 @@ fn row(value: &Value) -> String {
     format!("{}  {}  {} ({})  {used}\n", text("key_id"), text("app"), text("key"), text("status"))
 }
 
-async fn rewrap(opened: &Credentials, to: &Path, json: bool) -> Result<(), Failure> {
+async fn rewrap(opened: &Opened, to: &Path, json: bool) -> Result<(), Failure> {
+    if let Some(log) = opened.audit_log() {
+        return Err(Failure::file(
+            &log,
+            "the audit log is sealed under the master key of its time; move it, audit.key and a copy of the old master key to an archive, \
+             where `audit verify` still opens it, and rewrap again: the next start begins a new log",
+        ));
+    }
     let new = Arc::new(MasterKey::open_or_create(to).map_err(Failure::usage)?);
-    let count = opened.rewrap(Arc::clone(&new)).await?;
+    let count = opened.credentials.rewrap(Arc::clone(&new)).await?;
     console::say(
         "name the new file as the master key of every gateway, and start them again; then keep the old one until no backup needs it",
     );

@@ -94,7 +94,10 @@ async fn serve(
     let Loaded { config, settings, dialects, .. } = source.load().map_err(|faults| told(&faults))?;
     let stores = config.stores(data).map_err(Failure::usage)?;
     stores.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
-    let admission = stores.open(&dialects, clock()).await?;
+    let mut admission = stores.open(&dialects, clock()).await?;
+    if let Some(audit) = &settings.audit {
+        admission = stores.files.audited(admission, audit, &config, clock()).await?;
+    }
     let gateway = Gateway::bind(settings, &dialects, admission).map_err(|e| cannot_listen(&e))?;
     announce(&gateway);
     let watching = tokio::spawn(gateway.reloader().watch(source, asked));

@@ -4,6 +4,7 @@
 
 mod adapter;
 mod app;
+mod audit;
 mod broken;
 mod config;
 mod curl;

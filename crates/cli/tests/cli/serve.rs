@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{IN_HOUSE, Scratch, command, countersign, finish};
 
-fn serve(data: &Path, further: &[&str]) -> Serving {
+pub(crate) fn serve(data: &Path, further: &[&str]) -> Serving {
     let arguments = [&["--json", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()], further].concat();
     Serving::start(Path::new(env!("CARGO_BIN_EXE_countersign")), &arguments, [])
 }
@@ -18,7 +18,7 @@ fn recipes(serving: &Serving) -> Vec<Value> {
     serde_json::from_str(&serving.line()).unwrap_or_else(|error| panic!("{error}: {}", serving.said()))
 }
 
-fn shell(line: &str) -> Value {
+pub(crate) fn shell(line: &str) -> Value {
     let output = Command::new("sh").arg("-c").arg(line).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {line}\n{text}{}", String::from_utf8_lossy(&output.stderr)))

@@ -23,6 +23,7 @@ pub struct Admitted {
     replay: ReplayMode,
     body: BodyProof,
     reservation: Option<Reservation>,
+    pub(super) record: Option<u64>,
 }
 
 /// What is known of the body of an admitted request.
@@ -73,6 +74,7 @@ impl Admitted {
             replay,
             body,
             reservation,
+            record: None,
         }
     }
 
@@ -118,6 +120,12 @@ impl Admitted {
         self.body
     }
 
+    /// The sequence number of its record in the audit log; `None` where there is no log, or the policy goes on without a record.
+    #[must_use]
+    pub const fn record(&self) -> Option<u64> {
+        self.record
+    }
+
     /// The request is being acted on, or the event was handled: from now on it is used up for good.
     ///
     /// # Errors
@@ -153,6 +161,7 @@ impl Admitted {
             replay: ReplayMode::None,
             body: BodyProof::Intact,
             reservation: None,
+            record: None,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use countersign_protocol::{Dialect, Fresh, Reason, Refusal, Stages, Timestamp, Verified};
 
 use crate::app::Registered;
+use crate::audit::Call;
 
 /// A request that is not admitted. The peer sees [`Reason::public`] of the reason, and what the rest of this type says it
 /// may see; everything else is for the log.
@@ -36,6 +37,8 @@ pub(super) struct About {
     pub(super) time: Option<Timestamp>,
     pub(super) app: Option<String>,
     pub(super) diagnostics: Option<Arc<Stages>>,
+    /// What the audit log records of it; only of a caller who has proved to hold the key.
+    pub(super) call: Option<Arc<Call>>,
 }
 
 impl About {
@@ -75,6 +78,10 @@ impl Denial {
         let offset_millis = about.time.map(|time| time.millis() - now.millis());
         denial.0.clock = clocked.then_some(ClockNote { server_time: now, offset_millis });
         denial
+    }
+
+    pub(super) fn call(&self) -> Option<&Call> {
+        self.0.about.call.as_deref()
     }
 
     /// Of an event that was delivered before.

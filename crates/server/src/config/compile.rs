@@ -1,5 +1,6 @@
 //! From the configuration as written to one that is valid by construction.
 
+mod audit;
 mod decide;
 mod envelope;
 mod faults;
@@ -48,13 +49,15 @@ pub(super) fn check(config: &Config, dialects: &Dialects, before: &Directory) ->
     // As written: what cannot be read is told where it stands, and not again with each route that needs it.
     let asks_clients = written.tls.iter().any(|tls| tls.get_ref().client_ca.is_some()) || !config.is_whole();
     let trusts = !written.trusted_proxies.is_empty() || !config.is_whole();
+    let audit = faults.keep(audit::settings(config)).flatten();
     let decide = faults.keep(decide::mode(config));
     let decides = decide.as_ref().and_then(Option::as_ref);
     let around = Around { listen: &listen, asks_clients, trusts, limits: &limits, decide: decides };
     let mut upstreams = Upstreams::read(config, &limits, before, &mut faults);
     let routes = routes(config, dialects, &around, &mut upstreams, &mut warnings, &mut faults);
     let upstreams = upstreams.directory;
-    let fixed = fixed(config, workers, &limits);
+    let mut fixed = fixed(config, workers, &limits);
+    fixed.note("audit", format!("{audit:?}"));
     let settings = workers.zip(admin).zip(decide).filter(|_| faults.is_empty()).map(|((workers, admin), decide)| Settings {
         warnings: warnings.clone(),
         routes: Routes::new(routes),
@@ -66,6 +69,7 @@ pub(super) fn check(config: &Config, dialects: &Dialects, before: &Directory) ->
         workers,
         limits,
         fixed,
+        audit,
         decide,
     });
     Checked { faults: faults.in_order(), warnings, settings }
@@ -124,7 +128,6 @@ fn fixed(config: &Config, workers: Option<usize>, limits: &Limits) -> Fixed {
     let addresses = |list: &[toml::Spanned<String>]| list.iter().map(|text| text.get_ref().clone()).collect::<Vec<_>>();
     let tls: Vec<_> = written.tls.iter().map(|tls| addresses(&tls.get_ref().listen)).collect();
     let mut fixed = Fixed::default();
-    fixed.note("mode", written.mode.as_ref().map(toml::Spanned::get_ref));
     fixed.note("listen", addresses(&written.listen));
     fixed.note("the addresses of tls", tls);
     fixed.note("admin", written.admin.as_ref().map(toml::Spanned::get_ref));

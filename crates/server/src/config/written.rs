@@ -1,5 +1,6 @@
 //! The configuration as it is written: names and types, no logic.
 
+pub(super) mod audit;
 pub(super) mod decide;
 pub(super) mod envelope;
 pub(super) mod response;
@@ -36,6 +37,7 @@ pub(super) struct Written {
     pub(super) dialects: Vec<PathBuf>,
     pub(super) mode: Option<Spanned<String>>,
     pub(super) decide: Option<Spanned<decide::WrittenDecide>>,
+    pub(super) audit: Option<audit::WrittenAudit>,
     #[serde(default)]
     pub(super) limits: WrittenLimits,
     #[serde(default)]

@@ -66,7 +66,7 @@ impl Reader<'_> {
         let sign_response = faults.keep(self.sign_response(known));
         let (prefix, host) = (prefix?, host?);
         let route = Route {
-            name: format!("{}{prefix}", host.as_deref().unwrap_or_default()),
+            name: self.name(),
             host,
             prefix,
             rules: rules?,
@@ -86,6 +86,12 @@ impl Reader<'_> {
         Some(route)
     }
 
+    /// The host, as far as one is pinned, and the prefix.
+    fn name(&self) -> String {
+        let host = self.written.host.as_ref().map(|host| host.get_ref().to_ascii_lowercase()).unwrap_or_default();
+        host + self.written.prefix.get_ref()
+    }
+
     fn rules(&self, known: &Dialects, faults: &mut Faults) -> Option<RouteRules> {
         let written = self.written;
         let dialects = self.dialects(known, faults);
@@ -94,6 +100,7 @@ impl Reader<'_> {
         let replay = faults.keep(self.replay());
         let keys = faults.keep(self.keys());
         Some(RouteRules {
+            name: self.name(),
             dialects: dialects?,
             inputs: inputs?,
             policy: policy?,

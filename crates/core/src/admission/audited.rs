@@ -1,0 +1,65 @@
+//! The admission's side of the audit log: what is admitted is recorded before it can be used, and so is each refusal of a key holder.
+
+use std::sync::Arc;
+
+use countersign_protocol::{KeyMaterial, Reason, Refusal, Verified};
+
+use super::{About, Admission, Admitted, BodyProof, Denial, RouteRules};
+use crate::app::Registered;
+use crate::audit::{Audit, Call, Event, Proof};
+
+impl Admission {
+    /// The same, recording into this log.
+    #[must_use]
+    pub fn with_audit(mut self, audit: Audit) -> Self {
+        self.audit = Some(audit);
+        self
+    }
+
+    /// The log into which this records.
+    #[must_use]
+    pub const fn audit(&self) -> Option<&Audit> {
+        self.audit.as_ref()
+    }
+
+    /// What a record says of a call; nothing without a log.
+    pub(super) fn call(&self, rules: &RouteRules, holder: &Registered, verified: &Verified) -> Option<Arc<Call>> {
+        let audit = self.audit.as_ref()?;
+        let shared = matches!(holder.stored.credential.material(), KeyMaterial::Hmac(_));
+        Some(Arc::new(Call {
+            app: holder.app.name.clone(),
+            key_id: verified.key_id().to_owned(),
+            dialect: verified.dialect().id().to_owned(),
+            route: rules.name.clone(),
+            digest: verified.fingerprint(audit.digest_key().expose()),
+            proof: Proof::of(verified, audit.evidence_bytes(), shared),
+        }))
+    }
+
+    /// Passes a result on; a denial of a caller who proved to hold its key is recorded first.
+    pub(super) async fn told<T>(&self, result: Result<T, Denial>) -> Result<T, Denial> {
+        if let (Some(audit), Err(denial)) = (&self.audit, &result)
+            && let Some(call) = denial.call()
+        {
+            audit.refused(self.clock.now(), call.clone(), denial.reason()).await;
+        }
+        result
+    }
+
+    /// The last step: from here on the request may be acted on, so its record is durable first.
+    pub(super) async fn recorded(&self, mut admitted: Admitted, body: BodyProof, about: &About) -> Result<Admitted, Denial> {
+        let (Some(audit), Some(call)) = (&self.audit, &about.call) else { return Ok(admitted) };
+        match audit.require(self.clock.now(), Event::Admitted { call: call.as_ref().clone(), body }).await {
+            Ok(record) => {
+                admitted.record = record;
+                Ok(admitted)
+            }
+            Err(error) => {
+                admitted.release().await;
+                // Without the call: a log that cannot be written is not asked to record that.
+                let about = About { call: None, ..about.clone() };
+                Err(Denial::new(Refusal::new(Reason::StoreUnavailable, format!("the audit log: {error}")), &about))
+            }
+        }
+    }
+}
