@@ -150,6 +150,30 @@ impl Admission {
         &self.store
     }
 
+    /// The same, with a store and a guard that stand before its own: to measure them.
+    #[must_use]
+    pub fn behind(
+        mut self,
+        store: impl FnOnce(Arc<dyn CredentialStore>) -> Arc<dyn CredentialStore>,
+        guard: impl FnOnce(Arc<dyn ReplayGuard>) -> Arc<dyn ReplayGuard>,
+    ) -> Self {
+        self.store = store(self.store);
+        self.guard = guard(self.guard);
+        self
+    }
+
+    /// The replay guard.
+    #[must_use]
+    pub fn guard(&self) -> &Arc<dyn ReplayGuard> {
+        &self.guard
+    }
+
+    /// The current time, by its clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Steps 2 and 3: the claim of exactly one of the route's dialects, held against the clock. The body may be pending.
     /// A secret on an open wire is refused here too.
     ///

@@ -31,6 +31,15 @@ impl Default for ReplayLimits {
     }
 }
 
+/// How full a guard is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occupancy {
+    /// The entries that are held, expired ones that were not looked for yet included.
+    pub entries: usize,
+    /// The most entries in all.
+    pub most: usize,
+}
+
 /// One thing to reserve.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry<'a> {
@@ -83,6 +92,11 @@ pub trait ReplayGuard: Debug + Send + Sync {
 
     /// Since when the guard remembers.
     fn epoch(&self) -> Epoch;
+
+    /// How full it is; `None` where it cannot tell.
+    fn occupancy(&self) -> Answer<'_, Option<Occupancy>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
 }
 
 /// The beginning of a guard's memory. What was signed before it may have been accepted by a memory that was lost.

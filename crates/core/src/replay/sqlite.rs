@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use countersign_protocol::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Entry, Epoch, Owner, ReplayGuard, ReplayKey, ReplayLimits, Reserve};
+use super::{Entry, Epoch, Occupancy, Owner, ReplayGuard, ReplayKey, ReplayLimits, Reserve};
 use crate::error::StoreError;
 use crate::random::fill;
 use crate::store::Answer;
@@ -102,6 +102,11 @@ impl ReplayGuard for SqliteGuard {
 
     fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    fn occupancy(&self) -> Answer<'_, Option<Occupancy>> {
+        let most = self.limits.total;
+        self.worker.read(move |_, counts| Ok(Some(Occupancy { entries: counts.total, most })))
     }
 }
 

@@ -119,6 +119,21 @@ impl CredentialStore for MemoryStore {
         ready(added)
     }
 
+    fn set_app(&self, app: App) -> Answer<'_, ()> {
+        let mut tables = self.tables();
+        let changed = check_app(&app).and_then(|()| {
+            let held = tables.apps.get_mut(&app.name).ok_or_else(|| StoreError::UnknownApp(app.name.clone()))?;
+            *held = App { created: held.created, ..app };
+            tables.revision += 1;
+            Ok(())
+        });
+        ready(changed)
+    }
+
+    fn count_apps(&self, status: Status) -> Answer<'_, u64> {
+        ready(Ok(self.tables().apps.values().filter(|app| app.status == status).count() as u64))
+    }
+
     fn add_credential<'a>(&'a self, app: &'a str, credential: NewCredential, now: Timestamp) -> Answer<'a, Arc<Registered>> {
         ready(self.insert(&mut self.tables(), app, credential, now))
     }

@@ -134,6 +134,23 @@ impl CredentialStore for SqliteStore {
         })
     }
 
+    fn set_app(&self, app: App) -> Answer<'_, ()> {
+        self.change(move |db, _| {
+            check_app(&app)?;
+            let sql = "UPDATE app SET status = ?2, labels = ?3, scopes = ?4 WHERE name = ?1";
+            let changed = db.execute(sql, params![app.name, app.status.as_str(), to_json(&app.labels), to_json(&app.scopes)])?;
+            if changed == 0 { Err(StoreError::UnknownApp(app.name)) } else { Ok(()) }
+        })
+    }
+
+    fn count_apps(&self, status: Status) -> Answer<'_, u64> {
+        self.listing(move |db, _| {
+            let sql = "SELECT count(*) FROM app WHERE status = ?1";
+            let count: i64 = db.prepare_cached(sql)?.query_row([status.as_str()], |row| row.get(0))?;
+            Ok(count.unsigned_abs())
+        })
+    }
+
     fn add_credential<'a>(&'a self, app: &'a str, credential: NewCredential, now: Timestamp) -> Answer<'a, Arc<Registered>> {
         let app = app.to_owned();
         self.change(move |db, key| insert(db, key, &app, credential, now))
