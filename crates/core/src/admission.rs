@@ -144,6 +144,12 @@ impl Admission {
         self
     }
 
+    /// Whether a dialect of this id is known here, on a route or not.
+    #[must_use]
+    pub fn knows(&self, dialect: &str) -> bool {
+        self.families.contains_key(dialect)
+    }
+
     /// The credential store.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn CredentialStore> {

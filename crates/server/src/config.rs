@@ -11,7 +11,10 @@ use std::path::{Path, PathBuf};
 use countersign_protocol::Dialects;
 
 use self::written::Written;
+use crate::access::LogSettings;
+use crate::admin::AdminSettings;
 use crate::limits::Limits;
+use crate::register::RegisterSettings;
 use crate::route::Routes;
 
 /// A configuration that was read, but whose routes are not resolved: its dialect folders have yet to be loaded.
@@ -28,8 +31,12 @@ pub struct Config {
 pub struct Settings {
     /// Where requests are accepted.
     pub listen: Vec<SocketAddr>,
-    /// Where `/livez` and `/readyz` are answered.
-    pub admin: Option<SocketAddr>,
+    /// The admin listener.
+    pub admin: Option<AdminSettings>,
+    /// Whether callers may register themselves.
+    pub register: Option<RegisterSettings>,
+    /// How the log is written.
+    pub log: LogSettings,
     /// Threads, each with its own runtime and listening sockets.
     pub workers: usize,
     /// The limits.

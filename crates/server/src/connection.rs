@@ -49,11 +49,14 @@ pub(crate) async fn accept(listener: TcpListener, shared: Arc<Shared>, upstreams
         while open.try_join_next().is_some() {}
         let service = Service::new(Arc::clone(&shared), upstreams.clone());
         let stopped = stopped.clone();
+        let metrics = &shared.observers.metrics;
+        metrics.accepted.add(1);
+        let held = metrics.connections.hold();
         open.spawn_local(async move {
             if let Err(error) = serve(stream, peer, service, stopped).await {
                 tracing::debug!(%peer, %error, "connection ended");
             }
-            drop(permit);
+            drop((permit, held));
         });
     }
     drop(listener);

@@ -14,6 +14,7 @@ use countersign_core::error::StoreError;
 use countersign_core::random::{generate_key_id, generate_secret};
 use countersign_protocol::{Credential, Dialect, Dialects, Inputs, KeyMaterial, Policy, Request, Scheme, Secret, SignOptions};
 
+use crate::access::LogSettings;
 use crate::config::Settings;
 use crate::limits::Limits;
 use crate::route::{ExternalAuthority, Route, Routes, Upstream};
@@ -104,6 +105,8 @@ impl Demo {
         let settings = Settings {
             listen: vec![listen],
             admin: None,
+            register: None,
+            log: LogSettings::default(),
             workers,
             limits: Limits::default(),
             routes: Routes::new(routes),

@@ -10,11 +10,16 @@ use countersign_core::admission::Admission;
 use countersign_protocol::Dialects;
 use tokio::sync::{Semaphore, watch};
 
-use crate::admin::{Readiness, admin};
+use crate::access::AccessLog;
+use crate::admin;
+use crate::admin::AdminSettings;
 use crate::config::Settings;
 use crate::connection;
 use crate::limits::Limits;
+use crate::observers::Observers;
 use crate::rate::AddressLimit;
+use crate::readiness::Phase;
+use crate::register::Register;
 use crate::route::Routes;
 use crate::strip::Carried;
 use crate::upstream::Upstreams;
@@ -28,7 +33,7 @@ pub struct Gateway {
     addresses: Vec<SocketAddr>,
     /// For each worker, a socket of its own on every address: the kernel spreads connections over them.
     workers: Vec<Vec<TcpListener>>,
-    admin: Option<TcpListener>,
+    admin: Option<(TcpListener, AdminSettings)>,
     shared: Arc<Shared>,
 }
 
@@ -43,6 +48,9 @@ pub(crate) struct Shared {
     /// Where each dialect of a route does.
     pub(crate) own: BTreeMap<String, Carried>,
     pub(crate) addresses: Option<AddressLimit>,
+    pub(crate) observers: Arc<Observers>,
+    pub(crate) access: AccessLog,
+    pub(crate) register: Option<Register>,
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) connections: Arc<Semaphore>,
 }
@@ -69,7 +77,9 @@ impl Gateway {
             }
             addresses.push(address);
         }
-        let admin = settings.admin.map(listen).transpose()?;
+        let observers = Arc::new(Observers::new(&settings, &admission));
+        let admission = observers.metrics.observe(admission);
+        let admin = settings.admin.map(|admin| Ok::<_, io::Error>((listen(admin.listen)?, admin))).transpose()?;
         let accepted = settings.routes.iter().flat_map(|route| &route.rules.dialects);
         let own = accepted.map(|dialect| (dialect.id().to_owned(), Carried::by([dialect]))).collect();
         let shared = Shared {
@@ -77,6 +87,9 @@ impl Gateway {
             routes: settings.routes,
             admission,
             known: Carried::by(dialects.iter()),
+            access: AccessLog::new(settings.log.access),
+            register: settings.register.map(Register::new),
+            observers,
             addresses: settings.limits.address_rate.map(AddressLimit::new),
             requests: semaphore(settings.limits.requests),
             connections: semaphore(settings.limits.connections),
@@ -91,10 +104,10 @@ impl Gateway {
         &self.addresses
     }
 
-    /// The address of `/livez` and `/readyz`.
+    /// The address of the admin listener.
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().and_then(|socket| socket.local_addr().ok())
+        self.admin.as_ref().and_then(|(socket, _)| socket.local_addr().ok())
     }
 
     /// Serves until `stop` is ready, then accepts nothing more, finishes what is in flight within the drain limit, and
@@ -104,20 +117,17 @@ impl Gateway {
     /// A worker cannot be started.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) -> io::Result<()> {
         let (stopping, stopped) = watch::channel(false);
-        let readiness = Readiness::default();
-        if let Some(socket) = self.admin {
-            let listener = tokio::net::TcpListener::from_std(socket)?;
-            let (router, mut stopped) = (admin(readiness.clone()), stopped.clone());
-            let ended = async move { drop(stopped.wait_for(|stop| *stop).await) };
-            tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(ended).into_future());
-        }
+        let readiness = &self.shared.observers.readiness;
+        // Answers until the last request has ended: whoever asks is told that the gateway is stopping.
+        let admin = self.admin.map(|(socket, settings)| admin::serve(socket, settings, &self.shared)).transpose()?;
         let start = |sockets| worker(sockets, Arc::clone(&self.shared), stopped.clone());
         let threads = self.workers.into_iter().map(start).collect::<io::Result<Vec<_>>>()?;
-        readiness.set(true);
+        readiness.set(Phase::Serving);
         stop.await;
-        readiness.set(false);
+        readiness.set(Phase::Stopping);
         stopping.send_replace(true);
         let joined = tokio::task::spawn_blocking(move || threads.into_iter().try_for_each(JoinHandle::join)).await;
+        drop(admin);
         joined.map_err(io::Error::other)?.map_err(|_| io::Error::other("a worker panicked"))
     }
 }

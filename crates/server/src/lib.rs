@@ -1,6 +1,7 @@
 //! The gateway: admits signed requests, forwards each exactly as it was verified, and explains every refusal.
 
-mod admin;
+pub mod access;
+pub mod admin;
 mod body;
 pub mod config;
 mod connection;
@@ -9,9 +10,15 @@ pub mod echo;
 mod gateway;
 mod head;
 pub mod limits;
+mod metrics;
+mod news;
+mod observers;
 pub mod problem;
 mod rate;
+mod readiness;
+mod refusals;
 mod refused;
+pub mod register;
 mod report;
 pub mod route;
 mod service;

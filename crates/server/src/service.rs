@@ -11,14 +11,15 @@ use http::{HeaderName, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use tokio::sync::OwnedSemaphorePermit;
-use uuid::Uuid;
 
 use crate::body::{AnswerBody, collect, full};
 use crate::gateway::Shared;
 use crate::head::{Head, malformed};
 use crate::limits::Limits;
+use crate::metrics::Held;
 use crate::problem::{Problem, preferred_language};
 use crate::refused::{About, Refused};
+use crate::register;
 use crate::report::{Outcome, Report};
 use crate::route::{ExternalAuthority, Found, Route};
 use crate::strip::{REQUEST_ID, Stripping};
@@ -58,12 +59,12 @@ impl Service {
         request: Request<Incoming>,
     ) -> Response<AnswerBody> {
         let started = Instant::now();
-        let mut report = Report::new(Uuid::now_v7().to_string(), peer.0);
         let (parts, body) = request.into_parts();
         let head = match head {
             Some(read) => read.unwrap_or_else(|| Err(malformed("a request without a head"))),
             None => Head::from_http2(&parts, &self.shared.limits),
         };
+        let mut report = Report::new(self.shared.access.id(peer.0.ip(), head.as_ref().ok()), peer.0);
         let limited = self.shared.addresses.as_ref().is_some_and(|limit| !limit.takes(peer.0.ip(), started));
         let result = match head {
             Ok(_) if limited => Err(Reason::RateLimited.into()),
@@ -76,10 +77,10 @@ impl Service {
             (outcome.reason, outcome.detail) = (Some(refused.reason()), refused.detail.clone());
             refused.answer(report.language, &report.id).map(full)
         });
-        // An id is 36 visible characters.
+        // An id is at most 64 visible characters.
         answer.headers_mut().extend(HeaderValue::try_from(&report.id).ok().map(|value| (HeaderName::from_static(REQUEST_ID), value)));
         (outcome.status, outcome.took) = (answer.status().as_u16(), started.elapsed());
-        report.publish(&outcome);
+        report.publish(&outcome, &self.shared.observers, &self.shared.access, self.shared.admission.now());
         answer
     }
 
@@ -88,6 +89,15 @@ impl Service {
         report.target = self.shared.known.redacted(&head.target);
         report.language = preferred_language(head.values("accept-language").next().unwrap_or_default());
         let permit = Arc::clone(&self.shared.requests).try_acquire_owned().map_err(|_| Refused::from(Reason::Overloaded))?;
+        let permit = (permit, self.shared.observers.metrics.in_flight.hold());
+        if let Some(register) = self.shared.register.as_ref().filter(|register| register.takes(&head)) {
+            report.route = register.path().to_owned();
+            let body = collect(body, register::MOST_BODY, self.shared.limits.body_idle).await?;
+            return Ok(register
+                .answer(&head, &body, report.peer.ip(), &self.shared.admission, &self.shared.observers.metrics)
+                .await
+                .map(full));
+        }
         let route = match self.shared.routes.find(&head) {
             Found::Route(route) => route,
             Found::Nothing => return Err(Reason::NoRoute.into()),
@@ -95,10 +105,8 @@ impl Service {
         };
         report.route.clone_from(&route.name);
         let scheme = route.authority.apply(&mut head);
-        let (admitted, body) = self.admit(&route.rules, &head, scheme, body).await?;
-        report.app.clone_from(&admitted.app().name);
-        report.key_id = admitted.key_id().to_owned();
-        report.dialect = admitted.dialect().to_owned();
+        let (admitted, body) = report.timing(self.admit(&route.rules, &head, scheme, body)).await?;
+        report.note_admitted(&admitted, body.len(), self.shared.admission.now(), &self.shared.observers.metrics);
         let answer = self.forward(route, &head, body, admitted, &report.id).await?;
         Ok(answer.map(|body| hold(body, permit)))
     }
@@ -152,7 +160,8 @@ impl Service {
         let own = self.shared.own.get(admitted.dialect()).ok_or(Reason::Internal)?;
         let stripping = Stripping { admitted: &admitted, own, known: &self.shared.known, keeps_own: route.keep_credentials };
         let outgoing = Outgoing { method: head.method.clone(), target: stripping.target(head), headers: stripping.headers(head, id), body };
-        let outcome = self.upstreams.send(&route.upstream, outgoing).await;
+        let target = self.shared.observers.metrics.upstreams.target(&route.upstream);
+        let outcome = target.watch(self.upstreams.send(&route.upstream, outgoing)).await;
         let used_up = match &outcome {
             Ok(answer) if admitted.replay() == ReplayMode::Event => answer.status().is_success(),
             Ok(_) => true,
@@ -183,7 +192,7 @@ impl ExternalAuthority {
 }
 
 /// The body, which keeps the permit until its last byte went or it is dropped.
-fn hold(body: AnswerBody, permit: OwnedSemaphorePermit) -> AnswerBody {
+fn hold(body: AnswerBody, permit: (OwnedSemaphorePermit, Held)) -> AnswerBody {
     body.map_frame(move |frame| {
         let _held = &permit;
         frame

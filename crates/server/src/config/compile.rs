@@ -1,5 +1,8 @@
 //! From the configuration as written to one that is valid by construction.
 
+mod admin;
+mod log;
+mod register;
 mod route;
 
 use std::net::SocketAddr;
@@ -53,8 +56,10 @@ pub(super) fn settings(config: &Config, dialects: &Dialects) -> Result<Settings,
         }
         routes.push(read);
     }
-    let admin = written.admin.as_ref().map(address).transpose()?;
-    Ok(Settings { listen, admin, workers, limits, routes: Routes::new(routes), warnings })
+    let admin = written.admin.as_ref().map(|written| admin::settings(config, written)).transpose()?;
+    let register = written.register.as_ref().map(|written| register::settings(config, written, &listen, &routes, dialects)).transpose()?;
+    let log = log::settings(config, written.log.as_ref())?;
+    Ok(Settings { listen, admin, register, log, workers, limits, routes: Routes::new(routes), warnings })
 }
 
 fn limits(written: &WrittenLimits) -> Limits {

@@ -1,5 +1,8 @@
 //! The configuration as it is written: names and types, no logic.
 
+pub(super) mod admin;
+pub(super) mod log;
+pub(super) mod register;
 pub(super) mod route;
 
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -10,6 +13,9 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
+use self::admin::WrittenAdmin;
+use self::log::WrittenLog;
+use self::register::WrittenRegister;
 use self::route::WrittenRoute;
 
 #[derive(Debug, Deserialize)]
@@ -17,7 +23,9 @@ use self::route::WrittenRoute;
 pub(super) struct Written {
     /// `["127.0.0.1:8080"]`
     pub(super) listen: Vec<Spanned<String>>,
-    pub(super) admin: Option<Spanned<String>>,
+    pub(super) admin: Option<Spanned<WrittenAdmin>>,
+    pub(super) register: Option<Spanned<WrittenRegister>>,
+    pub(super) log: Option<Spanned<WrittenLog>>,
     pub(super) workers: Option<Spanned<usize>>,
     pub(super) data: Option<PathBuf>,
     pub(super) store: Option<PathBuf>,

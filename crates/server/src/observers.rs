@@ -1,0 +1,33 @@
+//! What watches a gateway: its metrics, its last refusals, the news of its configuration, and whether it is ready.
+
+use countersign_core::admission::Admission;
+
+use crate::config::Settings;
+use crate::metrics::Metrics;
+use crate::news::News;
+use crate::readiness::Readiness;
+use crate::refusals::Refusals;
+
+/// The last refusals that are kept, where the configuration says nothing else.
+pub(crate) const REFUSALS: usize = 1_000;
+
+/// Lives as long as the process; a reload replaces what it watches, and tells it.
+#[derive(Debug)]
+pub(crate) struct Observers {
+    pub(crate) metrics: Metrics,
+    pub(crate) refusals: Refusals,
+    pub(crate) news: News,
+    pub(crate) readiness: Readiness,
+}
+
+impl Observers {
+    pub(crate) fn new(settings: &Settings, admission: &Admission) -> Self {
+        let refusals = settings.admin.as_ref().map_or(REFUSALS, |admin| admin.refusals);
+        Self {
+            metrics: Metrics::new(&settings.routes),
+            refusals: Refusals::new(refusals),
+            news: News::first(admission.now(), settings.warnings.clone()),
+            readiness: Readiness::default(),
+        }
+    }
+}
