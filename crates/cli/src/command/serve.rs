@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use countersign_core::clock::{Clock, SystemClock};
 use countersign_server::Gateway;
+use countersign_server::access::LogSettings;
 use countersign_server::config::Config;
 use countersign_server::demo::{Demo, Recipe};
 use countersign_server::store::StoreFiles;
@@ -28,7 +29,6 @@ const LOG_VARIABLE: &str = "COUNTERSIGN_LOG";
 
 /// Runs the command, until SIGINT or SIGTERM.
 pub(crate) fn run(args: &ServeArgs, registry: Registry, json: bool) -> Result<(), Failure> {
-    start_log(json)?;
     let data = store::folder(args.data.as_deref())?;
     store::create(&data)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -36,18 +36,21 @@ pub(crate) fn run(args: &ServeArgs, registry: Registry, json: bool) -> Result<()
     let stop = runtime.block_on(async { stop_signal() })?;
     runtime.block_on(async {
         match &args.config {
-            Some(config) => serve(config, args.listen, &data, registry, stop).await,
+            Some(config) => serve(config, args.listen, &data, registry, json, stop).await,
             None => demo(args.listen.unwrap_or(DEMO_ADDRESS), &data, &registry, json, stop).await,
         }
     })
 }
 
-/// The log goes to stderr: stdout is for data.
-fn start_log(json: bool) -> Result<(), Failure> {
-    let filter = match env::var(LOG_VARIABLE) {
-        Ok(text) => EnvFilter::try_new(text).map_err(|e| Failure::usage(format_args!("{LOG_VARIABLE}: {e}")))?,
-        Err(_) => EnvFilter::new("info"),
+/// The log goes to stderr: stdout is for data. The environment comes before the configuration.
+fn start_log(json: bool, settings: &LogSettings) -> Result<(), Failure> {
+    let json = json || settings.json.unwrap_or(false);
+    let (source, text) = match (env::var(LOG_VARIABLE), &settings.level) {
+        (Ok(text), _) => (LOG_VARIABLE, text),
+        (Err(_), level) => ("level in the table [log]", level.clone().unwrap_or_else(|| "info".to_owned())),
     };
+    let filter =
+        EnvFilter::try_new(text).map_err(|e| Failure::usage(format_args!("{source}: {e}; write a level such as info or debug")))?;
     let colours = std::io::stderr().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     let started = if json { log.json().try_init() } else { log.try_init() };
@@ -75,11 +78,13 @@ async fn serve(
     listen: Option<SocketAddr>,
     data: &Path,
     mut registry: Registry,
+    json: bool,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), Failure> {
     let config = Config::read(path).map_err(Failure::usage)?;
     config.dialect_folders().iter().try_for_each(|folder| registry.load(folder))?;
     let mut settings = config.compile(&registry.dialects).map_err(Failure::usage)?;
+    start_log(json, &settings.log)?;
     if let Some(address) = listen {
         settings.listen = vec![address];
     }
@@ -96,6 +101,7 @@ async fn demo(
     json: bool,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), Failure> {
+    start_log(json, &LogSettings::default())?;
     let demo = Demo::prepare(data, listen, &registry.dialects, clock()).await.map_err(Failure::usage)?;
     let gateway = Gateway::bind(demo.settings, &registry.dialects, demo.admission).map_err(|e| cannot_listen(&e))?;
     let address = gateway.addresses().first().copied().unwrap_or(listen);

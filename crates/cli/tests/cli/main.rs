@@ -6,6 +6,7 @@ mod adapter;
 mod app;
 mod broken;
 mod curl;
+mod operate;
 mod serve;
 mod sign;
 mod support;

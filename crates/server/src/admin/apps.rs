@@ -44,7 +44,7 @@ impl Page {
 }
 
 /// The apps by name, page by page.
-#[utoipa::path(get, path = "/apps", tag = "apps", params(Page), responses(
+#[utoipa::path(get, path = "/apps", tag = "apps", operation_id = "list_apps", params(Page), responses(
     (status = 200, description = "A page of apps.", body = Apps),
     (status = 400, description = "The query does not fit.", body = Problem, content_type = "application/problem+json"),
 ))]
@@ -54,7 +54,7 @@ pub(super) async fn list(State(admin): State<Admin>, Asked(page): Asked<Page>) -
 }
 
 /// Registers an app.
-#[utoipa::path(post, path = "/apps", tag = "apps", request_body = NewApp, responses(
+#[utoipa::path(post, path = "/apps", tag = "apps", operation_id = "add_app", request_body = NewApp, responses(
     (status = 201, description = "The app.", body = App),
     (status = 400, description = "The app does not fit.", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "There is an app of this name.", body = Problem, content_type = "application/problem+json"),
@@ -69,7 +69,7 @@ pub(super) async fn add(State(admin): State<Admin>, Body(new): Body<NewApp>) -> 
 }
 
 /// One app.
-#[utoipa::path(get, path = "/apps/{name}", tag = "apps", params(("name" = String, Path, description = "The app.")), responses(
+#[utoipa::path(get, path = "/apps/{name}", tag = "apps", operation_id = "get_app", params(("name" = String, Path, description = "The app.")), responses(
     (status = 200, description = "The app.", body = App),
     (status = 404, description = "There is none of this name.", body = Problem, content_type = "application/problem+json"),
 ))]
@@ -78,7 +78,7 @@ pub(super) async fn one(State(admin): State<Admin>, Path(name): Path<String>) ->
 }
 
 /// Changes an app: approves it, switches it off or on, replaces its labels or scopes.
-#[utoipa::path(patch, path = "/apps/{name}", tag = "apps", params(("name" = String, Path, description = "The app.")),
+#[utoipa::path(patch, path = "/apps/{name}", tag = "apps", operation_id = "change_app", params(("name" = String, Path, description = "The app.")),
     request_body = AppChange, responses(
     (status = 200, description = "The app as it is now.", body = App),
     (status = 400, description = "The change does not fit.", body = Problem, content_type = "application/problem+json"),
@@ -99,7 +99,7 @@ pub(super) async fn change(
 }
 
 /// Switches an app off with all its credentials. Nothing is removed: the log and the audit keep their meaning.
-#[utoipa::path(delete, path = "/apps/{name}", tag = "apps", params(("name" = String, Path, description = "The app.")), responses(
+#[utoipa::path(delete, path = "/apps/{name}", tag = "apps", operation_id = "disable_app", params(("name" = String, Path, description = "The app.")), responses(
     (status = 200, description = "The app, disabled.", body = App),
     (status = 404, description = "There is none of this name.", body = Problem, content_type = "application/problem+json"),
 ))]

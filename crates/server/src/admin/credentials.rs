@@ -21,7 +21,7 @@ use super::{Admin, ApiProblem};
 const LONGEST_OVERLAP: Duration = Duration::from_hours(90 * 24);
 
 /// The credentials of an app by key id, page by page, without their keys.
-#[utoipa::path(get, path = "/apps/{name}/credentials", tag = "credentials", params(("name" = String, Path, description = "The app."), Page),
+#[utoipa::path(get, path = "/apps/{name}/credentials", tag = "credentials", operation_id = "list_credentials", params(("name" = String, Path, description = "The app."), Page),
     responses(
     (status = 200, description = "A page of credentials.", body = Credentials),
     (status = 404, description = "There is no app of this name.", body = Problem, content_type = "application/problem+json"),
@@ -38,7 +38,7 @@ pub(super) async fn list(
 }
 
 /// Registers a credential. A secret that is made here is shown this once.
-#[utoipa::path(post, path = "/apps/{name}/credentials", tag = "credentials", params(("name" = String, Path, description = "The app.")),
+#[utoipa::path(post, path = "/apps/{name}/credentials", tag = "credentials", operation_id = "add_credential", params(("name" = String, Path, description = "The app.")),
     request_body = NewCredential, responses(
     (status = 201, description = "The credential, with its secret where it was made here.", body = Created),
     (status = 400, description = "The credential does not fit.", body = Problem, content_type = "application/problem+json"),
@@ -68,7 +68,7 @@ pub(super) async fn add(
 }
 
 /// Switches a credential on or off.
-#[utoipa::path(patch, path = "/apps/{name}/credentials/{key_id}", tag = "credentials",
+#[utoipa::path(patch, path = "/apps/{name}/credentials/{key_id}", tag = "credentials", operation_id = "change_credential",
     params(("name" = String, Path, description = "The app."), ("key_id" = String, Path, description = "The credential.")),
     request_body = CredentialChange, responses(
     (status = 200, description = "The credential as it is now.", body = Credential),
@@ -83,7 +83,7 @@ pub(super) async fn change(
 }
 
 /// Switches a credential off. Nothing is removed.
-#[utoipa::path(delete, path = "/apps/{name}/credentials/{key_id}", tag = "credentials",
+#[utoipa::path(delete, path = "/apps/{name}/credentials/{key_id}", tag = "credentials", operation_id = "disable_credential",
     params(("name" = String, Path, description = "The app."), ("key_id" = String, Path, description = "The credential.")), responses(
     (status = 200, description = "The credential, disabled.", body = Credential),
     (status = 404, description = "The app has no such credential.", body = Problem, content_type = "application/problem+json"),
@@ -96,7 +96,7 @@ pub(super) async fn disable(
 }
 
 /// Makes a successor with a new secret under the same terms. The old credential ends after the overlap.
-#[utoipa::path(post, path = "/apps/{name}/credentials/{key_id}/rotate", tag = "credentials",
+#[utoipa::path(post, path = "/apps/{name}/credentials/{key_id}/rotate", tag = "credentials", operation_id = "rotate_credential",
     params(("name" = String, Path, description = "The app."), ("key_id" = String, Path, description = "The credential to replace.")),
     request_body = Rotation, responses(
     (status = 201, description = "The successor, with its secret.", body = Created),

@@ -8,7 +8,7 @@ use super::{apps, credentials, views, watch};
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Countersign admin API", description = "Apps, credentials, refusals and metrics of one gateway.", license(name = "MIT OR Apache-2.0")),
+    info(title = "Countersign admin API", description = "Apps, credentials, refusals and metrics of one gateway. Any call may also be answered with 401 (token), 421 (Host) or 429 (wrong tokens).", license(name = "MIT OR Apache-2.0")),
     paths(
         watch::live, watch::ready, watch::metrics, watch::refusals, watch::config,
         apps::list, apps::add, apps::one, apps::change, apps::disable,

@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn what_is_held_counts_until_it_is_dropped() {
         let gauge = Gauge::default();
-        let held = (gauge.hold(), gauge.clone().hold());
+        let held = (gauge.hold(), gauge.hold());
         assert_eq!(gauge.get(), 2);
         drop(held);
         assert_eq!(gauge.get(), 0);
