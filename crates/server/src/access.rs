@@ -33,7 +33,7 @@ pub struct AccessSettings {
     pub on: bool,
     /// Of requests that were not refused, each so many-th is told. Refusals are told always.
     pub one_success_in: NonZeroU64,
-    /// The proxies whose `X-Request-Id` is taken over.
+    /// The proxies whose `X-Request-Id` is taken over, and whose traces go on here.
     pub ids_from: Vec<IpNet>,
 }
 
@@ -63,9 +63,13 @@ impl AccessLog {
 
     /// The id of a request: a new UUID of version 7, or what a trusted proxy calls it.
     pub(crate) fn id(&self, peer: IpAddr, head: Option<&Head>) -> String {
-        let trusted = || self.settings.ids_from.iter().any(|range| range.contains(&peer.to_canonical()));
-        let named = head.filter(|_| trusted()).and_then(single_id);
+        let named = head.filter(|_| self.trusts(peer)).and_then(single_id);
         named.unwrap_or_else(|| Uuid::now_v7().to_string())
+    }
+
+    /// Whether this is a proxy that may name requests and their traces.
+    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
+        self.settings.ids_from.iter().any(|range| range.contains(&peer.to_canonical()))
     }
 }
 

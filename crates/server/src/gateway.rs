@@ -22,6 +22,7 @@ use crate::readiness::Phase;
 use crate::register::Register;
 use crate::route::Routes;
 use crate::strip::Carried;
+use crate::trace::Adopt;
 use crate::upstream::Upstreams;
 
 /// Connections that the kernel keeps until they are accepted.
@@ -108,6 +109,13 @@ impl Gateway {
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref().and_then(|(socket, _)| socket.local_addr().ok())
+    }
+
+    /// Spans of requests become children of what a trusted proxy's `traceparent` names, in this way.
+    #[must_use]
+    pub fn adopting(self, adopt: Adopt) -> Self {
+        self.shared.observers.adopt.get_or_init(|| adopt);
+        self
     }
 
     /// Serves until `stop` is ready, then accepts nothing more, finishes what is in flight within the drain limit, and

@@ -24,6 +24,7 @@ pub mod route;
 mod service;
 pub mod store;
 mod strip;
+pub mod trace;
 mod upstream;
 mod wire;
 

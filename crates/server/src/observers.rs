@@ -1,5 +1,7 @@
 //! What watches a gateway: its metrics, its last refusals, the news of its configuration, and whether it is ready.
 
+use std::sync::OnceLock;
+
 use countersign_core::admission::Admission;
 
 use crate::config::Settings;
@@ -7,6 +9,7 @@ use crate::metrics::Metrics;
 use crate::news::News;
 use crate::readiness::Readiness;
 use crate::refusals::Refusals;
+use crate::trace::Adopt;
 
 /// The last refusals that are kept, where the configuration says nothing else.
 pub(crate) const REFUSALS: usize = 1_000;
@@ -18,6 +21,8 @@ pub(crate) struct Observers {
     pub(crate) refusals: Refusals,
     pub(crate) news: News,
     pub(crate) readiness: Readiness,
+    /// How traces go on, if anyone collects them.
+    pub(crate) adopt: OnceLock<Adopt>,
 }
 
 impl Observers {
@@ -28,6 +33,7 @@ impl Observers {
             refusals: Refusals::new(refusals),
             news: News::first(admission.now(), settings.warnings.clone()),
             readiness: Readiness::default(),
+            adopt: OnceLock::new(),
         }
     }
 }

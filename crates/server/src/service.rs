@@ -1,6 +1,6 @@
 //! One request through the gateway: head, route, admission, upstream.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,6 +11,7 @@ use http::{HeaderName, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::{Instrument, Span};
 
 use crate::body::{AnswerBody, collect, full};
 use crate::gateway::Shared;
@@ -23,6 +24,7 @@ use crate::register;
 use crate::report::{Outcome, Report};
 use crate::route::{ExternalAuthority, Found, Route};
 use crate::strip::{REQUEST_ID, Stripping};
+use crate::trace;
 use crate::upstream::{Outgoing, Upstreams};
 
 /// Who is at the other end of the connection.
@@ -65,10 +67,11 @@ impl Service {
             None => Head::from_http2(&parts, &self.shared.limits),
         };
         let mut report = Report::new(self.shared.access.id(peer.0.ip(), head.as_ref().ok()), peer.0);
+        let span = self.shared.span(peer.0.ip(), head.as_ref().ok());
         let limited = self.shared.addresses.as_ref().is_some_and(|limit| !limit.takes(peer.0.ip(), started));
         let result = match head {
             Ok(_) if limited => Err(Reason::RateLimited.into()),
-            Ok(head) => self.admit_and_forward(head, body, &mut report).await,
+            Ok(head) => self.admit_and_forward(head, body, &mut report).instrument(span.clone()).await,
             Err(refusal) => Err(refusal.into()),
         };
         let mut outcome = Outcome::default();
@@ -80,6 +83,7 @@ impl Service {
         // An id is at most 64 visible characters.
         answer.headers_mut().extend(HeaderValue::try_from(&report.id).ok().map(|value| (HeaderName::from_static(REQUEST_ID), value)));
         (outcome.status, outcome.took) = (answer.status().as_u16(), started.elapsed());
+        trace::end(&span, &report, &outcome);
         report.publish(&outcome, &self.shared.observers, &self.shared.access, self.shared.admission.now());
         answer
     }
@@ -173,6 +177,19 @@ impl Service {
             tracing::error!(%error, id, "an admission could not be committed; it stays reserved");
         }
         outcome.map_err(|failure| Refused { problem: Problem::new(failure.reason), detail: failure.detail, about: About::default() })
+    }
+}
+
+impl Shared {
+    /// The span of a request. Whose request ids are not taken over cannot choose its trace either.
+    fn span(&self, peer: IpAddr, head: Option<&Head>) -> Span {
+        let span = trace::begin();
+        let adopt = self.observers.adopt.get().filter(|_| self.access.trusts(peer) && !span.is_disabled());
+        let parent = head.and_then(|head| head.values("traceparent").next()).and_then(|value| std::str::from_utf8(value).ok());
+        if let (Some(adopt), Some(parent)) = (adopt, parent) {
+            adopt(&span, parent);
+        }
+        span
     }
 }
 

@@ -10,3 +10,5 @@ mod operate;
 mod serve;
 mod sign;
 mod support;
+#[cfg(feature = "otel")]
+mod traces;
