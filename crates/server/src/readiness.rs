@@ -25,7 +25,7 @@ pub(crate) enum Phase {
 pub(crate) struct Readiness {
     /// A [`Phase`]; 0 before the first.
     phase: AtomicU8,
-    store: Mutex<Option<(Instant, Result<(), String>)>>,
+    store: Mutex<Option<(Instant, Result<(), &'static str>)>>,
 }
 
 impl Readiness {
@@ -34,26 +34,31 @@ impl Readiness {
     }
 
     /// Why requests should go elsewhere; empty when they need not.
-    pub(crate) async fn hindrances(&self, store: &dyn CredentialStore) -> Vec<String> {
+    pub(crate) async fn hindrances(&self, store: &dyn CredentialStore) -> Vec<&'static str> {
         let phase = match self.phase.load(Ordering::Acquire) {
-            0 => Some("it is starting".to_owned()),
+            0 => Some("it is starting"),
             1 => None,
-            _ => Some("it is stopping".to_owned()),
+            _ => Some("it is stopping"),
         };
         phase.into_iter().chain(self.ask(store).await.err()).collect()
     }
 
-    async fn ask(&self, store: &dyn CredentialStore) -> Result<(), String> {
+    async fn ask(&self, store: &dyn CredentialStore) -> Result<(), &'static str> {
         let mut asked = self.store.lock().await;
         if let Some((_, result)) = asked.as_ref().filter(|(when, _)| when.elapsed() < ASK_EVERY) {
-            return result.clone();
+            return *result;
         }
-        let result = match tokio::time::timeout(ANSWER_WITHIN, store.revision()).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(format!("credential store: {error}")),
-            Err(_) => Err("credential store: no answer in time".to_owned()),
+        let fault = match tokio::time::timeout(ANSWER_WITHIN, store.revision()).await {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("no answer in time".to_owned()),
         };
-        *asked = Some((Instant::now(), result.clone()));
+        // Anyone may ask whether it is ready: what exactly is wrong is for the log.
+        let result = fault.map_or(Ok(()), |error| {
+            tracing::error!(error, "the credential store does not answer");
+            Err("the credential store does not answer")
+        });
+        *asked = Some((Instant::now(), result));
         result
     }
 }

@@ -90,7 +90,7 @@ impl Register {
     pub(crate) async fn answer(&self, head: &Head, body: &[u8], peer: IpAddr, admission: &Admission, metrics: &Metrics) -> Response<Bytes> {
         let result = self.register(head, body, peer, admission).await;
         metrics.registered.add(u64::from(result.is_ok()));
-        let mut answer = result.unwrap_or_else(|problem| problem.answer());
+        let mut answer = result.unwrap_or_else(|problem| problem.for_strangers().answer());
         answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         answer
     }

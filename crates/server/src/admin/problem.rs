@@ -83,7 +83,7 @@ impl ApiProblem {
         Self::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the request took too long; send it again")
     }
 
-    pub(super) fn not_ready(why: &[String]) -> Self {
+    pub(super) fn not_ready(why: &[&str]) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why.join("; ")).with(RETRY_AFTER, "1")
     }
 
@@ -94,6 +94,15 @@ impl ApiProblem {
     pub(crate) fn too_many_registrations() -> Self {
         let detail = "no more apps can register themselves at present; try later or ask the operator";
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_registrations", detail).with(RETRY_AFTER, "3600")
+    }
+
+    /// The same for a peer that nobody knows: what is wrong inside is told to the log only.
+    pub(crate) fn for_strangers(mut self) -> Self {
+        if self.status.is_server_error() {
+            tracing::error!(error = %self.detail, "a registration failed");
+            "this cannot be done at present; try again later".clone_into(&mut self.detail);
+        }
+        self
     }
 
     /// The answer, with its body as bytes.

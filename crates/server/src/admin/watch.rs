@@ -15,6 +15,8 @@ use crate::metrics::MEDIA_TYPE;
 
 /// The refusals that are told, where nothing else is asked for.
 const ROWS: usize = 100;
+/// The most that are told at once.
+const MOST_ROWS: usize = 1_000;
 
 /// Which refusals.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -27,7 +29,7 @@ pub(super) struct Wanted {
     app: Option<String>,
     /// For this exact reason only.
     reason: Option<String>,
-    /// At most so many; by default 100.
+    /// At most so many: 1 to 1000, by default 100.
     limit: Option<usize>,
 }
 
@@ -66,7 +68,11 @@ pub(super) async fn refusals(State(admin): State<Admin>, Asked(wanted): Asked<Wa
     let unknown = |name: &str| ApiProblem::invalid(format!("reason: {name:?} is none"));
     let reason = wanted.reason.as_deref().map(|name| Reason::from_name(name).ok_or_else(|| unknown(name))).transpose()?;
     let is = |asked: &Option<String>, value: &str| asked.as_deref().is_none_or(|asked| asked == value);
-    let latest = admin.shared().observers.refusals.latest(wanted.limit.unwrap_or(ROWS), |refusal| {
+    let limit = wanted.limit.unwrap_or(ROWS);
+    if !(1..=MOST_ROWS).contains(&limit) {
+        return Err(ApiProblem::invalid(format!("limit: write 1 to {MOST_ROWS}")));
+    }
+    let latest = admin.shared().observers.refusals.latest(limit, |refusal| {
         is(&wanted.key_id, &refusal.key_id) && is(&wanted.app, &refusal.app) && reason.is_none_or(|reason| reason == refusal.reason)
     });
     Ok(Json(Refusals { refusals: latest.into_iter().map(Refusal::from).collect() }))

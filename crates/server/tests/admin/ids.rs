@@ -35,3 +35,22 @@ async fn the_trace_of_a_caller_goes_on_upstream() {
     let seen = gateway.upstream.only();
     assert!(seen.contains(&format!("traceparent: {trace}\r\n")) && seen.contains("tracestate: a=b\r\n"), "{seen}");
 }
+
+#[test]
+fn a_log_that_makes_no_sense_is_refused_with_its_line() {
+    let refused = |log: &str| {
+        let text = house("").replace("UPSTREAM", "127.0.0.1:1") + log;
+        let mut dialects = countersign_protocol::Dialects::builtin().unwrap();
+        dialects.add_yaml("house", crate::fixture::HOUSE).unwrap();
+        let config = countersign_server::config::Config::parse("gateway.toml", &text);
+        config.and_then(|config| config.compile(&dialects)).err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    assert_eq!(
+        refused("[log]\nformat = \"text\"\naccess = false\none_success_in = 100\nrequest_ids_from = [\"::1\", \"10.0.0.0/8\"]\n"),
+        ""
+    );
+    assert!(refused("[log]\nrequest_ids_from = [\"proxy\"]\n").starts_with("gateway.toml:9: `proxy` is no range of addresses"));
+    for wrong in ["format = \"xml\"", "one_success_in = 0", "colour = true"] {
+        assert!(refused(&format!("[log]\n{wrong}\n")).starts_with("gateway.toml:9: "), "{wrong}");
+    }
+}

@@ -35,7 +35,9 @@ async fn the_exact_reason_is_found_by_key_id() {
     );
     let told = operated.get("/refusals?app=shop&reason=replayed&limit=1").await;
     assert_eq!(told["refusals"].as_array().unwrap().len(), 1);
-    problem(&operated.ask("GET", "/refusals?reason=bad_luck", None).await, 400, "invalid");
+    for query in ["reason=bad_luck", "limit=0", "limit=1001", "colour=red"] {
+        problem(&operated.ask("GET", &format!("/refusals?{query}"), None).await, 400, "invalid");
+    }
 }
 
 #[tokio::test]

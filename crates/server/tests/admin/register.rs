@@ -134,3 +134,27 @@ fn a_configuration_that_would_show_secrets_is_refused() {
     assert!(local(&REGISTER.replace("house", "aws-sigv1")).contains("is unsafe"));
     assert!(local(&REGISTER.replace("\"house\"", "")).contains("no dialect"));
 }
+
+#[tokio::test]
+async fn a_caller_is_not_told_what_is_wrong_with_the_store() {
+    use countersign_core::clock::SystemClock;
+    let folder = tempfile::tempdir().unwrap();
+    let mut dialects = countersign_protocol::Dialects::builtin().unwrap();
+    dialects.add_yaml("house", crate::fixture::HOUSE).unwrap();
+    let files = countersign_server::store::StoreFiles::within(folder.path());
+    let admission = files.open(&dialects, std::sync::Arc::new(SystemClock)).await.unwrap();
+    let text = house("").replace("UPSTREAM", "127.0.0.1:1") + REGISTER;
+    let settings = countersign_server::config::Config::parse("gateway.toml", &text).unwrap().compile(&dialects).unwrap();
+    let gateway = countersign_server::Gateway::bind(settings, &dialects, admission).unwrap();
+    let address = gateway.addresses()[0];
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let ran = tokio::spawn(gateway.run(async move { drop(stopped.await) }));
+    rusqlite::Connection::open(&files.store).unwrap().execute_batch("DROP TABLE credential; DROP TABLE app").unwrap();
+    let body = asked("billing").to_string();
+    let head = "POST /register HTTP/1.1\r\nHost: a\r\nContent-Type: application/json";
+    let answer = crate::support::exchange(address, &format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
+    let detail = problem(&answer, 503, "store_unavailable");
+    assert!(!detail.contains("table"), "{detail}");
+    drop(stop);
+    ran.await.unwrap().unwrap();
+}
