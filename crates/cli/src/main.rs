@@ -11,6 +11,8 @@ mod key;
 mod output;
 mod registry;
 mod store;
+#[cfg_attr(not(feature = "otel"), path = "traces/off.rs")]
+mod traces;
 mod values;
 mod wire;
 

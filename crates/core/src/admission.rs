@@ -174,10 +174,28 @@ impl Admission {
         self.clock.now()
     }
 
+    /// Whether a dialect of this id is known here, on a route or not.
+    #[must_use]
+    pub fn knows(&self, dialect: &str) -> bool {
+        self.families.contains_key(dialect)
+    }
+
     /// The credential store.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn CredentialStore> {
         &self.store
+    }
+
+    /// The same, with a store and a guard that stand before its own: to measure them.
+    #[must_use]
+    pub fn behind(
+        mut self,
+        store: impl FnOnce(Arc<dyn CredentialStore>) -> Arc<dyn CredentialStore>,
+        guard: impl FnOnce(Arc<dyn ReplayGuard>) -> Arc<dyn ReplayGuard>,
+    ) -> Self {
+        self.store = store(self.store);
+        self.guard = guard(self.guard);
+        self
     }
 
     /// Steps 2 and 3: the claim of exactly one of the route's dialects, held against the clock. The body may be pending.

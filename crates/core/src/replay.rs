@@ -35,6 +35,15 @@ impl Default for ReplayLimits {
     }
 }
 
+/// How full a guard is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occupancy {
+    /// The entries that are held, expired ones that were not looked for yet included.
+    pub entries: usize,
+    /// The most entries in all.
+    pub most: usize,
+}
+
 /// One thing to reserve.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry<'a> {
@@ -103,9 +112,9 @@ pub trait ReplayGuard: Debug + Send + Sync {
     /// Since when the guard remembers, as far as is known.
     fn epoch(&self) -> Option<Epoch>;
 
-    /// How many entries it holds, expired ones that were not looked for yet included, where that is known at once.
-    fn held(&self) -> Option<usize> {
-        None
+    /// How full it is; `None` where it cannot tell.
+    fn occupancy(&self) -> Answer<'_, Option<Occupancy>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 }
 

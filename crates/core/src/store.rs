@@ -70,6 +70,9 @@ pub trait CredentialStore: Debug + Send + Sync {
     /// Changes labels, scopes, addresses and rate of the app of this name; its status and date stay.
     fn update_app(&self, app: App) -> Answer<'_, ()>;
 
+    /// How many apps have this status.
+    fn count_apps(&self, status: Status) -> Answer<'_, u64>;
+
     /// Registers a credential with an app. A secret or public key that another credential has is refused, whether that
     /// one is in use or not.
     fn add_credential<'a>(&'a self, app: &'a str, credential: NewCredential, now: Timestamp) -> Answer<'a, Arc<Registered>>;

@@ -12,10 +12,13 @@ use std::path::{Path, PathBuf};
 use countersign_protocol::Dialects;
 
 use self::written::Written;
+use crate::access::LogSettings;
+use crate::admin::AdminSettings;
 use crate::audit::AuditSettings;
 use crate::decide::Decide;
 use crate::forwarded::Proxies;
 use crate::limits::Limits;
+use crate::register::RegisterSettings;
 use crate::reload::Fixed;
 use crate::route::Routes;
 use crate::store::Stores;
@@ -58,8 +61,12 @@ impl fmt::Debug for Config {
 pub struct Settings {
     /// Where requests are accepted.
     pub listen: Vec<SocketAddr>,
-    /// Where `/livez` and `/readyz` are answered.
-    pub admin: Option<SocketAddr>,
+    /// The admin listener.
+    pub admin: Option<AdminSettings>,
+    /// Whether callers may register themselves.
+    pub register: Option<RegisterSettings>,
+    /// How the log is written.
+    pub log: LogSettings,
     /// Threads, each with its own runtime and listening sockets.
     pub workers: usize,
     /// Where requests are accepted over TLS.

@@ -59,13 +59,16 @@ pub(crate) async fn accept(door: Door, mut stopped: watch::Receiver<bool>) {
     while let Some((stream, peer, permit)) = next(&door.listener, &door.shared, &mut stopped).await {
         // Finished connections leave the set here, so that it holds no more than are open.
         while open.try_join_next().is_some() {}
+        let metrics = &door.shared.observers.metrics;
+        metrics.accepted.add(1);
+        let held = metrics.connections.hold();
         let service = Service::new(Arc::clone(&door.shared), door.upstreams.clone());
         let (stopped, tls) = (stopped.clone(), door.tls);
         open.spawn_local(async move {
             if let Err(error) = receive(stream, peer, tls, service, stopped).await {
                 tracing::debug!(%peer, %error, "connection ended");
             }
-            drop(permit);
+            drop((permit, held));
         });
     }
     let drain = door.shared.plan().limits.drain;

@@ -20,6 +20,7 @@ use crate::admit::Inbound;
 use crate::body::{AnswerBody, Arriving, full};
 use crate::head::{Head, malformed};
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::problem::preferred_language;
 use crate::refused::Refused;
 use crate::report::Report;
@@ -56,6 +57,7 @@ pub(crate) struct Desk<'a> {
     pub(crate) routes: &'a Routes,
     pub(crate) admission: &'a Admission,
     pub(crate) limits: &'a Limits,
+    pub(crate) metrics: &'a Metrics,
 }
 
 impl Decide {
@@ -106,10 +108,8 @@ impl Desk<'_> {
             Found::Unclear => return Err(malformed("dots or escapes in the path lead to another route").into()),
         };
         report.route.clone_from(&route.name);
-        let mut admitted = self.decide(route, &original, &mut body).await?;
-        report.app.clone_from(&admitted.app().name);
-        report.key_id = admitted.key_id().to_owned();
-        report.dialect = admitted.dialect().to_owned();
+        let mut admitted = report.timing(self.decide(route, &original, &mut body)).await?;
+        report.note_admitted(&admitted, 0, self.admission.now(), self.metrics);
         // Used up before the proxy learns that it may act on it.
         if let Err(error) = admitted.commit().await {
             return Err(Refused { detail: error.to_string(), ..Reason::StoreUnavailable.into() });

@@ -14,6 +14,7 @@ use countersign_core::error::StoreError;
 use countersign_core::random::{generate_key_id, generate_secret};
 use countersign_protocol::{Credential, Dialect, Dialects, Inputs, KeyMaterial, Policy, Request, Scheme, Secret, SignOptions};
 
+use crate::access::LogSettings;
 use crate::config::Settings;
 use crate::decide::DecideBody;
 use crate::forwarded::Proxies;
@@ -112,6 +113,8 @@ impl Demo {
             tls: Vec::new(),
             proxies: Proxies::default(),
             fixed: Fixed::default(),
+            register: None,
+            log: LogSettings::default(),
             workers,
             limits: Limits::default(),
             audit: None,

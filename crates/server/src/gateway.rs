@@ -12,13 +12,19 @@ use countersign_protocol::Dialects;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
-use crate::admin::{Readiness, admin};
+use crate::access::AccessLog;
+use crate::admin;
+use crate::admin::AdminSettings;
 use crate::audit::loaded;
 use crate::config::{Config, Settings};
 use crate::connection::{self, Door};
+use crate::observers::Observers;
 use crate::plan::Plan;
+use crate::readiness::Phase;
+use crate::register::Register;
 use crate::reload::{ConfigState, Fixed, Reloader};
 use crate::tls::TlsListener;
+use crate::trace::Adopt;
 use crate::upstream::{Directory, Upstreams};
 
 /// Connections that the kernel keeps until they are accepted.
@@ -31,7 +37,7 @@ pub struct Gateway {
     tls_addresses: Vec<SocketAddr>,
     /// For each worker, a socket of its own on every address: the kernel spreads connections over them.
     workers: Vec<Vec<Socket>>,
-    admin: Option<TcpListener>,
+    admin: Option<(TcpListener, AdminSettings)>,
     shared: Arc<Shared>,
 }
 
@@ -47,6 +53,9 @@ struct Socket {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) plan: ArcSwap<Plan>,
+    pub(crate) observers: Arc<Observers>,
+    pub(crate) access: AccessLog,
+    pub(crate) register: Option<Register>,
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) fixed: Fixed,
     /// The TLS listeners, as configured at the start.
@@ -59,14 +68,24 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    fn new(settings: Settings, dialects: &Dialects, admission: Admission) -> Self {
-        let state = ConfigState::first(settings.warnings.clone());
+    fn new(mut settings: Settings, dialects: &Dialects, admission: Admission) -> Self {
+        let state = ConfigState::first(admission.now(), settings.warnings.clone());
+        let observers = Arc::new(Observers::new(&settings));
+        let admission = observers.metrics.observe(admission);
+        let (access, register) = (AccessLog::new(std::mem::take(&mut settings.log.access)), settings.register.take().map(Register::new));
+        let (connections, fixed) = (semaphore(settings.limits.connections), settings.fixed.clone());
+        let tls_addresses = settings.tls.iter().map(TlsListener::address).collect();
+        let plan = Plan::first(settings, dialects, admission);
+        observers.metrics.serve_certificates(plan.certificates());
         Self {
-            connections: semaphore(settings.limits.connections),
-            fixed: settings.fixed.clone(),
-            tls_addresses: settings.tls.iter().map(TlsListener::address).collect(),
+            connections,
+            fixed,
+            tls_addresses,
             state: ArcSwap::from_pointee(state),
-            plan: ArcSwap::from_pointee(Plan::first(settings, dialects, admission)),
+            observers,
+            access,
+            register,
+            plan: ArcSwap::from_pointee(plan),
             reloading: Mutex::default(),
             runtime: OnceLock::new(),
         }
@@ -122,7 +141,8 @@ impl Gateway {
         let addresses = settings.listen.iter().map(|address| bind((*address, None))).collect::<io::Result<_>>()?;
         let tls = settings.tls.iter().enumerate().map(|(place, listener)| (listener.address(), Some(place)));
         let tls_addresses = tls.map(&mut bind).collect::<io::Result<_>>()?;
-        let admin = settings.admin.map(listen).transpose()?;
+        let admin = settings.admin.clone();
+        let admin = admin.map(|admin| Ok::<_, io::Error>((listen(admin.listen)?, admin))).transpose()?;
         Ok(Self { addresses, tls_addresses, workers, admin, shared: Arc::new(Shared::new(settings, dialects, admission)) })
     }
 
@@ -144,10 +164,17 @@ impl Gateway {
         &self.tls_addresses
     }
 
-    /// The address of `/livez` and `/readyz`.
+    /// The address of the admin listener.
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().and_then(|socket| socket.local_addr().ok())
+        self.admin.as_ref().and_then(|(socket, _)| socket.local_addr().ok())
+    }
+
+    /// Spans of requests become children of what a trusted proxy's `traceparent` names, in this way.
+    #[must_use]
+    pub fn adopting(self, adopt: Adopt) -> Self {
+        self.shared.observers.adopt.get_or_init(|| adopt);
+        self
     }
 
     /// The upstreams and what is known of their servers, as they are now.
@@ -163,21 +190,18 @@ impl Gateway {
     /// A worker cannot be started.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) -> io::Result<()> {
         let (stopping, stopped) = watch::channel(false);
-        let readiness = Readiness::default();
-        let mut admins = tokio::task::JoinSet::new();
-        if let Some(socket) = self.admin {
-            let listener = tokio::net::TcpListener::from_std(socket)?;
-            // Ended together with this: as long as the gateway drains, readiness is asked and answered.
-            admins.spawn(axum::serve(listener, admin(readiness.clone())).into_future());
-        }
+        let readiness = &self.shared.observers.readiness;
+        // Answers until the last request has ended: whoever asks is told that the gateway is stopping.
+        let admin = self.admin.map(|(socket, settings)| admin::serve(socket, settings, &self.shared)).transpose()?;
         self.shared.watch_from(Handle::current());
         let start = |sockets| worker(sockets, Arc::clone(&self.shared), stopped.clone());
         let threads = self.workers.into_iter().map(start).collect::<io::Result<Vec<_>>>()?;
-        readiness.set(true);
+        readiness.set(Phase::Serving);
         stop.await;
-        readiness.set(false);
+        readiness.set(Phase::Stopping);
         stopping.send_replace(true);
         let joined = tokio::task::spawn_blocking(move || threads.into_iter().try_for_each(JoinHandle::join)).await;
+        drop(admin);
         joined.map_err(io::Error::other)?.map_err(|_| io::Error::other("a worker panicked"))
     }
 }

@@ -1,6 +1,7 @@
 //! The gateway: admits signed requests, forwards each exactly as it was verified, and explains every refusal.
 
-mod admin;
+pub mod access;
+pub mod admin;
 mod admit;
 pub mod audit;
 mod authority;
@@ -18,10 +19,15 @@ mod head;
 mod identity;
 pub mod layer;
 pub mod limits;
+mod metrics;
+mod observers;
 mod plan;
 pub mod problem;
 mod rate;
+mod readiness;
+mod refusals;
 mod refused;
+pub mod register;
 pub mod reload;
 mod report;
 pub mod response;
@@ -30,6 +36,7 @@ mod service;
 pub mod store;
 mod strip;
 pub mod tls;
+pub mod trace;
 pub mod upstream;
 mod wire;
 

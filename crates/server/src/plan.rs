@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use countersign_core::admission::Admission;
-use countersign_protocol::Dialects;
+use countersign_protocol::{Dialects, Timestamp};
 
 use crate::capacity::Capacity;
 use crate::config::Settings;
@@ -88,6 +88,16 @@ impl Plan {
             tls,
             limits: Arc::new(settings.limits),
         }
+    }
+
+    /// When the certificates end that are served, by name; of several with one name, the first that does.
+    pub(crate) fn certificates(&self) -> BTreeMap<String, Timestamp> {
+        let mut ends = BTreeMap::new();
+        for (name, end) in self.tls.iter().flat_map(Server::ends) {
+            let first = ends.entry(name.clone()).or_insert(*end);
+            *first = (*first).min(*end);
+        }
+        ends
     }
 
     fn tls_of(&self, named: &[TlsListener], listening: &[std::net::SocketAddr]) -> Vec<Server> {

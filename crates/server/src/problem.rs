@@ -159,7 +159,7 @@ impl Problem {
             "status": row.status.as_u16(),
             "code": code.as_str(),
             "detail": code.hint(language),
-            "instance": format!("urn:uuid:{request_id}"),
+            "instance": instance(request_id),
         });
         if let (Tells::Clock, Some((server, offset))) = (row.tells, self.clock) {
             body["server_time"] = server.to_string().into();
@@ -170,6 +170,12 @@ impl Problem {
         }
         body
     }
+}
+
+/// A URN of the request's id. One that a proxy gave need not be a UUID.
+fn instance(request_id: &str) -> String {
+    let is_uuid = uuid::Uuid::parse_str(request_id).is_ok_and(|uuid| uuid.hyphenated().to_string() == request_id);
+    format!("urn:{}:{request_id}", if is_uuid { "uuid" } else { "countersign:request" })
 }
 
 const fn language_tag(language: Language) -> &'static str {
@@ -245,6 +251,12 @@ mod tests {
         };
         assert!(told(Reason::TooOld).contains("\"server_time\":\"2023-11-14T22:13:20Z\",\"offset_seconds\":-400"));
         assert!(!told(Reason::SignatureMismatch).contains("server_time"));
+    }
+
+    #[test]
+    fn an_instance_is_a_urn_whatever_a_proxy_calls_the_request() {
+        assert_eq!(instance("0197b3f0-0000-7000-8000-000000000000"), "urn:uuid:0197b3f0-0000-7000-8000-000000000000");
+        assert_eq!(instance("edge-7f"), "urn:countersign:request:edge-7f");
     }
 
     #[test]

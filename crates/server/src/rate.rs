@@ -32,6 +32,13 @@ impl AddressLimit {
         Self { between, burst: between.saturating_mul(rate.burst.max(1)), full_at: Mutex::default() }
     }
 
+    /// Whether a request from this address would pass now, without counting one.
+    pub(crate) fn would_take(&self, address: IpAddr, now: Instant) -> bool {
+        let full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = full_at.get(&network(address)).copied();
+        full.is_none_or(|full| full.max(now) + self.between <= now + self.burst) && (full.is_some() || full_at.len() < MOST_ADDRESSES)
+    }
+
     /// Whether a request from this address may pass now. When too many addresses are busy at once, new ones wait.
     pub(crate) fn takes(&self, address: IpAddr, now: Instant) -> bool {
         let address = network(address);
@@ -52,7 +59,8 @@ impl AddressLimit {
     }
 }
 
-fn network(address: IpAddr) -> IpAddr {
+/// The address as it is counted: an IPv6 one by its /64.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {

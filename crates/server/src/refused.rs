@@ -22,6 +22,8 @@ pub(crate) struct About {
     pub(crate) app: Option<String>,
     pub(crate) key_id: Option<String>,
     pub(crate) dialect: Option<String>,
+    /// The signed time less ours, where a clock reason tells it.
+    pub(crate) offset_millis: Option<i64>,
     /// An event that was delivered before: a success to its sender.
     pub(crate) duplicate: bool,
     /// The dialect's own header for the server's string to sign.
@@ -68,6 +70,7 @@ impl From<Denial> for Refused {
             app: owned(denial.app()),
             key_id: owned(denial.key_id()),
             dialect: owned(denial.dialect()),
+            offset_millis: denial.clock().and_then(|clock| clock.offset_millis),
             duplicate: denial.is_duplicate(),
             header: denial.dialect_header().and_then(|(name, text)| Some((name.parse().ok()?, HeaderValue::from_bytes(&text).ok()?))),
         };

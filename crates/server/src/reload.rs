@@ -5,7 +5,8 @@ mod watch;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError};
-use std::time::SystemTime;
+
+use countersign_protocol::Timestamp;
 
 pub use self::source::{Loaded, Source};
 use crate::config::ConfigError;
@@ -36,11 +37,13 @@ pub struct ConfigState {
     /// Counts the configurations since the start: the first is 1.
     pub generation: u64,
     /// Since when it is served.
-    pub since: SystemTime,
+    pub since: Timestamp,
     /// What is legal and weak in it.
     pub warnings: Vec<String>,
     /// What it would change, and that takes effect at the next start.
     pub needs_restart: Vec<&'static str>,
+    /// Configurations that were refused since the start.
+    pub refusals: u64,
     /// The last attempt since then, if it was refused.
     pub refused: Option<RefusedConfig>,
 }
@@ -50,14 +53,14 @@ pub struct ConfigState {
 #[non_exhaustive]
 pub struct RefusedConfig {
     /// When it was read.
-    pub at: SystemTime,
+    pub at: Timestamp,
     /// Everything that is wrong with it.
     pub faults: Vec<ConfigError>,
 }
 
 impl ConfigState {
-    pub(crate) fn first(warnings: Vec<String>) -> Self {
-        Self { generation: 1, since: SystemTime::now(), warnings, needs_restart: Vec::new(), refused: None }
+    pub(crate) const fn first(since: Timestamp, warnings: Vec<String>) -> Self {
+        Self { generation: 1, since, warnings, refusals: 0, needs_restart: Vec::new(), refused: None }
     }
 }
 
@@ -91,8 +94,9 @@ impl Reloader {
                 for fault in &faults {
                     tracing::error!(%fault, generation = state.generation, "the new configuration is refused, the old one is served on");
                 }
-                let refused = Some(RefusedConfig { at: SystemTime::now(), faults: faults.clone() });
-                self.0.state.store(Arc::new(ConfigState { refused, ..(*state).clone() }));
+                let refused = Some(RefusedConfig { at: self.0.plan().admission.now(), faults: faults.clone() });
+                let refusals = state.refusals + 1;
+                self.0.state.store(Arc::new(ConfigState { refused, refusals, ..(*state).clone() }));
                 Err(faults)
             }
         }
@@ -109,8 +113,12 @@ impl Reloader {
             tracing::warn!("{name} changed: that takes effect at the next start");
         }
         let generation = before.generation + 1;
-        let state = ConfigState { generation, needs_restart, ..ConfigState::first(settings.warnings.clone()) };
+        let now = self.0.plan().admission.now();
+        let first = ConfigState::first(now, settings.warnings.clone());
+        let state = ConfigState { generation, needs_restart, refusals: before.refusals, ..first };
+        self.0.observers.metrics.know(&settings.routes);
         let plan = self.0.plan().next(settings, &dialects, &self.0.tls_addresses);
+        self.0.observers.metrics.serve_certificates(plan.certificates());
         self.0.plan.store(Arc::new(plan));
         self.0.watch_upstreams();
         self.0.state.store(Arc::new(state));

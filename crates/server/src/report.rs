@@ -1,12 +1,17 @@
-//! What is told of each request when it has ended: one line of the access log.
+//! What is told of each request when it has ended: one line of the access log, the metrics, and the list of refusals.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use countersign_protocol::{Language, Reason};
+use countersign_core::admission::Admitted;
+use countersign_protocol::{Language, Reason, Timestamp};
 use tracing::Level;
 
+use crate::access::AccessLog;
+use crate::metrics::{Ended, Metrics};
+use crate::observers::Observers;
 use crate::problem::Row;
+use crate::refusals::Refusal;
 use crate::refused::Refused;
 
 /// One request, as far as it came.
@@ -29,6 +34,12 @@ pub(crate) struct Report {
     pub(crate) would_refuse: Option<Reason>,
     /// What exactly was wrong then.
     pub(crate) would_detail: String,
+    /// Until it was admitted or refused.
+    pub(crate) admission: Option<Duration>,
+    /// The bytes of its body.
+    pub(crate) body: u64,
+    /// The signed time less ours, in milliseconds.
+    pub(crate) offset_millis: Option<i64>,
 }
 
 /// How a request ended.
@@ -57,6 +68,29 @@ impl Report {
             dialect: String::new(),
             would_refuse: None,
             would_detail: String::new(),
+            admission: None,
+            body: 0,
+            offset_millis: None,
+        }
+    }
+
+    /// Measures the admission, whatever comes of it.
+    pub(crate) async fn timing<T>(&mut self, admission: impl Future<Output = T>) -> T {
+        let started = Instant::now();
+        let result = admission.await;
+        self.admission = Some(started.elapsed());
+        result
+    }
+
+    /// Takes over who was admitted, with which body.
+    pub(crate) fn note_admitted(&mut self, admitted: &Admitted, body: u64, now: Timestamp, metrics: &Metrics) {
+        self.app.clone_from(&admitted.app().name);
+        self.key_id = admitted.key_id().to_owned();
+        self.dialect = admitted.dialect().to_owned();
+        self.body = body;
+        self.offset_millis = admitted.time().map(|time| time.millis() - now.millis());
+        if let Some(offset) = self.offset_millis {
+            metrics.clocks.note(&self.app, offset, now);
         }
     }
 
@@ -68,6 +102,7 @@ impl Report {
                 mine.clone_from(known);
             }
         }
+        self.offset_millis = self.offset_millis.or(about.offset_millis);
     }
 
     /// Takes over why a request would be refused that goes on all the same.
@@ -76,8 +111,40 @@ impl Report {
         (self.would_refuse, self.would_detail) = (Some(refused.reason()), refused.detail);
     }
 
-    /// Tells of the request, once. The exact reason stands here only; the peer sees what the problem table tells.
-    pub(crate) fn publish(&self, outcome: &Outcome) {
+    /// Tells of the request, once, to everyone who watches. The exact reason stands there only; the peer sees what the problem
+    /// table tells.
+    pub(crate) fn publish(&self, outcome: &Outcome, observers: &Observers, access: &AccessLog, now: Timestamp) {
+        let Outcome { status, reason, took, .. } = *outcome;
+        let Self { route, dialect, admission, body, would_refuse, .. } = self;
+        let (admission, body, would_refuse) = (*admission, *body, *would_refuse);
+        observers.metrics.requests.note(&Ended { route, dialect, reason, would_refuse, status, took, admission, body });
+        if let Some(reason) = reason {
+            observers.refusals.keep(self.refusal(outcome, reason, now));
+        }
+        if access.tells(reason.is_some()) {
+            self.log(outcome);
+        }
+    }
+
+    fn refusal(&self, outcome: &Outcome, reason: Reason, now: Timestamp) -> Refusal {
+        Refusal {
+            at: now,
+            id: self.id.clone(),
+            peer: self.peer.to_string(),
+            method: self.method.clone(),
+            target: self.target.clone(),
+            route: self.route.clone(),
+            dialect: self.dialect.clone(),
+            key_id: self.key_id.clone(),
+            app: self.app.clone(),
+            reason,
+            status: outcome.status,
+            detail: outcome.detail.clone(),
+            offset_millis: self.offset_millis,
+        }
+    }
+
+    fn log(&self, outcome: &Outcome) {
         let Outcome { status, reason, detail, took } = outcome;
         let level = reason.map_or(Level::INFO, |reason| Row::of(reason).level);
         let reason = reason.map_or("", Reason::as_str);

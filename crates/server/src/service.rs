@@ -2,7 +2,7 @@
 
 mod forward;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::OwnedSemaphorePermit;
-use uuid::Uuid;
+use tracing::{Instrument, Span};
 
 use crate::admit::Inbound;
 use crate::authority::Outer;
@@ -22,13 +22,16 @@ use crate::envelope::Expected;
 use crate::forwarded::Origin;
 use crate::gateway::Shared;
 use crate::head::{Head, malformed};
+use crate::metrics::Held;
 use crate::plan::Plan;
 use crate::problem::preferred_language;
 use crate::refused::Refused;
+use crate::register;
 use crate::report::{Outcome, Report};
 use crate::route::{Found, Mode, Route};
 use crate::strip::{REQUEST_ID, Way};
 use crate::tls::Fingerprint;
+use crate::trace;
 use crate::upstream::Upstreams;
 use crate::upstream::tunnel::Tunnel;
 
@@ -91,16 +94,17 @@ impl Service {
     ) -> Response<AnswerBody> {
         let started = Instant::now();
         let plan = self.plan();
-        let mut report = Report::new(Uuid::now_v7().to_string(), peer.address);
         let near = hyper::upgrade::on(&mut request);
         let (parts, body) = request.into_parts();
         let head = match head {
             Some(read) => read.unwrap_or_else(|| Err(malformed("a request without a head"))),
             None => Head::from_http2(&parts, &plan.limits),
         };
-        let visit = Visit { plan: &plan, upstreams: &self.upstreams, tunnel: &self.tunnel, peer, started };
+        let mut report = Report::new(self.shared.access.id(peer.address.ip(), head.as_ref().ok()), peer.address);
+        let span = self.shared.span(peer.address.ip(), head.as_ref().ok());
+        let visit = Visit { shared: &self.shared, plan: &plan, upstreams: &self.upstreams, tunnel: &self.tunnel, peer, started };
         let result = match head {
-            Ok(head) => visit.admit_and_forward(head, Arriving::Unread(body), near, &mut report).await,
+            Ok(head) => visit.admit_and_forward(head, Arriving::Unread(body), near, &mut report).instrument(span.clone()).await,
             Err(refusal) => Err(visit.counted(refusal)),
         };
         let mut outcome = Outcome::default();
@@ -113,10 +117,11 @@ impl Service {
             }
             .map(full)
         });
-        // An id is 36 visible characters.
+        // An id is at most 64 visible characters.
         answer.headers_mut().extend(HeaderValue::try_from(&report.id).ok().map(|value| (HeaderName::from_static(REQUEST_ID), value)));
         (outcome.status, outcome.took) = (answer.status().as_u16(), started.elapsed());
-        report.publish(&outcome);
+        trace::end(&span, &report, &outcome);
+        report.publish(&outcome, &self.shared.observers, &self.shared.access, plan.admission.now());
         answer
     }
 }
@@ -124,6 +129,7 @@ impl Service {
 /// One request, under one plan.
 #[derive(Debug, Clone, Copy)]
 struct Visit<'a> {
+    shared: &'a Shared,
     plan: &'a Plan,
     upstreams: &'a Upstreams,
     tunnel: &'a Tunnel,
@@ -158,9 +164,9 @@ impl Visit<'_> {
         report.target = self.plan.known.redacted(&head.target);
         report.language = preferred_language(head.values("accept-language").next().unwrap_or_default());
         if let Some(decide) = &self.plan.decide {
-            let permit = self.plan.capacity.enter().await?;
+            let permit = self.enter().await?;
             let Plan { routes, admission, limits, known, .. } = self.plan;
-            let desk = Desk { decide, routes, admission, limits };
+            let desk = Desk { decide, routes, admission, limits, metrics: &self.shared.observers.metrics };
             let answer = desk.answer(&head, body, self.peer.address.ip(), report, |target| known.redacted(target)).await?;
             return Ok(answer.map(|body| hold(body, permit)));
         }
@@ -168,6 +174,13 @@ impl Visit<'_> {
         report.client = origin.client;
         if !self.takes(&origin) {
             return Err(Reason::RateLimited.into());
+        }
+        if let Some(register) = self.shared.register.as_ref().filter(|register| register.takes(&head)) {
+            let _held = self.enter().await?;
+            report.route = register.path().to_owned();
+            let body = body.read(register::MOST_BODY, self.plan.limits.body_idle).await?;
+            let answer = register.answer(&head, &body, origin.client, &self.plan.admission, &self.shared.observers.metrics).await;
+            return Ok(answer.map(full));
         }
         let told = origin.authority(head.host(), origin.scheme.unwrap_or(self.peer.scheme))?;
         let route = match self.plan.routes.find(&head, told.as_deref()) {
@@ -179,13 +192,13 @@ impl Visit<'_> {
         if !route.client_certificate.takes(self.peer.certificate.as_ref()) {
             return Err(Refusal::new(Reason::InsecureTransport, "the route needs a client's certificate").into());
         }
-        let permit = self.plan.capacity.enter().await?;
+        let permit = self.enter().await?;
         let outer = route.outer(&mut head, self.peer.scheme, &origin, told.as_deref());
         let expected = route.envelope.as_ref().map(|envelope| envelope.expected(&head, !body.is_empty()));
         let rules = expected.as_ref().and_then(Expected::rules).unwrap_or(&route.rules);
         let way = Way { client: origin.client, certificate: self.peer.certificate, trusted: origin.trusted };
         let passing = Passing { route, head, outer, way };
-        let answer = match self.admit(&passing, rules, &mut body).await {
+        let answer = match report.timing(self.admit(&passing, rules, &mut body)).await {
             Ok((admitted, body)) => self.forward_admitted(passing, expected, admitted, body, near, report).await?,
             Err(refused) if route.mode == Mode::Shadow && is_of_the_signature(refused.reason()) => {
                 report.note_shadow(refused);
@@ -199,6 +212,12 @@ impl Visit<'_> {
             _ => answer,
         };
         Ok(answer.map(|body| hold(body, permit)))
+    }
+
+    /// Room for one more request, which is counted as long as it is held.
+    async fn enter(&self) -> Result<Permit, Refused> {
+        let permit = self.plan.capacity.enter().await?;
+        Ok((permit, self.shared.observers.metrics.in_flight.hold()))
     }
 
     fn origin(&self, head: &Head) -> Result<Origin, Refusal> {
@@ -220,6 +239,9 @@ impl Visit<'_> {
     }
 }
 
+/// What a request holds until the last byte of its answer.
+type Permit = (OwnedSemaphorePermit, Held);
+
 /// Whether a reason is about who signed what, so that a route in shadow mode lets the request pass. Limits of size and number
 /// hold there too, and what cannot be read cannot be forwarded.
 const fn is_of_the_signature(reason: Reason) -> bool {
@@ -238,8 +260,21 @@ const fn is_of_the_signature(reason: Reason) -> bool {
     )
 }
 
+impl Shared {
+    /// The span of a request. Whose request ids are not taken over cannot choose its trace either.
+    fn span(&self, peer: IpAddr, head: Option<&Head>) -> Span {
+        let span = trace::begin();
+        let adopt = self.observers.adopt.get().filter(|_| self.access.trusts(peer) && !span.is_disabled());
+        let parent = head.and_then(|head| head.values("traceparent").next()).and_then(|value| std::str::from_utf8(value).ok());
+        if let (Some(adopt), Some(parent)) = (adopt, parent) {
+            adopt(&span, parent);
+        }
+        span
+    }
+}
+
 /// The body, which keeps the permit until its last byte went or it is dropped.
-fn hold(body: AnswerBody, permit: OwnedSemaphorePermit) -> AnswerBody {
+fn hold(body: AnswerBody, permit: Permit) -> AnswerBody {
     body.map_frame(move |frame| {
         let _held = &permit;
         frame

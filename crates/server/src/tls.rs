@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_protocol::Timestamp;
 use rustls::RootCertStore;
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -31,7 +32,11 @@ pub struct TlsListener {
 
 /// How one listener speaks. It holds private keys, and shows nothing.
 #[derive(Clone)]
-pub(crate) struct Server(Arc<ServerConfig>);
+pub(crate) struct Server {
+    config: Arc<ServerConfig>,
+    /// When its certificates end, by name.
+    ends: Arc<[(String, Timestamp)]>,
+}
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -118,14 +123,20 @@ impl Server {
                 builder.with_client_cert_verifier(verifier.build().map_err(|error| rustls::Error::General(error.to_string()))?)
             }
         };
+        let ends = pairs.iter().filter_map(|pair| certificates::end(pair.0.cert.first()?)).collect();
         let mut server = builder.with_cert_resolver(Arc::new(ByName::new(pairs.into_iter().map(|pair| pair.0))));
         server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self(Arc::new(server)))
+        Ok(Self { config: Arc::new(server), ends })
+    }
+
+    /// When its certificates end, by name.
+    pub(crate) fn ends(&self) -> &[(String, Timestamp)] {
+        &self.ends
     }
 
     /// Shakes hands with a peer, within this time.
     pub(crate) async fn accept(&self, stream: TcpStream, most: Duration) -> io::Result<TlsStream<TcpStream>> {
-        tokio::time::timeout(most, TlsAcceptor::from(Arc::clone(&self.0)).accept(stream)).await?
+        tokio::time::timeout(most, TlsAcceptor::from(Arc::clone(&self.config)).accept(stream)).await?
     }
 }
 

@@ -9,17 +9,21 @@ use std::sync::Arc;
 
 use countersign_core::clock::{Clock, SystemClock};
 use countersign_server::Gateway;
+use countersign_server::access::LogSettings;
 use countersign_server::config::ConfigError;
 use countersign_server::demo::{Demo, Recipe};
 use countersign_server::reload::{Loaded, Source};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::args::ServeArgs;
 use crate::failure::Failure;
 use crate::registry::Registry;
+use crate::traces::Traces;
 use crate::{console, store};
 
 /// Where the demo listens when nothing else is said.
@@ -31,30 +35,42 @@ const LOG_VARIABLE: &str = "COUNTERSIGN_LOG";
 
 /// Runs the command, until SIGINT or SIGTERM. A second one does not wait for what is in flight.
 pub(crate) fn run(args: &ServeArgs, registry: &Registry, json: bool) -> Result<(), Failure> {
-    start_log(json)?;
     let data = store::folder(args.data.as_deref())?;
     store::create(&data)?;
+    let traces = Traces::start()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     // Installed before anything is announced, so that a stop is never missed.
     let stop = runtime.block_on(async { stop_signal() })?;
     runtime.block_on(async {
         match &args.config {
-            Some(config) => serve(config, args, &data, registry, stop).await,
-            None => demo(args.listen.unwrap_or(DEMO_ADDRESS), &data, registry, json, stop).await,
+            Some(config) => serve(config, args, &data, registry, Telling { json, traces: &traces }, stop).await,
+            None => demo(args.listen.unwrap_or(DEMO_ADDRESS), &data, registry, Telling { json, traces: &traces }, stop).await,
         }
     })
 }
 
-/// The log goes to stderr: stdout is for data.
-fn start_log(json: bool) -> Result<(), Failure> {
-    let filter = match env::var(LOG_VARIABLE) {
-        Ok(text) => EnvFilter::try_new(text).map_err(|e| Failure::usage(format_args!("{LOG_VARIABLE}: {e}")))?,
-        Err(_) => EnvFilter::new("info"),
-    };
-    let colours = std::io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
-    let started = if json { log.json().try_init() } else { log.try_init() };
-    started.map_err(Failure::usage)
+/// Where a gateway tells of its requests.
+#[derive(Clone, Copy)]
+struct Telling<'a> {
+    /// Whether the command line asks for JSON.
+    json: bool,
+    traces: &'a Traces,
+}
+
+impl Telling<'_> {
+    /// Starts the log. It goes to stderr: stdout is for data. The environment comes before the configuration.
+    fn start(self, settings: &LogSettings) -> Result<(), Failure> {
+        let (source, text) = match (env::var(LOG_VARIABLE), &settings.level) {
+            (Ok(text), _) => (LOG_VARIABLE, text),
+            (Err(_), level) => ("level in the table [log]", level.clone().unwrap_or_else(|| "info".to_owned())),
+        };
+        let filter =
+            EnvFilter::try_new(text).map_err(|e| Failure::usage(format_args!("{source}: {e}; write a level such as info or debug")))?;
+        let log = tracing_subscriber::fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr);
+        let is_json = self.json || settings.json.unwrap_or(false);
+        let log = if is_json { log.json().with_filter(filter).boxed() } else { log.with_filter(filter).boxed() };
+        tracing_subscriber::registry().with(log).with(self.traces.layer()).try_init().map_err(Failure::usage)
+    }
 }
 
 fn stop_signal() -> Result<impl Future<Output = ()> + Send, Failure> {
@@ -86,19 +102,21 @@ async fn serve(
     args: &ServeArgs,
     data: &Path,
     registry: &Registry,
+    telling: Telling<'_>,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), Failure> {
     // Installed before anything is read, so that a reload that is asked for early does not end the process.
     let asked = asked_to_reload()?;
     let source = Arc::new(source(path, args, &registry.folders));
     let Loaded { config, settings, dialects, .. } = source.load().map_err(|faults| told(&faults))?;
+    telling.start(&settings.log)?;
     let stores = config.stores(data).map_err(Failure::usage)?;
     stores.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     let mut admission = stores.open(&dialects, clock()).await?;
     if let Some(audit) = &settings.audit {
         admission = stores.files.audited(admission, audit, &config, clock()).await?;
     }
-    let gateway = Gateway::bind(settings, &dialects, admission).map_err(|e| cannot_listen(&e))?;
+    let gateway = telling.traces.adopted(Gateway::bind(settings, &dialects, admission).map_err(|e| cannot_listen(&e))?);
     announce(&gateway);
     let watching = tokio::spawn(gateway.reloader().watch(source, asked));
     let ended = gateway.run(stop).await;
@@ -140,11 +158,12 @@ async fn demo(
     listen: SocketAddr,
     data: &Path,
     registry: &Registry,
-    json: bool,
+    telling: Telling<'_>,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), Failure> {
+    telling.start(&LogSettings::default())?;
     let demo = Demo::prepare(data, listen, &registry.dialects, clock()).await.map_err(Failure::usage)?;
-    let gateway = Gateway::bind(demo.settings, &registry.dialects, demo.admission).map_err(|e| cannot_listen(&e))?;
+    let gateway = telling.traces.adopted(Gateway::bind(demo.settings, &registry.dialects, demo.admission).map_err(|e| cannot_listen(&e))?);
     let address = gateway.addresses().first().copied().unwrap_or(listen);
     announce(&gateway);
     for (dialect, why) in &demo.left_out {
@@ -154,7 +173,7 @@ async fn demo(
     let own = own_name();
     let lines: Vec<(&Recipe, String)> =
         demo.recipes.iter().map(|recipe| (recipe, line(recipe, address, &own, &registry.folders))).collect();
-    if json {
+    if telling.json {
         let list = lines.iter().map(|(recipe, line)| json!({ "dialect": recipe.dialect, "unsafe": recipe.is_unsafe, "command": line }));
         console::line(&Value::Array(list.collect()).to_string())?;
     } else {

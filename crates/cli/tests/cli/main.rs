@@ -13,7 +13,10 @@ mod drain;
 mod envelope;
 mod guides;
 mod import;
+mod operate;
 mod serve;
 mod serving;
 mod sign;
 mod support;
+#[cfg(feature = "otel")]
+mod traces;

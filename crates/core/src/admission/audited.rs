@@ -6,7 +6,8 @@ use countersign_protocol::{KeyMaterial, Reason, Refusal, Verified};
 
 use super::{About, Admission, Admitted, BodyProof, Denial, RouteRules};
 use crate::app::Registered;
-use crate::audit::{Audit, Call, Event, Proof};
+use crate::audit::{Audit, AuditedStore, Call, Event, Proof};
+use crate::store::CredentialStore;
 
 impl Admission {
     /// The same, recording into this log.
@@ -14,6 +15,16 @@ impl Admission {
     pub fn with_audit(mut self, audit: Audit) -> Self {
         self.audit = Some(audit);
         self
+    }
+
+    /// The credential store for changes by this operator: each is recorded first, where there is a log.
+    #[must_use]
+    pub fn changed_by(&self, operator: &str) -> Arc<dyn CredentialStore> {
+        let store = Arc::clone(&self.store);
+        match &self.audit {
+            Some(audit) => Arc::new(AuditedStore::new(store, audit.clone(), Arc::clone(&self.clock), operator)),
+            None => store,
+        }
     }
 
     /// The log into which this records.

@@ -83,6 +83,10 @@ impl CredentialStore for AuditedStore {
         self.store.credentials(app, after)
     }
 
+    fn count_apps(&self, status: Status) -> Answer<'_, u64> {
+        self.store.count_apps(status)
+    }
+
     fn add_app(&self, app: App) -> Answer<'_, ()> {
         Box::pin(async move {
             let change = self.change("add app", &app.name, "", terms_of(&app));

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use countersign_protocol::Timestamp;
 
-use super::{Entry, Epoch, Owner, ReplayGuard, ReplayKey, ReplayLimits, Reserve};
+use super::{Entry, Epoch, Occupancy, Owner, ReplayGuard, ReplayKey, ReplayLimits, Reserve};
 use crate::store::Answer;
 
 /// Parts of the memory with a lock each.
@@ -201,8 +201,9 @@ impl ReplayGuard for MemoryGuard {
         Some(self.epoch)
     }
 
-    fn held(&self) -> Option<usize> {
-        Some(self.total.load(Ordering::Relaxed))
+    fn occupancy(&self) -> Answer<'_, Option<Occupancy>> {
+        let occupancy = Occupancy { entries: self.total.load(Ordering::Relaxed), most: self.limits.total };
+        Box::pin(std::future::ready(Ok(Some(occupancy))))
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use countersign_protocol::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Entry, Epoch, Owner, ReplayGuard, ReplayKey, ReplayLimits, Reserve};
+use super::{Entry, Epoch, Occupancy, Owner, ReplayGuard, ReplayKey, ReplayLimits, Reserve};
 use crate::error::StoreError;
 use crate::random::fill;
 use crate::store::Answer;
@@ -116,8 +116,9 @@ impl ReplayGuard for SqliteGuard {
         Some(self.epoch)
     }
 
-    fn held(&self) -> Option<usize> {
-        Some(self.held.load(Ordering::Relaxed))
+    fn occupancy(&self) -> Answer<'_, Option<Occupancy>> {
+        let occupancy = Occupancy { entries: self.held.load(Ordering::Relaxed), most: self.limits.total };
+        Box::pin(std::future::ready(Ok(Some(occupancy))))
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign_protocol::Timestamp;
 
-use super::{Age, Entry, Epoch, MemoryGuard, Owner, ReplayGuard, ReplayLimits, Reserve, SqliteGuard};
+use super::{Age, Entry, Epoch, MemoryGuard, Occupancy, Owner, ReplayGuard, ReplayLimits, Reserve, SqliteGuard};
 use crate::error::StoreError;
 
 const LIMITS: ReplayLimits = ReplayLimits { total: 6, per_app: 4 };
@@ -71,6 +71,7 @@ on_each!(
     what_is_committed_stays,
     an_app_cannot_fill_the_guard,
     the_guard_is_bounded,
+    it_tells_how_full_it_is,
     expired_entries_make_room,
     released_entries_make_room,
     a_clock_stepped_back_is_refused
@@ -80,6 +81,14 @@ async fn a_key_is_reserved_once(guard: &dyn ReplayGuard) {
     reserved(guard, 1, "a", 1_600, 1_000).await;
     assert_eq!(reserve(guard, 1, "a", 1_600, 1_000).await, Reserve::Seen { committed: false });
     reserved(guard, 2, "a", 1_600, 1_000).await;
+}
+
+async fn it_tells_how_full_it_is(guard: &dyn ReplayGuard) {
+    let owner = reserved(guard, 1, "a", 1_600, 1_000).await;
+    reserved(guard, 2, "a", 1_600, 1_000).await;
+    assert_eq!(guard.occupancy().await.unwrap(), Some(Occupancy { entries: 2, most: LIMITS.total }));
+    guard.release(key(1), "a", owner).await.unwrap();
+    assert_eq!(guard.occupancy().await.unwrap(), Some(Occupancy { entries: 1, most: LIMITS.total }));
 }
 
 async fn an_entry_lives_to_its_last_instant(guard: &dyn ReplayGuard) {

@@ -170,6 +170,10 @@ impl<S: CredentialStore> CredentialStore for CachedStore<S> {
         Box::pin(self.changed(self.store.update_app(app)))
     }
 
+    fn count_apps(&self, status: Status) -> Answer<'_, u64> {
+        self.store.count_apps(status)
+    }
+
     fn add_credential<'a>(&'a self, app: &'a str, credential: NewCredential, now: Timestamp) -> Answer<'a, Arc<Registered>> {
         Box::pin(self.changed(self.store.add_credential(app, credential, now)))
     }

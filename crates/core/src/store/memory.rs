@@ -130,6 +130,10 @@ impl CredentialStore for MemoryStore {
         ready(updated)
     }
 
+    fn count_apps(&self, status: Status) -> Answer<'_, u64> {
+        ready(Ok(self.tables().apps.values().filter(|app| app.status == status).count() as u64))
+    }
+
     fn add_credential<'a>(&'a self, app: &'a str, credential: NewCredential, now: Timestamp) -> Answer<'a, Arc<Registered>> {
         ready(self.insert(&mut self.tables(), app, credential, now))
     }

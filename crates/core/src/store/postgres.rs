@@ -164,6 +164,14 @@ impl CredentialStore for PostgresStore {
         })
     }
 
+    fn count_apps(&self, status: Status) -> Answer<'_, u64> {
+        self.within(async move {
+            let sql = "SELECT count(*) FROM app WHERE status = $1";
+            let row = self.client().await?.query_one(sql, &[&status.as_str()]).await.map_err(|e| unavailable(&e))?;
+            Ok(row.get::<_, i64>(0).unsigned_abs())
+        })
+    }
+
     fn credentials<'a>(&'a self, app: &'a str, after: &'a str) -> Answer<'a, Vec<Arc<Registered>>> {
         self.within(async move {
             let sql = format!("{} WHERE c.app = $1 AND c.key_id > $2 ORDER BY c.key_id LIMIT {PAGE}", joined());

@@ -191,6 +191,14 @@ impl CredentialStore for SqliteStore {
         })
     }
 
+    fn count_apps(&self, status: Status) -> Answer<'_, u64> {
+        self.listing(move |db, _| {
+            let sql = "SELECT count(*) FROM app WHERE status = ?1";
+            let count: i64 = db.prepare_cached(sql)?.query_row([status.as_str()], |row| row.get(0))?;
+            Ok(count.unsigned_abs())
+        })
+    }
+
     fn add_credential<'a>(&'a self, app: &'a str, credential: NewCredential, now: Timestamp) -> Answer<'a, Arc<Registered>> {
         let app = app.to_owned();
         self.change(move |db, key| insert(db, key, &app, credential, now))

@@ -68,6 +68,7 @@ on_each!(
     statuses_change,
     an_app_is_changed,
     only_what_is_over_is_removed,
+    apps_are_counted_by_status,
     listings_go_on_where_they_ended,
     uses_are_noted
 );
@@ -194,6 +195,17 @@ async fn rotation_overlaps(store: &dyn CredentialStore) {
     store.rotate("k", next("k3", "u"), at(200), at(2)).await.unwrap();
     assert_eq!(store.find(&by_id("k")).await.unwrap().unwrap().stored.terms.not_after, Some(at(100)), "an end is never moved back");
     assert_eq!(store.rotate("none", next("k4", "v"), at(200), at(2)).await.unwrap_err(), StoreError::UnknownKeyId("none".to_owned()));
+}
+
+async fn apps_are_counted_by_status(store: &dyn CredentialStore) {
+    for (name, status) in [("a", Status::Active), ("b", Status::Pending), ("c", Status::Pending)] {
+        store.add_app(App { status, ..App::new(name, at(1)) }).await.unwrap();
+    }
+    let mut counts = Vec::new();
+    for status in [Status::Active, Status::Pending, Status::Disabled] {
+        counts.push(store.count_apps(status).await.unwrap());
+    }
+    assert_eq!(counts, [1, 2, 0]);
 }
 
 async fn statuses_change(store: &dyn CredentialStore) {
@@ -446,6 +458,9 @@ impl CredentialStore for CountingStore {
     }
     fn add_app(&self, app: App) -> Answer<'_, ()> {
         self.store.add_app(app)
+    }
+    fn count_apps(&self, status: Status) -> Answer<'_, u64> {
+        self.store.count_apps(status)
     }
     fn add_credential<'a>(&'a self, app: &'a str, credential: NewCredential, now: Timestamp) -> Answer<'a, Arc<Registered>> {
         self.store.add_credential(app, credential, now)

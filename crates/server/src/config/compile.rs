@@ -1,5 +1,6 @@
 //! From the configuration as written to one that is valid by construction.
 
+mod admin;
 mod audit;
 mod decide;
 mod envelope;
@@ -7,6 +8,8 @@ mod faults;
 mod files;
 mod forward;
 mod listeners;
+mod log;
+mod register;
 mod response;
 mod route;
 mod store;
@@ -44,7 +47,8 @@ pub(super) fn check(config: &Config, dialects: &Dialects, before: &Directory) ->
         faults.add(config.error(0, "no address to listen on", "write `listen = [\"127.0.0.1:8080\"]`"));
     }
     let workers = faults.keep(workers(config));
-    let admin = faults.keep(written.admin.as_ref().map(|text| listeners::address(config, text)).transpose());
+    let admin = faults.keep(written.admin.as_ref().map(|written| admin::settings(config, written)).transpose());
+    let log = faults.keep(log::settings(config, written.log.as_ref()));
     let proxies = listeners::proxies(config, &mut faults);
     // As written: what cannot be read is told where it stands, and not again with each route that needs it.
     let asks_clients = written.tls.iter().any(|tls| tls.get_ref().client_ca.is_some()) || !config.is_whole();
@@ -55,23 +59,36 @@ pub(super) fn check(config: &Config, dialects: &Dialects, before: &Directory) ->
     let around = Around { listen: &listen, asks_clients, trusts, limits: &limits, decide: decides };
     let mut upstreams = Upstreams::read(config, &limits, before, &mut faults);
     let routes = routes(config, dialects, &around, &mut upstreams, &mut warnings, &mut faults);
+    let register = written.register.as_ref().map(|written| register::settings(config, written, &listen, &routes, dialects));
+    let register = faults.keep(register.transpose());
     let upstreams = upstreams.directory;
     let mut fixed = fixed(config, workers, &limits);
-    fixed.note("audit", format!("{audit:?}"));
-    let settings = workers.zip(admin).zip(decide).filter(|_| faults.is_empty()).map(|((workers, admin), decide)| Settings {
-        warnings: warnings.clone(),
-        routes: Routes::new(routes),
-        upstreams,
-        listen,
-        tls,
-        proxies,
-        admin,
-        workers,
-        limits,
-        fixed,
-        audit,
-        decide,
-    });
+    for (name, value) in [
+        ("admin", format!("{admin:?}")),
+        ("audit", format!("{audit:?}")),
+        ("log", format!("{log:?}")),
+        ("register", format!("{register:?}")),
+    ] {
+        fixed.note(name, value);
+    }
+    let settings = workers.zip(admin).zip(decide).zip(log.zip(register)).filter(|_| faults.is_empty()).map(
+        |(((workers, admin), decide), (log, register))| Settings {
+            log,
+            register,
+            warnings: warnings.clone(),
+            routes: Routes::new(routes),
+            upstreams,
+            listen,
+            tls,
+            proxies,
+            admin,
+            workers,
+            limits,
+            fixed,
+            audit,
+            decide,
+        },
+    );
     Checked { faults: faults.in_order(), warnings, settings }
 }
 
@@ -130,7 +147,6 @@ fn fixed(config: &Config, workers: Option<usize>, limits: &Limits) -> Fixed {
     let mut fixed = Fixed::default();
     fixed.note("listen", addresses(&written.listen));
     fixed.note("the addresses of tls", tls);
-    fixed.note("admin", written.admin.as_ref().map(toml::Spanned::get_ref));
     fixed.note("workers", workers);
     fixed.note("data", &written.data);
     fixed.note("store", &written.store);

@@ -1,8 +1,11 @@
 //! The configuration as it is written: names and types, no logic.
 
+pub(super) mod admin;
 pub(super) mod audit;
 pub(super) mod decide;
 pub(super) mod envelope;
+pub(super) mod log;
+pub(super) mod register;
 pub(super) mod response;
 pub(super) mod route;
 pub(super) mod store;
@@ -17,6 +20,9 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
+use self::admin::WrittenAdmin;
+use self::log::WrittenLog;
+use self::register::WrittenRegister;
 use self::route::WrittenRoute;
 use self::store::WrittenStore;
 use self::tls::WrittenTls;
@@ -28,7 +34,9 @@ pub(super) struct Written {
     /// `["127.0.0.1:8080"]`
     #[serde(default)]
     pub(super) listen: Vec<Spanned<String>>,
-    pub(super) admin: Option<Spanned<String>>,
+    pub(super) admin: Option<Spanned<WrittenAdmin>>,
+    pub(super) register: Option<Spanned<WrittenRegister>>,
+    pub(super) log: Option<Spanned<WrittenLog>>,
     pub(super) workers: Option<Spanned<usize>>,
     pub(super) data: Option<PathBuf>,
     pub(super) store: Option<Spanned<WrittenStore>>,

@@ -18,8 +18,8 @@ use crate::report::Report;
 use crate::route::Upstream;
 use crate::route::forward::BodyMode;
 use crate::strip::{Standing, Stripping};
-use crate::upstream::Failure;
 use crate::upstream::outgoing::{Outgoing, OutgoingBody};
+use crate::upstream::{Answered, Failure};
 
 impl Visit<'_> {
     /// Steps 2 to 8, and the body as it goes upstream.
@@ -87,9 +87,7 @@ impl Visit<'_> {
         near: OnUpgrade,
         report: &mut Report,
     ) -> Result<Response<AnswerBody>, Refused> {
-        report.app.clone_from(&admitted.app().name);
-        report.key_id = admitted.key_id().to_owned();
-        report.dialect = admitted.dialect().to_owned();
+        report.note_admitted(&admitted, body.announced(), self.plan.admission.now(), &self.shared.observers.metrics);
         let mut passage = None;
         let mut body = body;
         if let OutgoingBody::Whole(bytes) = &body {
@@ -98,7 +96,7 @@ impl Visit<'_> {
             passage = Some(opened);
         }
         let outcome = match self.outgoing(passing, passage.as_ref(), Standing::Admitted(&admitted), body, &report.id) {
-            Ok((upstream, outgoing)) => self.upstreams.send(upstream, outgoing).await,
+            Ok((upstream, outgoing)) => self.send(upstream, outgoing).await,
             Err(failure) => Err(failure),
         };
         let used_up = match &outcome {
@@ -121,6 +119,11 @@ impl Visit<'_> {
         }
     }
 
+    async fn send(&self, upstream: &Upstream, outgoing: Outgoing) -> Result<Answered, Failure> {
+        let target = self.shared.observers.metrics.upstreams.target(upstream);
+        target.watch(self.upstreams.send(upstream, outgoing)).await
+    }
+
     /// Sends a request upstream that a route in shadow mode would refuse: as nobody's.
     pub(super) async fn forward_unproved(
         &self,
@@ -135,7 +138,7 @@ impl Visit<'_> {
             _ => self.pass(rules, body.take(), None)?,
         };
         let (upstream, outgoing) = self.outgoing(passing, None, Standing::Unproved(reason), body, &report.id)?;
-        Ok(self.upstreams.send(upstream, outgoing).await?.answer)
+        Ok(self.send(upstream, outgoing).await?.answer)
     }
 
     /// The request as it goes upstream: stripped, annotated, and signed anew where the route says so.

@@ -6,12 +6,13 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use countersign_protocol::Secret;
+use countersign_protocol::{Secret, Timestamp};
 use rustls::client::verify_server_name;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use x509_parser::extensions::GeneralName;
 
 use super::{TlsError, provider};
 
@@ -27,6 +28,18 @@ pub(super) fn pair(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsEr
     let private = PrivateKeyDer::from_pem_slice(text.expose()).map_err(fault)?;
     let pair = CertifiedKey::from_der(chain, private, &provider());
     pair.map_err(|error| TlsError::new(certificate, format!("does not go with {}: {error}", key.display())))
+}
+
+/// The name of a certificate, the first for which it was issued or else its subject, and when it ends.
+pub(super) fn end(certificate: &CertificateDer<'_>) -> Option<(String, Timestamp)> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let names = certificate.subject_alternative_name().ok().flatten();
+    let named = names.and_then(|names| names.value.general_names.first()).and_then(|name| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        _ => None,
+    });
+    let end = Timestamp::from_seconds(certificate.validity().not_after.timestamp())?;
+    Some((named.unwrap_or_else(|| certificate.subject().to_string()), end))
 }
 
 /// Every certificate of a file, at least one.

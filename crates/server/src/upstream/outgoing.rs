@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{CONNECTION, HOST, TE, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderName, HeaderValue, Method, Request, Uri, Version};
+use hyper::body::Body;
 
 use super::Failure;
 use crate::body::passing::Upload;
@@ -34,6 +35,14 @@ pub(crate) enum OutgoingBody {
 }
 
 impl OutgoingBody {
+    /// How many bytes it has at least, as far as is known before it goes.
+    pub(crate) fn announced(&self) -> u64 {
+        match self {
+            Self::Whole(bytes) => bytes.len() as u64,
+            Self::Passing(body, _) => body.size_hint().lower(),
+        }
+    }
+
     /// How far a body is that goes by.
     pub(crate) fn upload(&self) -> Option<Arc<Upload>> {
         match self {

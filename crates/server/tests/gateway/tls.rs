@@ -229,3 +229,16 @@ async fn a_handshake_that_does_not_end_is_not_waited_for() {
     assert!(plain.answer().await.is_none());
     assert_eq!(status(&gateway, &pki, None).await, Some(200));
 }
+
+#[tokio::test]
+async fn the_metrics_tell_when_a_certificate_ends() {
+    let pki = Pki::new();
+    let text = config(&[&pki.issue("api", &["api.example.com"])], "", "");
+    let gateway = Fixture::start(&format!("admin = \"127.0.0.1:0\"\n{text}"), Setup::default()).await;
+    let admin = gateway.admin.unwrap();
+    let mut client = Client::connect(admin).await;
+    client.write(format!("GET /metrics HTTP/1.1\r\nHost: {admin}\r\n\r\n").as_bytes()).await;
+    let metrics = String::from_utf8(client.answer().await.unwrap().body).unwrap();
+    let end = metrics.lines().find_map(|line| line.strip_prefix("countersign_certificate_end_seconds{certificate=\"api.example.com\"} "));
+    assert!(end.unwrap().parse::<i64>().unwrap() > 1_700_000_000, "{end:?}");
+}

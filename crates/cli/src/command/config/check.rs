@@ -90,7 +90,7 @@ fn probe(settings: &Settings, place: &Place<'_>) -> Vec<Finding> {
         let error = TcpListener::bind(address).err()?;
         Some(Finding::fault(place.top(key), format!("cannot listen on {address}: {error}"), "choose another address, or stop what has it"))
     };
-    listen.chain(settings.admin.iter().map(|address| ("admin", address))).filter_map(try_one).collect()
+    listen.chain(settings.admin.iter().map(|admin| ("admin", &admin.listen))).filter_map(try_one).collect()
 }
 
 fn tell(file: &Path, found: &[Finding], faults: usize, json: bool) -> Result<(), Failure> {
