@@ -30,6 +30,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "postgresql", programs: &["postgres", "initdb"] },
     Package { name: "nginx-light", programs: &["nginx"] },
     Package { name: "caddy", programs: &["caddy"] },
+    Package { name: "openssl", programs: &["openssl"] },
     Package { name: "python3", programs: &["python3"] },
 ];
 

@@ -1,4 +1,5 @@
-//! A gateway that is killed under load, on a machine that loses power: no answered request is accepted again, nothing that was registered is lost.
+//! A gateway that is killed under load, on a machine that loses power: no answered request is accepted again or missing in the audit
+//! log, nothing that was registered is lost.
 
 use countersign_testbed::Power;
 
@@ -14,6 +15,7 @@ fn rounds() -> usize {
 fn what_was_answered_before_the_power_failed_is_not_accepted_again() {
     let site = Site::new();
     let power = Power::over(site.data(), false);
+    let mut recorded = site.audited();
     for round in 0..rounds() {
         let gateway = site.serve(Some(&power));
         let load = Load::on(gateway.address(), &site.keys);
@@ -23,6 +25,9 @@ fn what_was_answered_before_the_power_failed_is_not_accepted_again() {
         let (answered, failed) = load.end();
         assert_eq!(failed, [] as [String; 0]);
         power.fail();
+        let now = site.audited();
+        assert!(now >= recorded + answered.len() as u64, "round {round}: {} were answered, {} recorded", answered.len(), now - recorded);
+        recorded = now;
 
         let gateway = site.serve(None);
         let again = load::replay(gateway.address(), &answered);

@@ -14,6 +14,9 @@ const CONFIG: &str = r#"
 listen = ["127.0.0.1:PORT"]
 workers = 1
 
+[audit]
+head_time = "1s"
+
 [[route]]
 prefix = "/"
 upstream = "echo"
@@ -59,6 +62,15 @@ impl Site {
         let config = self.folder.path().join("gateway.toml");
         let arguments = ["--data", self.data.to_str().unwrap(), "--config", config.to_str().unwrap()];
         Serving::start(Path::new(env!("CARGO_BIN_EXE_countersign")), &arguments, power.into_iter().flat_map(Power::environment))
+    }
+
+    /// How many records the audit log has, which is verified as a whole.
+    pub(crate) fn audited(&self) -> u64 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        let output = command.args(["--json", "audit", "--data"]).arg(&self.data).arg("verify").output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_str::<serde_json::Value>(&told).unwrap()["last"].as_u64().unwrap()
     }
 
     /// Registers a caller through the command line, while the gateway runs.

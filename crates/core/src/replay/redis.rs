@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use countersign_protocol::Timestamp;
 use redis::Script;
 
-use super::{Entry, Epoch, Owner, ReplayGuard, ReplayKey, ReplayLimits, Reserve};
+use super::{Entry, Epoch, Occupancy, Owner, ReplayGuard, ReplayKey, ReplayLimits, Reserve};
 use crate::error::StoreError;
 use crate::random::{fill, to_hex};
 use crate::redis::RedisLink;
@@ -18,6 +18,8 @@ use crate::store::Answer;
 static BEGIN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/begin.lua")));
 static RESERVE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/reserve.lua")));
 static COMMIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/commit.lua")));
+/// How many entries one part counts; expired ones go with the next reservation.
+static COUNT: LazyLock<Script> = LazyLock::new(|| Script::new("return tonumber(redis.call('HGET', KEYS[1], 'n') or '0')"));
 static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/release.lua")));
 
 /// Reservations in Redis or Valkey.
@@ -124,6 +126,19 @@ impl RedisGuard {
     }
 }
 
+impl RedisGuard {
+    async fn count(&self) -> Result<usize, StoreError> {
+        let mut entries = 0;
+        for shard in 0..self.link.shards() {
+            let counts = self.key(shard, "counts");
+            let script = |_: &str| COUNT.key(&counts);
+            let counted: usize = self.link.invoke(script).await?;
+            entries += counted;
+        }
+        Ok(entries)
+    }
+}
+
 impl ReplayGuard for RedisGuard {
     fn reserve<'a>(&'a self, entry: Entry<'a>) -> Answer<'a, Reserve> {
         Box::pin(self.take(entry))
@@ -157,6 +172,10 @@ impl ReplayGuard for RedisGuard {
 
     fn epoch(&self) -> Option<Epoch> {
         *self.epoch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn occupancy(&self) -> Answer<'_, Option<Occupancy>> {
+        Box::pin(async move { Ok(Some(Occupancy { entries: self.count().await?, most: self.limits.total })) })
     }
 }
 

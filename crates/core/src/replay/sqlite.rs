@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use countersign_protocol::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -36,8 +35,6 @@ pub struct SqliteGuard {
     epoch: Epoch,
     limits: ReplayLimits,
     owners: AtomicU64,
-    /// As many as its thread has counted.
-    held: Arc<AtomicUsize>,
 }
 
 /// What is in the file, counted.
@@ -67,7 +64,7 @@ impl SqliteGuard {
         // Two processes, one after the other, begin their owners at random places and never meet.
         let owners = AtomicU64::new(u64::from_le_bytes(seed));
         let worker = Worker::start("countersign-replay", connection)?;
-        Ok(Self { worker, epoch: Epoch { started, first }, limits, owners, held: Arc::default() })
+        Ok(Self { worker, epoch: Epoch { started, first }, limits, owners })
     }
 }
 
@@ -84,12 +81,7 @@ impl ReplayGuard for SqliteGuard {
             owner: self.owners.fetch_add(1, Ordering::Relaxed),
             limits: self.limits,
         };
-        let held = Arc::clone(&self.held);
-        self.worker.write(move |db, counts| {
-            let reserved = wanted.reserve(db, counts);
-            held.store(counts.total, Ordering::Relaxed);
-            reserved
-        })
+        self.worker.write(move |db, counts| wanted.reserve(db, counts))
     }
 
     fn commit(&self, key: ReplayKey, owner: Owner) -> Answer<'_, ()> {
@@ -117,8 +109,8 @@ impl ReplayGuard for SqliteGuard {
     }
 
     fn occupancy(&self) -> Answer<'_, Option<Occupancy>> {
-        let occupancy = Occupancy { entries: self.held.load(Ordering::Relaxed), most: self.limits.total };
-        Box::pin(std::future::ready(Ok(Some(occupancy))))
+        let most = self.limits.total;
+        self.worker.read(move |_, counts| Ok(Some(Occupancy { entries: counts.total, most })))
     }
 }
 
