@@ -10,6 +10,7 @@ use crate::app::{App, NewCredential, Registered, Status};
 use crate::error::StoreError;
 
 mod cache;
+mod lookup;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -20,6 +21,7 @@ mod sealed;
 mod sqlite;
 
 pub use cache::{CacheLimits, CachedStore};
+pub use lookup::LookupStore;
 pub use memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresStore};

@@ -1,6 +1,7 @@
 //! A program that runs until it is dropped, as another user where the tests run as root.
 
 use std::fmt;
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
@@ -30,7 +31,7 @@ impl Daemon {
         give_away(folder.path());
         let mut command = as_other_user(&program(name));
         command.args(arguments).current_dir(folder.path());
-        let log = std::fs::File::create(folder.path().join("daemon.log")).expect("a log file");
+        let log = fs::File::create(folder.path().join("daemon.log")).expect("a log file");
         let errors = log.try_clone().expect("a second handle");
         let child = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn();
         Self { name, child: child.unwrap_or_else(|error| panic!("{name}: {error}")), folder }
@@ -51,7 +52,7 @@ impl Daemon {
     /// What it has written so far.
     #[must_use]
     pub fn log(&self) -> String {
-        std::fs::read(self.folder.path().join("daemon.log")).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+        fs::read(self.folder.path().join("daemon.log")).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
     /// Waits until this holds.
@@ -88,10 +89,29 @@ impl Daemon {
     }
 
     fn end(&mut self) {
+        let children = self.children();
         // One that has ended already is as good.
         let _killed = self.child.kill();
         let _ended = self.child.wait();
+        // They would end by themselves, a moment later, and answer until then.
+        if !children.is_empty() {
+            let _told = Command::new("kill").args(["-s", "KILL"]).args(&children).stderr(Stdio::null()).status();
+            wait_until(Duration::from_secs(5), || children.iter().all(|id| has_ended(id)));
+        }
     }
+
+    /// The ids of its child processes.
+    pub(crate) fn children(&self) -> Vec<String> {
+        let id = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        children.split_whitespace().map(str::to_owned).collect()
+    }
+}
+
+/// Whether a process is gone, or nothing but its exit code is left of it.
+fn has_ended(id: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
 impl Drop for Daemon {
@@ -156,7 +176,7 @@ pub fn wait_until(most: Duration, mut holds: impl FnMut() -> bool) -> bool {
 #[must_use]
 pub fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|version| version.path().join("bin"));
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|version| version.path().join("bin"));
     let system = [PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")];
     std::env::split_paths(&path).chain(system).chain(versions).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
@@ -166,5 +186,5 @@ fn program(name: &str) -> PathBuf {
 }
 
 fn is_root() -> bool {
-    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }

@@ -43,20 +43,13 @@ impl Nginx {
         let file = self.daemon.folder().join("nginx.conf");
         fs::write(&file, configuration(http, self.port)).expect("a configuration");
         give_away(&file);
-        let old = self.workers();
+        let old = self.daemon.children();
         self.daemon.signal("HUP");
         let is_done = || {
-            let now = self.workers();
+            let now = self.daemon.children();
             !now.is_empty() && now.iter().all(|worker| !old.contains(worker))
         };
         assert!(wait_until(Duration::from_secs(20), is_done), "it still serves the old configuration: {}", self.log());
-    }
-
-    /// The ids of its worker processes.
-    fn workers(&self) -> Vec<u32> {
-        let id = self.daemon.id();
-        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
-        children.split_whitespace().filter_map(|id| id.parse().ok()).collect()
     }
 
     /// What it has said.

@@ -50,7 +50,6 @@ impl Postgres {
     /// Kills it at once, with every connection; what was committed stays.
     pub fn kill(&mut self) {
         if let Some(daemon) = self.daemon.take() {
-            // Its children notice that it is gone, and end.
             self.folder = Some(daemon.kill());
         }
     }
