@@ -6,43 +6,19 @@
 mod fixture;
 
 use std::fs::{self, Permissions};
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::sync::{Arc, Mutex};
 
 use countersign_envelope::{Fields, PublicKey, Scheme, Sealer};
-use tracing_subscriber::fmt::MakeWriter;
+use countersign_testbed::Told;
 
 use fixture::{Fixture, Setup, house};
 
 const PRIVATE: &str = include_str!("../../envelope/tests/keys/rsa2048.pem");
 const PUBLIC: &str = include_str!("../../envelope/tests/keys/rsa2048.pub.pem");
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'w> MakeWriter<'w> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'w self) -> Self {
-        self.clone()
-    }
-}
-
 #[tokio::test]
 async fn no_plain_body_and_no_key_is_logged_and_faults_are_told() {
-    let log = Log::default();
+    let log = Told::default();
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(log.clone()).finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -62,7 +38,7 @@ async fn no_plain_body_and_no_key_is_logged_and_faults_are_told() {
     send(b"{\"canary\":\"of-a-plain-body\"}".to_vec()).await.refuses(400, "envelope_invalid");
     gateway.stop().await.unwrap();
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = String::from_utf8(log.bytes()).unwrap();
     for told in ["reason=\"envelope_invalid\"", "1024 bits; use a key of 2048 bits or more", "an unknown member", "app=\"shop\""] {
         assert!(log.contains(told), "{told} is not in the log");
     }

@@ -6,38 +6,15 @@
 mod fixture;
 
 use std::convert::Infallible;
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use countersign_testbed::Told;
 use http_body_util::Full;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tracing_subscriber::fmt::MakeWriter;
 
 use fixture::{Fixture, Setup};
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 /// A server that notes the keys that it gets, in HTTP/1.1 or HTTP/2.
 async fn server(keys: Arc<Mutex<Vec<String>>>) -> std::net::SocketAddr {
@@ -60,7 +37,7 @@ async fn server(keys: Arc<Mutex<Vec<String>>>) -> std::net::SocketAddr {
 
 #[tokio::test]
 async fn the_gateways_own_secret_is_in_no_line() {
-    let log = Log::default();
+    let log = Told::default();
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(log.clone()).finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let canary = "canary-of-the-gateways-own-secret";
@@ -82,7 +59,7 @@ async fn the_gateways_own_secret_is_in_no_line() {
         gateway.stop().await.unwrap();
     }
     assert_eq!(*keys.lock().unwrap(), [canary, canary]);
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = String::from_utf8(log.bytes()).unwrap();
     assert!(log.contains("canary-that-is-no-secret"));
     assert!(!log.contains(canary), "{}", log.lines().find(|line| line.contains(canary)).unwrap_or_default());
 }

@@ -5,10 +5,9 @@
 #[expect(dead_code, reason = "shared with the gateway's tests, which use all of it")]
 mod fixture;
 
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use base64::Engine;
 use countersign_core::app::{App, NewCredential, Terms};
@@ -16,33 +15,11 @@ use countersign_core::clock::SystemClock;
 use countersign_core::store::CredentialStore;
 use countersign_protocol::{Credential, Dialects, KeyMaterial, Request};
 use countersign_server::store::Stores;
-use tracing_subscriber::fmt::MakeWriter;
+use countersign_testbed::Told;
 
 use fixture::{Client, Fixture, SECRET, Setup, at, find, house};
 
 const TOKEN: &str = "canary-of-an-admin-token-0123456789abcdef";
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 /// What must not be in the log, and why it could be.
 #[derive(Default)]
@@ -69,7 +46,7 @@ impl Planted {
 
 #[tokio::test]
 async fn secrets_are_redacted_and_exact_reasons_are_told() {
-    let log = Log::default();
+    let log = Told::default();
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(log.clone()).finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -81,7 +58,7 @@ async fn secrets_are_redacted_and_exact_reasons_are_told() {
     gateway.stop().await.unwrap();
     open_a_store(folder.path(), &mut planted).await;
 
-    let log = log.0.lock().unwrap().clone();
+    let log = log.bytes();
     for told in [
         "canary-that-is-no-secret",
         "reason=\"unknown_key\"",

@@ -15,7 +15,7 @@ mod serving;
 pub use caddy::Caddy;
 pub use daemon::{Daemon, as_other_user, find, free_port, give_away, wait_until};
 pub use http::{Answer, Connection};
-pub use log::keep_log;
+pub use log::{Told, keep_log};
 pub use nginx::Nginx;
 pub use postgres::Postgres;
 pub use power::Power;

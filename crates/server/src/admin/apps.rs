@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::input::{Asked, Body};
 use super::problem::Problem;
-use super::views::{App, AppChange, Apps, NewApp};
+use super::views::{App, AppChange, Apps, NewApp, ranges};
 use super::{Admin, ApiProblem};
 
 /// The rows of a page, where nothing else is asked for.
@@ -63,6 +63,7 @@ pub(super) async fn add(State(admin): State<Admin>, Body(new): Body<NewApp>) -> 
     let mut app = app::App::new(new.name, admin.now());
     app.status = new.status.map_or(app.status, Into::into);
     (app.labels, app.scopes) = (new.labels, new.scopes);
+    (app.addresses, app.rate) = (ranges(&new.addresses)?, new.rate.map(Into::into));
     admin.store().add_app(app.clone()).await?;
     tracing::info!(target: "countersign::admin", app = %app.name, status = %app.status, "an app was added");
     Ok((StatusCode::CREATED, Json(app.into())))
@@ -77,7 +78,7 @@ pub(super) async fn one(State(admin): State<Admin>, Path(name): Path<String>) ->
     Ok(Json(admin.app(&name).await?.into()))
 }
 
-/// Changes an app: approves it, switches it off or on, replaces its labels or scopes.
+/// Changes an app: approves it, switches it off or on, replaces its labels, scopes, addresses or rate.
 #[utoipa::path(patch, path = "/apps/{name}", tag = "apps", operation_id = "change_app", params(("name" = String, Path, description = "The app.")),
     request_body = AppChange, responses(
     (status = 200, description = "The app as it is now.", body = App),
@@ -93,6 +94,8 @@ pub(super) async fn change(
     app.status = change.status.map_or(app.status, Into::into);
     app.labels = change.labels.unwrap_or(app.labels);
     app.scopes = change.scopes.unwrap_or(app.scopes);
+    app.addresses = change.addresses.as_deref().map(ranges).transpose()?.unwrap_or(app.addresses);
+    app.rate = change.rate.map_or(app.rate, |rate| rate.map(Into::into));
     admin.store().update_app(app.clone()).await?;
     if change.status.is_some() {
         admin.store().set_app_status(&name, app.status).await?;

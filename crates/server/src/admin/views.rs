@@ -2,10 +2,14 @@
 //! that answers a creation.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 
-use countersign_core::app;
+use countersign_core::{app, jwk, limit};
 use countersign_protocol::{Algorithm, KeyMaterial, KeyPair, Secret, Timestamp};
-use serde::{Deserialize, Serialize};
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::ApiProblem;
@@ -33,8 +37,24 @@ pub(crate) struct App {
     pub(crate) labels: BTreeMap<String, String>,
     /// What it may do; routes ask for scopes.
     pub(crate) scopes: Vec<String>,
+    /// The addresses and ranges from which it may call; from anywhere when there is none.
+    pub(crate) addresses: Vec<String>,
+    /// How often it may call; null: as often as the gateway takes requests.
+    pub(crate) rate: Option<Rate>,
     /// When it was registered, in UTC (RFC 3339).
     pub(crate) created: String,
+}
+
+/// How often an app may call.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rate {
+    /// Requests in a second, in the long run.
+    #[schema(value_type = u32, minimum = 1)]
+    per_second: NonZeroU32,
+    /// Requests at once, after a pause.
+    #[schema(value_type = u32, minimum = 1)]
+    burst: NonZeroU32,
 }
 
 /// A credential without its key.
@@ -57,6 +77,8 @@ pub(crate) struct Credential {
     pub(crate) created: String,
     /// To the minute; null if never.
     pub(crate) last_used: Option<String>,
+    /// The dialect of that use.
+    pub(crate) last_used_with: Option<String>,
 }
 
 /// A credential that was just made.
@@ -144,6 +166,10 @@ pub(super) struct NewApp {
     pub(super) labels: BTreeMap<String, String>,
     #[serde(default)]
     pub(super) scopes: Vec<String>,
+    /// Such as `10.0.0.0/8` or `2001:db8::1`.
+    #[serde(default)]
+    pub(super) addresses: Vec<String>,
+    pub(super) rate: Option<Rate>,
 }
 
 /// What is to be changed of an app; what is absent stays.
@@ -153,6 +179,11 @@ pub(super) struct AppChange {
     pub(super) status: Option<Status>,
     pub(super) labels: Option<BTreeMap<String, String>>,
     pub(super) scopes: Option<Vec<String>>,
+    pub(super) addresses: Option<Vec<String>>,
+    /// Null takes it off.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Rate>)]
+    pub(super) rate: Option<Option<Rate>>,
 }
 
 /// A credential to be registered: with a public key, or with a secret that is made here.
@@ -162,7 +193,7 @@ pub(super) struct NewCredential {
     /// By default a random one.
     pub(super) key_id: Option<String>,
     pub(super) dialects: Vec<String>,
-    /// The caller's public key: PEM, SubjectPublicKeyInfo.
+    /// The caller's public key: PEM (SubjectPublicKeyInfo), or a JWK as text.
     pub(super) public_key: Option<String>,
     #[serde(default)]
     pub(super) algorithms: Vec<String>,
@@ -211,9 +242,29 @@ impl From<Status> for app::Status {
     }
 }
 
+impl From<limit::Rate> for Rate {
+    fn from(limit::Rate { per_second, burst }: limit::Rate) -> Self {
+        Self { per_second, burst }
+    }
+}
+
+impl From<Rate> for limit::Rate {
+    fn from(Rate { per_second, burst }: Rate) -> Self {
+        Self { per_second, burst }
+    }
+}
+
 impl From<app::App> for App {
     fn from(app: app::App) -> Self {
-        Self { name: app.name, status: app.status.into(), labels: app.labels, scopes: app.scopes, created: app.created.to_string() }
+        Self {
+            name: app.name,
+            status: app.status.into(),
+            labels: app.labels,
+            scopes: app.scopes,
+            addresses: app.addresses.iter().map(ToString::to_string).collect(),
+            rate: app.rate.map(Rate::from),
+            created: app.created.to_string(),
+        }
     }
 }
 
@@ -234,6 +285,7 @@ impl From<&app::Registered> for Credential {
             diagnostics: terms.diagnostics,
             created: stored.created.to_string(),
             last_used: time(stored.last_used),
+            last_used_with: stored.last_used_with.clone(),
         }
     }
 }
@@ -260,8 +312,13 @@ impl From<refusals::Refusal> for Refusal {
 
 /// The key of this public key, or a secret that is made here, which is shown once.
 pub(crate) fn key_of(public_key: Option<&str>) -> Result<(KeyMaterial, Option<Secret>), ApiProblem> {
-    if let Some(pem) = public_key {
-        let pair = KeyPair::from_public_pem(pem).map_err(|error| ApiProblem::invalid(format!("public_key: {error}")))?;
+    if let Some(text) = public_key {
+        let unfit = |error: &dyn fmt::Display| ApiProblem::invalid(format!("public_key: {error}"));
+        let pair = if text.trim_start().starts_with('{') {
+            jwk::public_key(text).map_err(|error| unfit(&error))?
+        } else {
+            KeyPair::from_public_pem(text).map_err(|error| unfit(&error))?
+        };
         return Ok((KeyMaterial::Pair(pair), None));
     }
     let secret = countersign_core::random::generate_secret()?;
@@ -271,6 +328,20 @@ pub(crate) fn key_of(public_key: Option<&str>) -> Result<(KeyMaterial, Option<Se
 /// A secret that was made here, which is text.
 pub(crate) fn plain_text(secret: &Secret) -> &str {
     std::str::from_utf8(secret.expose()).unwrap_or_default()
+}
+
+/// Ranges of addresses.
+pub(super) fn ranges(texts: &[String]) -> Result<Vec<IpNet>, ApiProblem> {
+    let range = |text: &String| {
+        let parsed = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+        parsed.ok_or_else(|| ApiProblem::invalid(format!("addresses: {text:?} is no address or range, such as 10.0.0.0/8")))
+    };
+    texts.iter().map(range).collect()
+}
+
+/// What stands there, also where that is null.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 pub(super) fn algorithm(name: &str) -> Result<Algorithm, ApiProblem> {

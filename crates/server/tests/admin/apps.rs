@@ -153,3 +153,31 @@ async fn pages_go_on_where_they_ended() {
         assert_eq!((seen.len(), &sorted), (all, &seen));
     }
 }
+
+#[tokio::test]
+async fn addresses_and_rate_hold_from_the_next_request_on() {
+    let operated = Operated::house().await;
+    let limits = json!({ "addresses": ["127.0.0.1", "2001:db8::/32"], "rate": { "per_second": 1, "burst": 1 } });
+    let app = operated.ask("PATCH", "/apps/shop", Some(&limits)).await.json();
+    assert_eq!((&app["addresses"], &app["rate"]), (&json!(["127.0.0.1/32", "2001:db8::/32"]), &limits["rate"]));
+    assert_eq!(operated.gateway.called_with(KEY, SECRET).await, 200);
+    assert_eq!(operated.gateway.called_with(KEY, SECRET).await, 429);
+    let app = operated.ask("PATCH", "/apps/shop", Some(&json!({ "rate": null, "addresses": ["192.0.2.1"] }))).await.json();
+    assert_eq!((&app["rate"], &app["addresses"]), (&Value::Null, &json!(["192.0.2.1/32"])));
+    assert_eq!(operated.gateway.called_with(KEY, SECRET).await, 403);
+    assert_eq!(operated.ask("PATCH", "/apps/shop", Some(&json!({ "addresses": [] }))).await.status, 200);
+    assert_eq!(operated.gateway.called_with(KEY, SECRET).await, 200);
+    problem(&operated.ask("PATCH", "/apps/shop", Some(&json!({ "addresses": ["10.0.0.0/33"] }))).await, 400, "invalid");
+    problem(&operated.ask("PATCH", "/apps/shop", Some(&json!({ "rate": { "per_second": 0, "burst": 1 } }))).await, 400, "invalid");
+}
+
+#[tokio::test]
+async fn a_public_key_may_be_a_jwk() {
+    let operated = Operated::house().await;
+    let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }).to_string();
+    let made = created(&operated, "/apps/shop/credentials", json!({ "dialects": ["house"], "public_key": jwk })).await;
+    assert_eq!((&made["key"], &made["secret"]), (&json!("ed25519"), &Value::Null));
+    let private = json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "d": "AA" }).to_string();
+    let refused = operated.ask("POST", "/apps/shop/credentials", Some(&json!({ "dialects": ["house"], "public_key": private }))).await;
+    problem(&refused, 400, "invalid");
+}

@@ -1,43 +1,18 @@
 //! What the layer logs: the exact reasons, and never a secret.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use axum::Router;
 use axum::routing::get;
 use countersign_protocol::{Credential, SignOptions};
 use countersign_server::layer::Caller;
+use countersign_testbed::Told;
 use tower::ServiceExt;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::fixture::{KEY, NOW, SECRET, at};
 use crate::stand::{HOST, Stand, as_http};
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 #[tokio::test]
 async fn reasons_are_told_and_secrets_are_not() {
-    let log = Log::default();
+    let log = Told::default();
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(log.clone()).finish();
     let _here = tracing::subscriber::set_default(subscriber);
     let stand = Stand::new().await;
@@ -57,7 +32,7 @@ async fn reasons_are_told_and_secrets_are_not() {
     assert_eq!(send(as_http(&unknown.into_message().into_request().unwrap())).await.unwrap().status(), 401);
     assert_eq!(app.oneshot(as_http(&signed)).await.unwrap().status(), 500);
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = String::from_utf8(log.bytes()).unwrap();
     let key = format!("key_id=\"{KEY}\"");
     let told = [
         "path=\"/path\"",
