@@ -198,7 +198,16 @@ fn run<S: State>(connection: &Connection, state: &mut S, group: Vec<Job<S>>) -> 
         // The jobs are dropped: their callers are told that the store does not answer.
         return (Vec::new(), false);
     }
-    let replies = group.into_iter().map(|job| (job.run)(connection, state)).collect();
+    let mut replies = Vec::with_capacity(group.len());
+    for job in group {
+        replies.push((job.run)(connection, state));
+        // After some faults, such as a full disk, SQLite rolls the whole group back by itself. A further job would stand alone: it would stay,
+        // although its caller is told that it does not.
+        if writes && connection.is_autocommit() {
+            tracing::error!("a store rolled back by itself");
+            return (replies, false);
+        }
+    }
     if !writes {
         return (replies, true);
     }
@@ -251,6 +260,28 @@ mod tests {
         let (a, twice, b) = tokio::join!(insert(1), insert(1), insert(2));
         assert!(a.is_ok() && twice.is_err() && b.is_ok());
         assert_eq!(count(&worker).await, 2);
+    }
+
+    #[tokio::test]
+    async fn after_a_rollback_of_its_own_nothing_of_the_group_stays() {
+        let worker = worker();
+        let (release, wait) = std::sync::mpsc::channel::<()>();
+        let (started, start) = std::sync::mpsc::channel::<()>();
+        let held = worker.read(move |_, ()| {
+            started.send(()).map_err(|_| ended())?;
+            wait.recv().map_err(|_| ended())
+        });
+        start.recv().unwrap();
+        let insert = |n: i64| worker.write(move |db, ()| Ok(db.execute("INSERT INTO t VALUES (?1)", [n])?));
+        // A conflict that is resolved by ROLLBACK ends the transaction, as a full disk does.
+        let (before, rolls_back) = (insert(1), worker.write(|db, ()| Ok(db.execute("INSERT OR ROLLBACK INTO t VALUES (1)", [])?)));
+        let after = insert(2);
+        release.send(()).unwrap();
+        held.await.unwrap();
+        assert!(before.await.is_err() && rolls_back.await.is_err() && after.await.is_err());
+        assert_eq!(count(&worker).await, 0);
+        assert!(insert(3).await.is_ok());
+        assert_eq!(count(&worker).await, 1);
     }
 
     #[tokio::test]

@@ -100,8 +100,10 @@ impl Service {
             Some(read) => read.unwrap_or_else(|| Err(malformed("a request without a head"))),
             None => Head::from_http2(&parts, &plan.limits),
         };
-        let mut report = Report::new(self.shared.access.id(peer.address.ip(), head.as_ref().ok()), peer.address);
-        let span = self.shared.span(peer.address.ip(), head.as_ref().ok());
+        // What somebody sends whom the proxy does not name is not the proxy's own word.
+        let named = head.as_ref().ok().filter(|_| peer.may_tell);
+        let mut report = Report::new(self.shared.access.id(peer.address.ip(), named), peer.address);
+        let span = self.shared.span(peer.address.ip(), named);
         let visit = Visit { shared: &self.shared, plan: &plan, upstreams: &self.upstreams, tunnel: &self.tunnel, peer, started };
         let result = match head {
             Ok(head) => visit.admit_and_forward(head, Arriving::Unread(body), near, &mut report).instrument(span.clone()).await,
