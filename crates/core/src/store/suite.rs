@@ -279,14 +279,13 @@ async fn uses_are_noted(store: &dyn CredentialStore) {
     store.add_app(App::new("a", at(0))).await.unwrap();
     store.add_credential("a", secret_credential("k", "s"), at(0)).await.unwrap();
     store.touch("k", "new", at(7));
+    // Nobody waits for a note: it is there soon.
+    while store.find(&by_id("k")).await.unwrap().unwrap().stored.last_used.is_none() {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
     store.touch("k", "old", at(5));
-    let found = loop {
-        // Nobody waits for a note: it is there soon.
-        let found = store.find(&by_id("k")).await.unwrap().unwrap();
-        if found.stored.last_used.is_some() {
-            break found;
-        }
-    };
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    let found = store.find(&by_id("k")).await.unwrap().unwrap();
     assert_eq!((found.stored.last_used, found.stored.last_used_with.as_deref()), (Some(at(7)), Some("new")));
 }
 
