@@ -238,6 +238,18 @@ mod tests {
         Worker::start("test", connection).unwrap()
     }
 
+    /// A job that has begun, and lasts until something is sent.
+    fn hold(worker: &Worker<()>) -> (std::sync::mpsc::Sender<()>, Answer<'static, ()>) {
+        let (release, wait) = std::sync::mpsc::channel::<()>();
+        let (started, start) = std::sync::mpsc::channel::<()>();
+        let held = worker.read(move |_, ()| {
+            started.send(()).map_err(|_| ended())?;
+            wait.recv().map_err(|_| ended())
+        });
+        start.recv().unwrap();
+        (release, held)
+    }
+
     async fn count(worker: &Worker<()>) -> i64 {
         worker.read(|db, ()| Ok(db.query_row("SELECT count(*) FROM t", [], |row| row.get(0))?)).await.unwrap()
     }
@@ -265,13 +277,7 @@ mod tests {
     #[tokio::test]
     async fn after_a_rollback_of_its_own_nothing_of_the_group_stays() {
         let worker = worker();
-        let (release, wait) = std::sync::mpsc::channel::<()>();
-        let (started, start) = std::sync::mpsc::channel::<()>();
-        let held = worker.read(move |_, ()| {
-            started.send(()).map_err(|_| ended())?;
-            wait.recv().map_err(|_| ended())
-        });
-        start.recv().unwrap();
+        let (release, held) = hold(&worker);
         let insert = |n: i64| worker.write(move |db, ()| Ok(db.execute("INSERT INTO t VALUES (?1)", [n])?));
         // A conflict that is resolved by ROLLBACK ends the transaction, as a full disk does.
         let (before, rolls_back) = (insert(1), worker.write(|db, ()| Ok(db.execute("INSERT OR ROLLBACK INTO t VALUES (1)", [])?)));
@@ -287,13 +293,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_queue_answers_at_once() {
         let worker = worker();
-        let (release, wait) = std::sync::mpsc::channel::<()>();
-        let (started, start) = std::sync::mpsc::channel::<()>();
-        let held = worker.read(move |_, ()| {
-            started.send(()).map_err(|_| ended())?;
-            wait.recv().map_err(|_| ended())
-        });
-        start.recv().unwrap();
+        let (release, held) = hold(&worker);
         let queued: Vec<_> = (0..QUEUE + 2).map(|_| worker.read(|_, ()| Ok(()))).collect();
         let mut refused = 0;
         release.send(()).unwrap();

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// The source of the library that is preloaded.
+/// The source of the shim that is preloaded.
 const SOURCE: &str = include_str!("power/unsynced.c");
 /// Offset, length and size before, in front of the replaced bytes of each note.
 const NUMBERS: usize = 24;
@@ -18,7 +18,7 @@ const NUMBERS: usize = 24;
 /// A folder whose unsynced writes can be taken back.
 #[derive(Debug)]
 pub struct Power {
-    library: TempDir,
+    shim: TempDir,
     folder: PathBuf,
     notes: TempDir,
     lies: bool,
@@ -28,21 +28,17 @@ impl Power {
     /// Watches this folder. With `lies`, its disk says that it has synced and has not: what a test must find.
     ///
     /// # Panics
-    /// When there is no C compiler, or the library does not compile.
+    /// When there is no C compiler, or the shim does not compile.
     #[must_use]
     pub fn over(folder: &Path, lies: bool) -> Self {
-        let library = tempfile::tempdir().expect("a folder");
-        let source = library.path().join("unsynced.c");
+        let shim = tempfile::tempdir().expect("a folder");
+        let source = shim.path().join("unsynced.c");
         fs::write(&source, SOURCE).expect("the source");
         let mut compiler = Command::new("cc");
-        compiler
-            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
-            .arg(library.path().join("unsynced.so"))
-            .arg(&source)
-            .arg("-ldl");
+        compiler.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).arg(shim.path().join("unsynced.so")).arg(&source).arg("-ldl");
         let output = compiler.output().unwrap_or_else(|error| panic!("cc: {error}"));
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let power = Self { library, folder: folder.to_owned(), notes: tempfile::tempdir().expect("a folder"), lies };
+        let power = Self { shim, folder: folder.to_owned(), notes: tempfile::tempdir().expect("a folder"), lies };
         power.clear();
         power
     }
@@ -51,7 +47,7 @@ impl Power {
     #[must_use]
     pub fn environment(&self) -> [(&'static str, PathBuf); 4] {
         [
-            ("LD_PRELOAD", self.library.path().join("unsynced.so")),
+            ("LD_PRELOAD", self.shim.path().join("unsynced.so")),
             ("UNSYNCED_FOLDER", self.folder.clone()),
             ("UNSYNCED_NOTES", self.notes.path().to_owned()),
             ("UNSYNCED_LIE", PathBuf::from(if self.lies { "1" } else { "0" })),
