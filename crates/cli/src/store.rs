@@ -51,32 +51,33 @@ pub(crate) async fn open(args: &StoreArgs, registry: &mut Registry) -> Result<Op
         create(&folder)?;
     }
     let credentials = stores.credentials().await.map_err(Failure::usage)?;
-    Ok(Opened { credentials, files: stores.files })
+    Ok(Opened { credentials, stores })
 }
 
-/// An opened store, and the files beside it.
+/// An opened store, and what is beside it.
 pub(crate) struct Opened {
     pub(crate) credentials: Credentials,
-    files: StoreFiles,
+    stores: Stores,
 }
 
 impl Opened {
     /// The audit log beside the store, if there is one.
     pub(crate) fn audit_log(&self) -> Option<PathBuf> {
-        let paths = self.files.audit();
+        let paths = self.stores.files.audit();
         paths.key.exists().then_some(paths.log)
     }
 
     /// The store for changes: where there is an audit log, each is recorded first.
-    pub(crate) fn for_changes(self) -> Result<Arc<dyn CredentialStore>, Failure> {
+    pub(crate) async fn for_changes(self) -> Result<Arc<dyn CredentialStore>, Failure> {
+        self.stores.begin_replay(&self.credentials, &SystemClock).await?;
         let has_log = self.audit_log().is_some();
         let store = self.credentials.into_dyn();
         if !has_log {
             return Ok(store);
         }
-        let master = Arc::new(MasterKey::open(&self.files.master_key)?);
+        let master = Arc::new(MasterKey::open(&self.stores.files.master_key)?);
         let limits = AuditLimits::keeping_all();
-        let log = SqliteAudit::open(&self.files.audit(), master, limits.clone(), Arc::new(SystemClock))?;
+        let log = SqliteAudit::open(&self.stores.files.audit(), master, limits.clone(), Arc::new(SystemClock))?;
         let audit = Audit::new(Arc::new(log), OnFailure::Refuse, &limits);
         Ok(Arc::new(AuditedStore::new(store, audit, Arc::new(SystemClock), operator())))
     }

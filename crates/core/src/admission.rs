@@ -388,7 +388,7 @@ impl Admission {
         let Caller { holder, acceptance, about, .. } = caller;
         let Some(key) = once.key else { return Ok(None) };
         let denied = |reason, detail: &'static str| Denial::new(Refusal::new(reason, detail), about);
-        let age = Age { signed: once.signed, credential: holder.stored.created, span: acceptance.span };
+        let age = Age { signed: once.signed, credential: holder.stored.created, span: acceptance.span, ahead: acceptance.ahead };
         let entry = Entry { key, app: &holder.app.name, expires_at: acceptance.until, now, age };
         match self.guard.reserve(entry).await.map_err(|error| Denial::new(unavailable(&error), about))? {
             Reserve::Reserved(owner) => Ok(Some(Reservation::new(Arc::clone(&self.guard), key, owner, once.mode))),

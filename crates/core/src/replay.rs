@@ -68,6 +68,8 @@ pub struct Age {
     pub credential: Timestamp,
     /// How long any request of this kind could be accepted at most.
     pub span: Duration,
+    /// How far ahead of the clock a request of this kind may be signed.
+    pub ahead: Duration,
 }
 
 /// Whoever holds this made the reservation, and may take it back.
@@ -139,15 +141,15 @@ impl Epoch {
         self.started
     }
 
-    /// Whether a request could have been accepted before this epoch: signed before it, or without time and within one
-    /// window after it, by a credential that is older than the epoch.
+    /// Whether a request could have been accepted before this epoch, under a credential that is older than the epoch: one that was signed before it,
+    /// or as far ahead of the clock as is allowed; one without time within one window after it.
     #[must_use]
     pub fn doubts(self, age: Age, now: Timestamp) -> bool {
         if self.first || age.credential >= self.started {
             return false;
         }
         match age.signed {
-            Some(signed) => signed < self.started,
+            Some(signed) => signed < self.started.plus(age.ahead),
             None => now < self.started.plus(age.span),
         }
     }

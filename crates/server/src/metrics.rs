@@ -12,6 +12,7 @@ mod upstreams;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use countersign_core::admission::Admission;
 use countersign_core::replay::Age;
@@ -29,7 +30,7 @@ use crate::route::Routes;
 use crate::upstream::Directory;
 
 /// The span within which requests are in doubt after a replay guard has lost its memory.
-const DOUBT: std::time::Duration = std::time::Duration::from_mins(5);
+const DOUBT: Duration = Duration::from_mins(5);
 
 /// The measurements of one gateway.
 #[derive(Debug)]
@@ -124,7 +125,7 @@ async fn write_guard(text: &mut Text, admission: &Admission) {
     let (guard, now) = (admission.guard(), admission.now());
     let Some(epoch) = guard.epoch() else { return };
     let oldest = Timestamp::from_millis(0).unwrap_or(now);
-    let recovering = epoch.doubts(Age { signed: Some(now.minus(DOUBT)), credential: oldest, span: DOUBT }, now);
+    let recovering = epoch.doubts(Age { signed: None, credential: oldest, span: DOUBT, ahead: Duration::ZERO }, now);
     text.gauge("countersign_replay_epoch_seconds", "Since when the replay guard remembers, in seconds since 1970.")
         .value(&[], epoch.started().seconds());
     text.gauge("countersign_replay_recovering", "1 while requests are refused that a lost memory may have accepted, else 0.")

@@ -115,7 +115,7 @@ impl Stores {
                 .push("store: apps are shared and replay entries are not: another gateway would accept what this one has seen".to_owned());
         }
         if self.replay == Replay::Memory {
-            warnings.push("store: replay entries are in memory: after each start, requests signed before it are refused".to_owned());
+            warnings.push("store: replay entries are in memory: after each start, what may have been signed before it is refused".to_owned());
         }
         warnings
     }
@@ -140,6 +140,24 @@ impl Stores {
             #[cfg(not(feature = "postgres"))]
             Some(_) => Err(left_out("postgres")),
         }
+    }
+
+    /// Begins the memory of the replay guard, where no credential was registered yet: those that come are then as young as it, and nobody
+    /// waits at the first start.
+    ///
+    /// # Errors
+    /// It cannot be opened. A Redis that does not answer is no error: then the first start begins its memory.
+    pub async fn begin_replay(&self, credentials: &Credentials, clock: &dyn Clock) -> Result<(), StoreError> {
+        let begun = match self.replay {
+            // A gateway may hold the file.
+            Replay::Embedded => self.files.replay.exists(),
+            Replay::Memory => true,
+            Replay::Redis => false,
+        };
+        if !begun && credentials.as_dyn().is_empty().await? {
+            self.guard(Epoch::begin(clock.now(), true)).await?;
+        }
+        Ok(())
     }
 
     /// Opens everything and gives the admissions over it.

@@ -34,7 +34,7 @@ pub(crate) fn run(args: &AppArgs, mut registry: Registry, json: bool) -> Result<
         if matches!(args.command, AppCommand::List) {
             return list(opened.credentials.as_dyn(), json).await;
         }
-        let store = opened.for_changes()?;
+        let store = opened.for_changes().await?;
         let store = store.as_ref();
         match &args.command {
             AppCommand::Add(args) => add(args, store, &registry, json).await,

@@ -21,7 +21,7 @@ pub(crate) fn run(args: &StoreKeyArgs, mut registry: Registry, json: bool) -> Re
         let opened = store::open(&args.store, &mut registry).await?;
         match &args.command {
             StoreKeyCommand::List => list(opened.credentials.as_dyn(), json).await,
-            StoreKeyCommand::Remove { key_id } => Ok(opened.for_changes()?.remove_credential(key_id, now()?).await?),
+            StoreKeyCommand::Remove { key_id } => Ok(opened.for_changes().await?.remove_credential(key_id, now()?).await?),
             StoreKeyCommand::Rewrap { to } => rewrap(&opened, to, json).await,
         }
     })

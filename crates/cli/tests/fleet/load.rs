@@ -116,10 +116,15 @@ pub(crate) fn code(answer: &Answer) -> String {
 
 /// The bytes of a request with a new nonce, signed now.
 pub(crate) fn signed(key: &Credential) -> Vec<u8> {
+    signed_ahead(key, Duration::ZERO)
+}
+
+/// The same, signed so far ahead of the clock.
+pub(crate) fn signed_ahead(key: &Credential, ahead: Duration) -> Vec<u8> {
     static DIALECTS: LazyLock<Dialects> = LazyLock::new(|| Dialects::builtin().unwrap());
     static NONCES: AtomicUsize = AtomicUsize::new(0);
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let now = Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap()).unwrap();
+    let now = Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap()).unwrap().plus(ahead);
     let nonce = format!("{}-{}", since.as_nanos(), NONCES.fetch_add(1, Ordering::SeqCst));
     let request = Request::new("POST", "/orders?a=1").with_header("Host", "api.example.com").with_body("{}");
     let signed = DIALECTS.get("hmac-sha256").unwrap().sign(request, key, &SignOptions::new(now).with_nonce(nonce)).unwrap();

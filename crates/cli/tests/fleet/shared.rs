@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use countersign_protocol::Credential;
 use countersign_testbed::{Connection, Postgres, Redis, Serving, wait_until};
 
-use crate::load::{code, once, replay, signed};
+use crate::load::{code, once, replay, signed, signed_ahead};
 use crate::site::private;
 
 /// How long cached credentials work without the database in these tests.
@@ -25,8 +25,8 @@ impl Fleet {
     fn new() -> Self {
         let fleet = Self { postgres: Postgres::start(), redis: Redis::start(), folder: tempfile::tempdir().unwrap() };
         let config = format!(
-            "listen = [\"127.0.0.1:0\"]\nworkers = 1\nmaster_key = \"{}\"\n[store]\npostgres = \"{}\"\nredis = \"{}\"\nstale = \"{}s\"\n\n\
-             [[route]]\nprefix = \"/\"\nupstream = \"echo\"\ndialects = [\"hmac-sha256\"]\n",
+            "listen = [\"127.0.0.1:0\"]\nworkers = 1\nmaster_key = \"{}\"\n[store]\npostgres = \"{}\"\nredis = \"{}\"\nstale = \"{}s\"\nclock_skew = \"1s\"\n\n\
+             [[route]]\nprefix = \"/\"\nupstream = \"echo\"\ndialects = [\"hmac-sha256\"]\nwindow = {{ past = \"5m\", future = \"2s\" }}\n",
             fleet.folder.path().join("master.key").display(),
             fleet.postgres.url(),
             fleet.redis.url(),
@@ -119,6 +119,9 @@ fn a_replay_store_that_was_killed_and_is_empty_lets_nothing_come_twice() {
     let accepted = replay(gateways[0].address(), &seen);
     assert!(accepted.iter().all(|(status, _)| *status == 200), "{accepted:?}");
     let held_back = signed(&key);
+    // As far ahead of the clock as is allowed, and a little less for the way.
+    let ahead = vec![signed_ahead(&key, Duration::from_millis(1_500))];
+    assert_eq!(replay(gateways[0].address(), &ahead), [(200, String::new())]);
 
     fleet.redis.kill();
     for gateway in &gateways {
@@ -127,6 +130,10 @@ fn a_replay_store_that_was_killed_and_is_empty_lets_nothing_come_twice() {
         assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
     }
     fleet.redis.restart();
+    // It is young enough to pass as new, and is not.
+    let again = || replay(gateways[1].address(), &ahead).remove(0).1;
+    assert!(wait_until(Duration::from_secs(30), || again() != "store_unavailable"), "{}", gateways[1].said());
+    assert_eq!(again(), "store_recovering");
     for gateway in &gateways {
         // Without a restart of the gateway.
         until(gateway, &key, "");

@@ -38,6 +38,8 @@ pub(super) struct Acceptance {
     pub(super) until: Timestamp,
     /// How long any request of this kind could be accepted at most.
     pub(super) span: Duration,
+    /// How far ahead of the clock it may be signed.
+    pub(super) ahead: Duration,
 }
 
 impl Acceptance {
@@ -45,14 +47,17 @@ impl Acceptance {
         let dialect = claim.dialect();
         let window = rules.policy.window.or_else(|| dialect.window()).unwrap_or(WINDOW);
         let both = window.past.saturating_add(window.future);
-        let span = dialect.nonce_keep().map_or(both, |keep| keep.max(both));
+        let kept = dialect.nonce_keep().map_or(both, |keep| keep.max(both));
+        // An expiry of the claim's own is the only bound of a claim without time.
+        let own = claim.expires_at().and(dialect.max_expires()).unwrap_or_default();
+        let span = kept.max(rules.policy.max_expires.map_or(own, |most| most.min(own)));
         let until = match (claim.expires_at(), claim.time()) {
             (Some(end), _) => end,
-            (None, Some(time)) => time.plus(span),
+            (None, Some(time)) => time.plus(kept),
             // Only here does an entry live from arrival: the lint says so.
-            (None, None) => now.plus(span),
+            (None, None) => now.plus(kept),
         };
-        Self { until, span }
+        Self { until, span, ahead: window.future }
     }
 }
 

@@ -509,7 +509,14 @@ async fn after_a_loss_older_requests_wait_for_a_new_signature() {
     let world = World::guarded(credential(), guard(false)).await;
     world.set_clock(NOW + 20);
     assert_eq!(world.refused(&rules, &signed("n")).await, Reason::StoreRecovering);
-    world.accepted(&rules, &sign("hmac-sha256", plain(), &SignOptions::new(at(NOW + 10)).with_nonce("n"))).await;
+    let signed_at = |seconds, nonce| sign("hmac-sha256", plain(), &SignOptions::new(at(seconds)).with_nonce(nonce));
+    // Signed as far ahead of the clock as is allowed, it may have been accepted before the loss.
+    let ahead = NOW + 10 + 300;
+    assert_eq!(world.refused(&rules, &signed_at(ahead - 1, "ahead")).await, Reason::StoreRecovering);
+    world.accepted(&rules, &signed_at(ahead, "n")).await;
+    let mut narrow = rules.clone();
+    narrow.policy.window = Some(Window { past: Duration::from_secs(300), future: Duration::from_secs(5) });
+    world.accepted(&narrow, &signed_at(NOW + 15, "narrow")).await;
     let fresh = NewCredential::new("k2", KeyMaterial::Hmac("fresh".into()), Terms::new(["hmac-sha256"]));
     world.store.add_credential("a", fresh, at(NOW + 15)).await.unwrap();
     world.accepted(&rules, &sign_as("hmac-sha256", &Credential::hmac("k2", "fresh"), plain(), &options("n2"))).await;

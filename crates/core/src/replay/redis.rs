@@ -106,7 +106,7 @@ impl RedisGuard {
             script.arg(entry.age.signed.map(|at| at.millis().to_string()).unwrap_or_default());
             script.arg(entry.age.credential.millis()).arg(millis(entry.age.span));
             script.arg(self.share(self.limits.total)).arg(self.share(self.limits.per_app));
-            script.arg(millis(options.skew)).arg(u8::from(options.compares_clocks)).arg(process);
+            script.arg(millis(options.skew)).arg(u8::from(options.compares_clocks)).arg(process).arg(millis(entry.age.ahead));
             script
         };
         let (what, started, first): (String, i64, u8) = self.link.invoke(script).await?;

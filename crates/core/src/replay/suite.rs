@@ -28,7 +28,7 @@ fn key(n: u8) -> [u8; 32] {
 
 async fn reserve(guard: &dyn ReplayGuard, n: u8, app: &str, expires: i64, now: i64) -> Reserve {
     // Under a credential of the first second of these tests: nothing of it was lost.
-    let age = Age { signed: None, credential: at(1_000), span: Duration::from_secs(600) };
+    let age = Age { signed: None, credential: at(1_000), span: Duration::from_secs(600), ahead: Duration::ZERO };
     guard.reserve(Entry { key: key(n), app, expires_at: at(expires), now: at(now), age }).await.unwrap()
 }
 
@@ -223,9 +223,13 @@ async fn of_many_at_once_one_reserves() {
 #[test]
 fn an_epoch_doubts_what_is_older_than_itself() {
     let (lost, new) = (epoch(), Epoch::begin(at(1_000), true));
-    let age = |signed: Option<i64>, credential| Age { signed: signed.map(at), credential: at(credential), span: Duration::from_secs(300) };
+    let seconds = Duration::from_secs;
+    let age = |signed: Option<i64>, credential| Age { signed: signed.map(at), credential: at(credential), span: seconds(300), ahead: seconds(0) };
+    let ahead = |signed| Age { ahead: seconds(30), ..age(Some(signed), 0) };
     assert!(lost.doubts(age(Some(999), 0), at(1_001)));
     assert!(!lost.doubts(age(Some(1_000), 0), at(1_001)));
+    assert!(lost.doubts(ahead(1_029), at(1_029)), "signed ahead of the clock, it was acceptable just before the loss");
+    assert!(!lost.doubts(ahead(1_030), at(1_030)));
     assert!(!lost.doubts(age(Some(999), 1_000), at(1_001)), "the credential was created in this epoch");
     assert!(lost.doubts(age(None, 0), at(1_299)));
     assert!(!lost.doubts(age(None, 0), at(1_300)));

@@ -257,6 +257,8 @@ async fn store_recovering() {
     let before = countersign_protocol::SignOptions { at: at(NOW - 1), ..gateway.options() };
     let signed = gateway.sign_as("house", gateway.request("GET", "/"), &Credential::hmac(KEY, SECRET), &before);
     gateway.send(&signed).await.refuses(503, "store_recovering");
+    gateway.send(&gateway.sign("house", gateway.request("GET", "/"))).await.refuses(503, "store_recovering");
+    gateway.advance(300);
     assert_eq!(gateway.send(&gateway.sign("house", gateway.request("GET", "/"))).await.status, 200);
 }
 

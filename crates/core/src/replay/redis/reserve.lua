@@ -1,5 +1,6 @@
 -- Reserves an entry. KEYS: memory, entry, counts of all, counts of the app; they lie on one node.
--- ARGV: now, expires at, owner, app, signed time or '', credential's date, span, most in all, most of the app, skew, compares clocks, process.
+-- ARGV: now, expires at, owner, app, signed time or '', credential's date, span, most in all, most of the app, skew, compares clocks, process,
+-- how far ahead of the clock it may be signed.
 -- Times are milliseconds. Answers {what, when the memory began, whether it is the first one}.
 local now, expires, skew = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[10])
 
@@ -23,9 +24,10 @@ if now > latest + 1000 then redis.call('HSET', KEYS[1], 'now', ARGV[1]) end
 
 local started = tonumber(memory[1])
 if memory[2] == '0' and tonumber(ARGV[6]) < started then
+  -- Another gateway's clock, by which it may have been accepted, stands up to the skew away.
   if ARGV[5] == '' then
-    if now < started + tonumber(ARGV[7]) then return told('doubted') end
-  elseif tonumber(ARGV[5]) < started then
+    if now < started + tonumber(ARGV[7]) + skew then return told('doubted') end
+  elseif tonumber(ARGV[5]) < started + tonumber(ARGV[13]) + skew then
     return told('doubted')
   end
 end

@@ -26,7 +26,7 @@ pub(super) async fn guard(server: &Redis, prefix: &str, epoch: Epoch) -> RedisGu
 
 /// A request that was signed at this second and comes at that one, under a credential that is older than any epoch of these tests.
 async fn asked(guard: &RedisGuard, n: u8, signed: i64, now: i64) -> Result<Reserve, StoreError> {
-    let age = Age { signed: Some(at(signed)), credential: at(0), span: Duration::from_secs(600) };
+    let age = Age { signed: Some(at(signed)), credential: at(0), span: Duration::from_secs(600), ahead: Duration::from_secs(30) };
     guard.reserve(Entry { key: key(n), app: "a", expires_at: at(signed + 600), now: at(now), age }).await
 }
 
@@ -50,27 +50,29 @@ async fn asked_until_there(guard: &RedisGuard, n: u8, signed: i64, now: i64) -> 
 async fn a_server_that_was_flushed_begins_a_new_epoch_in_the_same_step() {
     let server = Redis::start();
     let guard = guard(&server, "p", epoch()).await;
-    assert!(is_reserved(&asked(&guard, 1, 1_100, 1_101).await));
+    assert!(is_reserved(&asked(&guard, 1, 1_200, 1_201).await));
     assert_eq!(server.command(&["FLUSHALL"]), "+OK\r\n");
-    assert_eq!(asked(&guard, 1, 1_100, 1_102).await, Ok(Reserve::Doubted));
-    assert_eq!(guard.epoch(), Some(Epoch::begin(at(1_102), false)));
-    assert!(is_reserved(&asked(&guard, 2, 1_102, 1_103).await), "what was signed since passes");
+    assert_eq!(asked(&guard, 1, 1_200, 1_202).await, Ok(Reserve::Doubted));
+    assert_eq!(guard.epoch(), Some(Epoch::begin(at(1_202), false)));
+    // 30 s ahead of a clock that stood 120 s ahead of this one.
+    assert_eq!(asked(&guard, 2, 1_351, 1_352).await, Ok(Reserve::Doubted), "it was acceptable before");
+    assert!(is_reserved(&asked(&guard, 2, 1_352, 1_352).await), "what was signed since passes");
 }
 
 #[tokio::test]
 async fn a_server_that_was_killed_is_waited_for_and_begins_a_new_epoch() {
     let mut server = Redis::start();
     let guard = guard(&server, "p", epoch()).await;
-    assert!(is_reserved(&asked(&guard, 1, 1_100, 1_101).await));
+    assert!(is_reserved(&asked(&guard, 1, 1_200, 1_201).await));
     server.kill();
     let begun = Instant::now();
     for _ in 0..50 {
-        assert!(matches!(asked(&guard, 1, 1_100, 1_102).await, Err(StoreError::Unavailable(_))));
+        assert!(matches!(asked(&guard, 1, 1_200, 1_202).await, Err(StoreError::Unavailable(_))));
     }
     assert!(begun.elapsed() < Duration::from_secs(2), "nobody waits longer than the time-out");
     server.restart();
-    assert_eq!(asked_until_there(&guard, 1, 1_100, 1_103).await, Reserve::Doubted);
-    assert!(is_reserved(&asked(&guard, 2, 1_103, 1_104).await));
+    assert_eq!(asked_until_there(&guard, 1, 1_200, 1_203).await, Reserve::Doubted);
+    assert!(is_reserved(&asked(&guard, 2, 1_353, 1_354).await));
 }
 
 /// A server that comes back with its data from a disk or a replica may lack the last entries.
@@ -78,9 +80,9 @@ async fn a_server_that_was_killed_is_waited_for_and_begins_a_new_epoch() {
 async fn another_process_with_the_same_data_begins_a_new_epoch() {
     let server = Redis::start();
     let guard = guard(&server, "p", epoch()).await;
-    assert!(is_reserved(&asked(&guard, 1, 1_100, 1_101).await));
+    assert!(is_reserved(&asked(&guard, 1, 1_200, 1_201).await));
     assert_eq!(server.command(&["HSET", "p:{0}:memory", "process", "another"]), ":0\r\n");
-    assert_eq!(asked(&guard, 3, 1_100, 1_102).await, Ok(Reserve::Doubted));
+    assert_eq!(asked(&guard, 3, 1_200, 1_202).await, Ok(Reserve::Doubted));
 }
 
 #[tokio::test]
@@ -89,13 +91,13 @@ async fn a_server_that_does_not_answer_is_not_waited_for() {
     let guard = guard(&server, "p", epoch()).await;
     server.pause();
     let begun = Instant::now();
-    let asking: Vec<_> = (0..4).map(|n| asked(&guard, n, 1_100, 1_101)).collect();
+    let asking: Vec<_> = (0..4).map(|n| asked(&guard, n, 1_200, 1_201)).collect();
     for asked in asking {
         assert!(matches!(asked.await, Err(StoreError::Unavailable(_))));
         assert!(begun.elapsed() < Duration::from_secs(10));
     }
     server.resume();
-    assert!(matches!(asked_until_there(&guard, 30, 1_200, 1_201).await, Reserve::Reserved(_)));
+    assert!(matches!(asked_until_there(&guard, 30, 1_300, 1_301).await, Reserve::Reserved(_)));
 }
 
 #[tokio::test]
@@ -111,7 +113,7 @@ async fn a_gateway_whose_clock_is_wrong_is_refused() {
     let comparing = RedisOptions { compares_clocks: true, ..options("p") };
     let guard = RedisGuard::open(link(&server, comparing), LIMITS, epoch()).await.unwrap();
     // 1970 is far from the server's time.
-    let refused = asked(&guard, 1, 1_100, 1_101).await.unwrap_err();
+    let refused = asked(&guard, 1, 1_200, 1_201).await.unwrap_err();
     assert!(refused.to_string().contains("clock"), "{refused}");
 }
 
@@ -134,8 +136,8 @@ async fn of_two_gateways_one_reserves_each_nonce() {
             tokio::spawn(async move {
                 let mut won = Vec::new();
                 for n in 0..NONCES {
-                    let age = Age { signed: Some(at(1_100)), credential: at(0), span: Duration::from_secs(600) };
-                    let entry = Entry { key: key(n), app: "a", expires_at: at(1_700), now: at(1_101), age };
+                    let age = Age { signed: Some(at(1_400)), credential: at(0), span: Duration::from_secs(600), ahead: Duration::ZERO };
+                    let entry = Entry { key: key(n), app: "a", expires_at: at(1_700), now: at(1_201), age };
                     won.extend(matches!(guard.reserve(entry).await.unwrap(), Reserve::Reserved(_)).then_some(n));
                 }
                 won
