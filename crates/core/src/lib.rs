@@ -51,6 +51,8 @@ pub mod random;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod replay;
+#[cfg(feature = "sessions")]
+pub mod session;
 #[cfg(any(feature = "redis", feature = "postgres"))]
 mod side;
 pub mod store;

@@ -16,7 +16,7 @@ use crate::random::{fill, to_hex};
 /// The bytes of the key.
 const KEY_BYTES: usize = 32;
 
-/// Keys for sealing, for fingerprints of secrets, for the look-up of API keys, for replay entries and for the audit log, all from one file.
+/// Keys for sealing, for fingerprints of secrets, for the look-up of API keys, for replay entries, for the audit log and for sessions, all from one file.
 pub struct MasterKey {
     id: String,
     sealing: LessSafeKey,
@@ -24,6 +24,7 @@ pub struct MasterKey {
     pepper: hmac::Key,
     replay: Secret,
     audit: Secret,
+    session: Secret,
 }
 
 impl MasterKey {
@@ -84,6 +85,7 @@ impl MasterKey {
             pepper: keyed("pepper"),
             replay: Secret::new(derived("replay").as_ref()),
             audit: Secret::new(derived("audit").as_ref()),
+            session: Secret::new(derived("session").as_ref()),
         })
     }
 
@@ -97,6 +99,11 @@ impl MasterKey {
     #[must_use]
     pub const fn replay_key(&self) -> &Secret {
         &self.replay
+    }
+
+    /// The key from which refresh tokens and the signing keys of sessions are made.
+    pub(crate) const fn session_key(&self) -> &Secret {
+        &self.session
     }
 
     /// The key from which the audit log's digests and seals are made.

@@ -10,10 +10,11 @@ use tokio_postgres::Row;
 
 use self::connect::Connector;
 use self::watch::Watch;
+use super::rewrap::{self, KeptKeys};
 use super::row::{APP_COLUMNS, AppRow, CREDENTIAL_COLUMNS, CredentialRow, to_json};
 use super::rules::{check_app, check_credential, check_removal};
 use super::sealed::seal;
-use super::{Answer, CredentialStore, LookupKey, PAGE, key_bytes, rewrap};
+use super::{Answer, CredentialStore, LookupKey, PAGE, key_bytes};
 use crate::app::{App, NewCredential, Registered, Status};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
@@ -45,7 +46,7 @@ impl Default for PostgresOptions {
 /// Apps and credentials in a PostgreSQL database.
 pub struct PostgresStore {
     key: Arc<MasterKey>,
-    replay_key: Secret,
+    kept: KeptKeys,
     pool: Pool,
     watch: Arc<Watch>,
     waiting: tokio::sync::Semaphore,
@@ -64,21 +65,27 @@ impl PostgresStore {
         let pool = connector.pool(&options)?;
         let opening = pool.clone();
         let id = key.id().to_owned();
-        let (stored, replay) = side.run(async move { begin(&opening, &id).await }).await?;
+        let (stored, rows) = side.run(async move { begin(&opening, &id).await }).await?;
         if stored != key.id() {
             return Err(StoreError::WrongMasterKey { stored, given: key.id().to_owned() });
         }
-        let replay_key = rewrap::replay_key(&key, replay.as_deref())?;
+        let kept = KeptKeys::open(&key, &rows)?;
         let watch = Arc::new(Watch::new());
         drop(side.spawn(Arc::clone(&watch).look(connector, options.timeout)));
         let waiting = tokio::sync::Semaphore::new(options.pending);
-        Ok(Self { key, replay_key, pool, watch, waiting, timeout: options.timeout, side })
+        Ok(Self { key, kept, pool, watch, waiting, timeout: options.timeout, side })
     }
 
     /// The key under which replay entries are hashed. It stays the same when the master key is replaced.
     #[must_use]
     pub const fn replay_key(&self) -> &Secret {
-        &self.replay_key
+        &self.kept.replay
+    }
+
+    /// The key from which refresh tokens and the signing keys of sessions are made. It stays the same when the master key is replaced.
+    #[cfg(feature = "sessions")]
+    pub(crate) const fn session_key(&self) -> &Secret {
+        &self.kept.session
     }
 
     /// Seals everything under another master key, all or nothing. From then on the database opens under that one only.
@@ -96,7 +103,16 @@ impl PostgresStore {
             let index = again.secret_index.as_ref().map(|index| &index[..]);
             transaction.execute(sql, &[&key_id, &again.sealed, &&again.fingerprint[..], &index]).await.map_err(|e| unavailable(&e))?;
         }
-        for (name, value) in rewrap::meta(&self.replay_key, new)? {
+        for (table, id, column) in rewrap::SEALED {
+            let sql = format!("SELECT {id}, {column} FROM {table} WHERE {column} IS NOT NULL FOR UPDATE");
+            for row in transaction.query(&sql, &[]).await.map_err(|e| unavailable(&e))? {
+                let (name, sealed): (String, Vec<u8>) = (row.get(0), row.get(1));
+                let again = rewrap::value(&self.key, new, table, &name, &sealed)?;
+                let sql = format!("UPDATE {table} SET {column} = $2 WHERE {id} = $1");
+                transaction.execute(&sql, &[&name, &again]).await.map_err(|e| unavailable(&e))?;
+            }
+        }
+        for (name, value) in self.kept.meta(new)? {
             let sql = "INSERT INTO meta VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
             transaction.execute(sql, &[&name, &value]).await.map_err(|e| unavailable(&e))?;
         }
@@ -104,14 +120,21 @@ impl PostgresStore {
         Ok(rows.len())
     }
 
+    /// A number that changes when sessions, users or signing keys end, also by another process.
+    #[cfg(feature = "sessions")]
+    pub(crate) fn session_revision(&self) -> Answer<'_, u64> {
+        let seen = self.watch.revisions().ok_or_else(not_seen).map(|seen| seen.sessions);
+        Box::pin(std::future::ready(seen))
+    }
+
     /// A connection of the pool, made beside the callers so that it outlives them.
-    async fn client(&self) -> Result<Object, StoreError> {
+    pub(crate) async fn client(&self) -> Result<Object, StoreError> {
         let pool = self.pool.clone();
         self.side.run(async move { pool.get().await.map_err(|error| StoreError::Unavailable(format!("postgres: {error}"))) }).await
     }
 
     /// An answer that comes in time, or not at all.
-    fn within<'a, T: Send + 'a>(&'a self, work: impl Future<Output = Result<T, StoreError>> + Send + 'a) -> Answer<'a, T> {
+    pub(crate) fn within<'a, T: Send + 'a>(&'a self, work: impl Future<Output = Result<T, StoreError>> + Send + 'a) -> Answer<'a, T> {
         Box::pin(async move {
             let _waiting = self.waiting.try_acquire().map_err(|_| StoreError::Busy)?;
             // Twice: for the connection, and for what is asked over it.
@@ -141,7 +164,7 @@ impl CredentialStore for PostgresStore {
     }
 
     fn revision(&self) -> Answer<'_, u64> {
-        let seen = self.watch.revision().ok_or_else(|| StoreError::Unavailable("postgres does not answer".to_owned()));
+        let seen = self.watch.revisions().ok_or_else(not_seen).map(|seen| seen.store);
         Box::pin(std::future::ready(seen))
     }
 
@@ -282,24 +305,34 @@ impl fmt::Debug for PostgresStore {
     }
 }
 
-/// Makes the tables where there are none: the id of the master key, and the replay key if one is kept.
-async fn begin(pool: &Pool, key: &str) -> Result<(String, Option<String>), StoreError> {
+/// Makes the tables where there are none: the id of the master key, and the rows of the keys that are kept.
+async fn begin(pool: &Pool, key: &str) -> Result<(String, Vec<(String, String)>), StoreError> {
     connect::migrate(pool).await?;
     let client = pool.get().await.map_err(|error| StoreError::Unavailable(format!("postgres: {error}")))?;
     let read = async {
         client.execute("INSERT INTO meta VALUES ('master key', $1) ON CONFLICT DO NOTHING", &[&key]).await?;
         let stored: String = client.query_one("SELECT value FROM meta WHERE name = 'master key'", &[]).await?.get(0);
-        let replay = client.query_opt("SELECT value FROM meta WHERE name = 'replay key'", &[]).await?;
-        Ok::<_, tokio_postgres::Error>((stored, replay.map(|row| row.get(0))))
+        let kept = client.query(rewrap::KEPT, &[]).await?;
+        Ok::<_, tokio_postgres::Error>((stored, kept.iter().map(|row| (row.get(0), row.get(1))).collect()))
     };
     read.await.map_err(|error| unavailable(&error))
 }
 
 /// A transaction that raises the revision first: its row is locked until the end, so that changes come one after the other.
 async fn change(client: &mut Object) -> Result<Transaction<'_>, StoreError> {
+    raising(client, "revision").await
+}
+
+/// The same, where sessions, users or signing keys end.
+#[cfg(feature = "sessions")]
+pub(crate) async fn change_sessions(client: &mut Object) -> Result<Transaction<'_>, StoreError> {
+    raising(client, "session revision").await
+}
+
+async fn raising<'c>(client: &'c mut Object, revision: &str) -> Result<Transaction<'c>, StoreError> {
     let transaction = client.transaction().await.map_err(|e| unavailable(&e))?;
-    let raise = "UPDATE meta SET value = (value::bigint + 1)::text WHERE name = 'revision'";
-    transaction.execute(raise, &[]).await.map_err(|e| unavailable(&e))?;
+    let raise = "UPDATE meta SET value = (value::bigint + 1)::text WHERE name = $1";
+    transaction.execute(raise, &[&revision]).await.map_err(|e| unavailable(&e))?;
     transaction.batch_execute(&format!("NOTIFY {CHANNEL}")).await.map_err(|e| unavailable(&e))?;
     Ok(transaction)
 }
@@ -409,8 +442,12 @@ fn registered(row: &Row, key: &MasterKey) -> Result<Arc<Registered>, StoreError>
     credential.registered(app_row(row).app()?, key).map(Arc::new)
 }
 
+fn not_seen() -> StoreError {
+    StoreError::Unavailable("postgres does not answer".to_owned())
+}
+
 /// The server's own words, and what caused them.
-fn unavailable(error: &tokio_postgres::Error) -> StoreError {
+pub(crate) fn unavailable(error: &tokio_postgres::Error) -> StoreError {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
     StoreError::Unavailable(format!("postgres: {error}{cause}"))
 }

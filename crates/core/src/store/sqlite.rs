@@ -6,10 +6,11 @@ use std::sync::Arc;
 use countersign_protocol::{KeyMaterial, Secret, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
+use super::rewrap::{self, KeptKeys};
 use super::row::{APP_COLUMNS, AppRow, CREDENTIAL_COLUMNS, CredentialRow, to_json};
 use super::rules::{check_app, check_credential, check_removal};
 use super::sealed::seal;
-use super::{Answer, CredentialStore, LookupKey, PAGE, key_bytes, rewrap};
+use super::{Answer, CredentialStore, LookupKey, PAGE, key_bytes};
 use crate::app::{App, NewCredential, Registered, Status};
 use crate::error::StoreError;
 use crate::master_key::MasterKey;
@@ -39,13 +40,38 @@ const SCHEMA: &[&str] = &[
     ALTER TABLE app ADD COLUMN rate_burst INTEGER;
     ALTER TABLE credential ADD COLUMN last_used_with TEXT;
 ",
+    "
+    INSERT INTO meta VALUES ('session revision', '0');
+    CREATE TABLE users (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, display_name TEXT, status TEXT NOT NULL, scopes TEXT NOT NULL, roles TEXT NOT NULL,
+        password TEXT, password_changed INTEGER, totp BLOB, totp_step INTEGER NOT NULL DEFAULT 0, epoch INTEGER NOT NULL DEFAULT 0,
+        created INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE sessions (
+        sid BLOB PRIMARY KEY, user_id TEXT NOT NULL REFERENCES users (id), app TEXT NOT NULL, salt BLOB NOT NULL,
+        created INTEGER NOT NULL, authenticated INTEGER NOT NULL, last_seen INTEGER NOT NULL, idle_ends INTEGER NOT NULL, ends INTEGER NOT NULL,
+        generation INTEGER NOT NULL, rotated INTEGER NOT NULL, confirmed INTEGER NOT NULL, epoch INTEGER NOT NULL,
+        binding TEXT NOT NULL, bound_key BLOB, scopes TEXT NOT NULL, methods TEXT NOT NULL,
+        agent TEXT, address_first TEXT, address_last TEXT, revoked INTEGER, revoke_reason TEXT
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX sessions_user ON sessions (user_id, revoked);
+    CREATE INDEX sessions_ends ON sessions (ends);
+    CREATE TABLE signing_key (
+        kid TEXT PRIMARY KEY, algorithm TEXT NOT NULL, public BLOB NOT NULL, sealed BLOB NOT NULL, published INTEGER NOT NULL,
+        signs_from INTEGER NOT NULL, signs_until INTEGER NOT NULL, verifies_until INTEGER NOT NULL, revoked INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE login_throttle (
+        bucket BLOB PRIMARY KEY, fails INTEGER NOT NULL, next_at INTEGER NOT NULL, reset_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX login_throttle_reset ON login_throttle (reset_at);
+",
 ];
 
 /// Apps and credentials in an SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
     key: Arc<MasterKey>,
-    replay_key: Secret,
+    kept: KeptKeys,
     worker: Worker<()>,
 }
 
@@ -62,16 +88,21 @@ impl SqliteStore {
         if stored != key.id() {
             return Err(StoreError::WrongMasterKey { stored, given: key.id().to_owned() });
         }
-        let sql = "SELECT value FROM meta WHERE name = 'replay key'";
-        let kept: Option<String> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
-        let replay_key = rewrap::replay_key(&key, kept.as_deref())?;
-        Ok(Self { key, replay_key, worker: Worker::start("countersign-store", connection)? })
+        let rows = connection.prepare(rewrap::KEPT)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<_>, _>>()?;
+        let kept = KeptKeys::open(&key, &rows)?;
+        Ok(Self { key, kept, worker: Worker::start("countersign-store", connection)? })
     }
 
     /// The key under which replay entries are hashed. It stays the same when the master key is replaced.
     #[must_use]
     pub const fn replay_key(&self) -> &Secret {
-        &self.replay_key
+        &self.kept.replay
+    }
+
+    /// The key from which refresh tokens and the signing keys of sessions are made. It stays the same when the master key is replaced.
+    #[cfg(feature = "sessions")]
+    pub(crate) const fn session_key(&self) -> &Secret {
+        &self.kept.session
     }
 
     /// Seals everything under another master key, all or nothing. From then on the file opens under that one only.
@@ -79,7 +110,7 @@ impl SqliteStore {
     /// # Errors
     /// When a row cannot be opened, or the file cannot be written.
     pub async fn rewrap(&self, new: Arc<MasterKey>) -> Result<usize, StoreError> {
-        let replay_key = self.replay_key.clone();
+        let meta = self.kept.meta(&new)?;
         self.change(move |db, old| {
             let mut statement = db.prepare("SELECT app, key_id, sealed FROM credential")?;
             let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
@@ -89,7 +120,15 @@ impl SqliteStore {
                 let sql = "UPDATE credential SET sealed = ?2, fingerprint = ?3, secret_index = ?4 WHERE key_id = ?1";
                 db.execute(sql, params![key_id, again.sealed, again.fingerprint, again.secret_index])?;
             }
-            for (name, value) in rewrap::meta(&replay_key, &new)? {
+            for (table, id, column) in rewrap::SEALED {
+                let mut statement = db.prepare(&format!("SELECT {id}, {column} FROM {table} WHERE {column} IS NOT NULL"))?;
+                let values = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                for (name, sealed) in values.collect::<Result<Vec<(String, Vec<u8>)>, _>>()? {
+                    let again = rewrap::value(old, &new, table, &name, &sealed)?;
+                    db.execute(&format!("UPDATE {table} SET {column} = ?2 WHERE {id} = ?1"), params![name, again])?;
+                }
+            }
+            for (name, value) in meta {
                 db.execute(
                     "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
                     params![name, value],
@@ -100,7 +139,8 @@ impl SqliteStore {
         .await
     }
 
-    fn listing<T: Send + 'static>(
+    /// Runs a job that only reads.
+    pub(crate) fn listing<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection, &MasterKey) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<'_, T> {
@@ -112,12 +152,39 @@ impl SqliteStore {
         &self,
         change: impl FnOnce(&Connection, &MasterKey) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<'_, T> {
-        let key = Arc::clone(&self.key);
-        self.worker.write_whole(move |db, ()| {
-            let done = change(db, &key)?;
+        self.write(move |db, key| {
+            let done = change(db, key)?;
             db.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE name = 'revision'", [])?;
             Ok(done)
         })
+    }
+
+    /// Runs a job that ends what sessions, users or signing keys may do, and tells every process.
+    #[cfg(feature = "sessions")]
+    pub(crate) fn change_sessions<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Connection, &MasterKey) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        self.write(move |db, key| {
+            let done = change(db, key)?;
+            db.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE name = 'session revision'", [])?;
+            Ok(done)
+        })
+    }
+
+    /// A number that changes when sessions, users or signing keys end, also by another process.
+    #[cfg(feature = "sessions")]
+    pub(crate) fn session_revision(&self) -> Answer<'_, u64> {
+        self.listing(|db, _| revision(db, "session revision"))
+    }
+
+    /// Runs a job that writes all or nothing, and tells nobody.
+    pub(crate) fn write<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&Connection, &MasterKey) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        let key = Arc::clone(&self.key);
+        self.worker.write_whole(move |db, ()| write(db, &key))
     }
 }
 
@@ -132,11 +199,7 @@ impl CredentialStore for SqliteStore {
     }
 
     fn revision(&self) -> Answer<'_, u64> {
-        self.listing(|db, _| {
-            let value: i64 =
-                db.prepare_cached("SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'revision'")?.query_row([], |row| row.get(0))?;
-            Ok(value.unsigned_abs())
-        })
+        self.listing(|db, _| revision(db, "revision"))
     }
 
     fn is_empty(&self) -> Answer<'_, bool> {
@@ -251,6 +314,11 @@ impl CredentialStore for SqliteStore {
             Ok(db.prepare_cached(sql)?.execute(params![key_id, at.millis(), dialect])?)
         }));
     }
+}
+
+fn revision(db: &Connection, name: &str) -> Result<u64, StoreError> {
+    let mut statement = db.prepare_cached("SELECT CAST(value AS INTEGER) FROM meta WHERE name = ?1")?;
+    Ok(statement.query_row([name], |row| row.get::<_, i64>(0))?.unsigned_abs())
 }
 
 fn joined() -> String {

@@ -12,7 +12,7 @@ use super::{PostgresOptions, unavailable};
 use crate::error::StoreError;
 
 /// The schema, one step per version. A step that was released is never changed.
-const SCHEMA: &[&str] = &[include_str!("schema.sql")];
+const SCHEMA: &[&str] = &[include_str!("schema.sql"), include_str!("sessions.sql")];
 /// The lock under which one process at a time brings the schema to its last version: "counter" as a number.
 const MIGRATION_LOCK: i64 = 0x63_6f75_6e74_6572;
 

@@ -1,0 +1,1 @@
+//! Token sessions: a user logs in through an app, and calls with a token that rides inside signed requests.
