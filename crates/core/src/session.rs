@@ -1,1 +1,5 @@
 //! Token sessions: a user logs in through an app, and calls with a token that rides inside signed requests.
+
+mod id;
+
+pub use id::{SessionId, UserId};
