@@ -138,10 +138,10 @@ reasons! {
     StoreUnavailable = "store_unavailable",
         "The server cannot check for replays at the moment. Try again later.",
         "服务器暂时无法进行重放检查，请稍后再试。";
-    /// The replay store lost its memory: requests signed before that are refused for one window.
+    /// The replay store lost its memory: what it may have accepted before is refused for one window.
     StoreRecovering = "store_recovering",
-        "The server restarted and refuses requests signed before that. Sign anew.",
-        "服务器刚刚恢复，此前签名的请求不再接受，请重新签名。";
+        "The server lost its memory of past requests and refuses what it may have accepted before. Wait a little and sign anew.",
+        "服务器丢失了重放记录，可能已被接受过的请求暂不受理，请稍候并重新签名。";
     /// The caller lacks a scope.
     InsufficientScope = "insufficient_scope",
         "The credential lacks a scope that this route needs.",
