@@ -2,10 +2,12 @@
 
 mod id;
 mod refresh;
+pub mod signing;
 mod state;
 mod store;
+pub mod token;
 
-pub use id::{SessionId, UserId};
+pub use id::{SessionId, TokenId, UserId};
 pub use refresh::{RefreshToken, Salt, SessionKeys};
 pub use state::{Binding, Ended, Known, Rotation, Session, SessionPolicy};
 pub use store::{Refresh, SessionStore};

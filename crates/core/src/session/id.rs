@@ -1,4 +1,4 @@
-//! The names of sessions and users: 128 random bits, written in base64url without padding.
+//! The names of sessions, users and access tokens: 128 random bits, written in base64url without padding.
 
 use std::fmt;
 
@@ -62,6 +62,10 @@ id! {
 id! {
     /// A user's id, which stays when the name changes.
     UserId
+}
+id! {
+    /// The id of one access token (`jti`). It is no secret.
+    TokenId
 }
 
 #[cfg(test)]
