@@ -1,5 +1,7 @@
 //! Token sessions: a user logs in through an app, and calls with a token that rides inside signed requests.
 
 mod id;
+pub mod password;
+pub mod totp;
 
 pub use id::{SessionId, UserId};

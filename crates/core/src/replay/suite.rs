@@ -224,7 +224,8 @@ async fn of_many_at_once_one_reserves() {
 fn an_epoch_doubts_what_is_older_than_itself() {
     let (lost, new) = (epoch(), Epoch::begin(at(1_000), true));
     let seconds = Duration::from_secs;
-    let age = |signed: Option<i64>, credential| Age { signed: signed.map(at), credential: at(credential), span: seconds(300), ahead: seconds(0) };
+    let age =
+        |signed: Option<i64>, credential| Age { signed: signed.map(at), credential: at(credential), span: seconds(300), ahead: seconds(0) };
     let ahead = |signed| Age { ahead: seconds(30), ..age(Some(signed), 0) };
     assert!(lost.doubts(age(Some(999), 0), at(1_001)));
     assert!(!lost.doubts(age(Some(1_000), 0), at(1_001)));

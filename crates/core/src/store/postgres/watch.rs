@@ -15,7 +15,8 @@ use crate::error::StoreError;
 /// How often the revision is asked for.
 const POLL: Duration = Duration::from_millis(250);
 /// Each is one row of text.
-const READ: &str = "SELECT (SELECT value::bigint FROM meta WHERE name = 'revision'), (SELECT value::bigint FROM meta WHERE name = 'session revision')";
+const READ: &str =
+    "SELECT (SELECT value::bigint FROM meta WHERE name = 'revision'), (SELECT value::bigint FROM meta WHERE name = 'session revision')";
 /// After so long without an answer, the revision is not known.
 const UNKNOWN_AFTER: Duration = Duration::from_millis(750);
 
