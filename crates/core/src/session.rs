@@ -3,5 +3,6 @@
 mod id;
 pub mod password;
 pub mod totp;
+pub mod user;
 
 pub use id::{SessionId, UserId};

@@ -13,7 +13,7 @@ mod cache;
 mod lookup;
 mod memory;
 #[cfg(feature = "postgres")]
-mod postgres;
+pub(crate) mod postgres;
 mod rewrap;
 mod row;
 mod rules;

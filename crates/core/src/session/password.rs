@@ -94,7 +94,9 @@ impl From<StoreError> for PasswordError {
 
 /// Leave to hash once. It is given back when the hashing ends, not when its caller stops waiting.
 #[derive(Debug)]
-pub struct Turn(OwnedSemaphorePermit);
+pub struct Turn {
+    _permit: OwnedSemaphorePermit,
+}
 
 /// Makes and checks hashes, a bounded number at one time. One for a process.
 #[derive(Debug)]
@@ -136,11 +138,11 @@ impl Passwords {
     /// [`PasswordError::Overloaded`].
     pub async fn turn(&self) -> Result<Turn, PasswordError> {
         if let Ok(permit) = Arc::clone(&self.running).try_acquire_owned() {
-            return Ok(Turn(permit));
+            return Ok(Turn { _permit: permit });
         }
         let _place = self.waiting.try_acquire().map_err(|_| PasswordError::Overloaded)?;
         match tokio::time::timeout(self.options.wait, Arc::clone(&self.running).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(Turn(permit)),
+            Ok(Ok(permit)) => Ok(Turn { _permit: permit }),
             Ok(Err(_)) | Err(_) => Err(PasswordError::Overloaded),
         }
     }
