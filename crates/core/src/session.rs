@@ -2,6 +2,7 @@
 
 mod id;
 pub mod password;
+pub mod throttle;
 pub mod totp;
 pub mod user;
 
