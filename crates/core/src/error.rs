@@ -28,6 +28,10 @@ pub enum StoreError {
     KeyIdExists(String),
     /// There is no credential with this key id.
     UnknownKeyId(String),
+    /// There is a user of this name already, or of one that differs by the case of letters only.
+    UserExists(String),
+    /// There is no user of this name or with this id.
+    UnknownUser(String),
     /// Another credential has the same secret or public key.
     SecretInUse,
     /// A public key was offered as a shared secret: whoever knows it could sign.
@@ -74,6 +78,8 @@ impl fmt::Display for StoreError {
             Self::UnknownApp(name) => write!(f, "there is no app {name:?}"),
             Self::KeyIdExists(id) => write!(f, "there is a credential with the key id {id:?} already; choose another key id"),
             Self::UnknownKeyId(id) => write!(f, "there is no credential with the key id {id:?}"),
+            Self::UserExists(name) => write!(f, "there is a user {name:?} already, in this or another case; choose another name"),
+            Self::UnknownUser(name) => write!(f, "there is no user {name:?}"),
             Self::SecretInUse => f.write_str("another credential has the same secret or public key; make a new one"),
             Self::PublicKeyAsSecret => f.write_str("a public key cannot be a shared secret; register it as a public key"),
             Self::File { path, fault, mend } => write!(f, "{}: {fault}; {mend}", path.display()),

@@ -1,11 +1,16 @@
 //! Token sessions: a user logs in through an app, and calls with a token that rides inside signed requests.
 
+pub mod authenticate;
 mod id;
+pub mod password;
 mod refresh;
 pub mod signing;
 mod state;
 mod store;
+pub mod throttle;
 pub mod token;
+pub mod totp;
+pub mod user;
 
 pub use id::{SessionId, TokenId, UserId};
 pub use refresh::{RefreshToken, Salt, SessionKeys};

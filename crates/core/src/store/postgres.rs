@@ -88,6 +88,12 @@ impl PostgresStore {
         &self.kept.session
     }
 
+    /// The key under which everything is sealed.
+    #[cfg(feature = "sessions")]
+    pub(crate) fn master_key(&self) -> &MasterKey {
+        &self.key
+    }
+
     /// Seals everything under another master key, all or nothing. From then on the database opens under that one only.
     ///
     /// # Errors

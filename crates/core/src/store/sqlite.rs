@@ -45,8 +45,9 @@ const SCHEMA: &[&str] = &[
     CREATE TABLE users (
         id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, display_name TEXT, status TEXT NOT NULL, scopes TEXT NOT NULL, roles TEXT NOT NULL,
         password TEXT, password_changed INTEGER, totp BLOB, totp_step INTEGER NOT NULL DEFAULT 0, epoch INTEGER NOT NULL DEFAULT 0,
-        created INTEGER NOT NULL
+        created INTEGER NOT NULL, external TEXT UNIQUE
     ) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX users_look_alike ON users (lower(name));
     CREATE TABLE sessions (
         sid BLOB PRIMARY KEY, user_id TEXT NOT NULL REFERENCES users (id), app TEXT NOT NULL, salt BLOB NOT NULL,
         created INTEGER NOT NULL, authenticated INTEGER NOT NULL, last_seen INTEGER NOT NULL, idle_ends INTEGER NOT NULL, ends INTEGER NOT NULL,

@@ -2,8 +2,9 @@ INSERT INTO meta VALUES ('session revision', '0');
 CREATE TABLE users (
     id text PRIMARY KEY, name text NOT NULL UNIQUE, display_name text, status text NOT NULL, scopes text NOT NULL, roles text NOT NULL,
     password text, password_changed bigint, totp bytea, totp_step bigint NOT NULL DEFAULT 0, epoch bigint NOT NULL DEFAULT 0,
-    created bigint NOT NULL
+    created bigint NOT NULL, external text UNIQUE
 );
+CREATE UNIQUE INDEX users_look_alike ON users (lower(name));
 CREATE TABLE sessions (
     sid bytea PRIMARY KEY, user_id text NOT NULL REFERENCES users (id), app text NOT NULL, salt bytea NOT NULL,
     created bigint NOT NULL, authenticated bigint NOT NULL, last_seen bigint NOT NULL, idle_ends bigint NOT NULL, ends bigint NOT NULL,
