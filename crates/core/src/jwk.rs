@@ -45,6 +45,22 @@ pub fn public_key(text: &str) -> Result<KeyPair, StoreError> {
     })
 }
 
+/// The thumbprint of an Ed25519 or P-256 key (RFC 7638, with SHA-256); of no other kind.
+#[cfg(feature = "sessions")]
+pub(crate) fn thumbprint(key: &KeyPair) -> Option<String> {
+    let der = key.public_der();
+    let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    // The members in the order of their names, without spaces.
+    let members = if let Some(point) = der.strip_prefix(&info(&[&EC_PUBLIC_KEY[..], &P_256].concat(), &[UNCOMPRESSED; 65])[..27]) {
+        let (x, y) = point.split_first_chunk::<32>()?;
+        format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, text(x), text(y))
+    } else {
+        let x = der.strip_prefix(&info(&ED25519, &[0; 32])[..12])?;
+        format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, text(x))
+    };
+    Some(text(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, members.as_bytes()).as_ref()))
+}
+
 impl Jwk {
     /// The key as SubjectPublicKeyInfo (RFC 5280, section 4.1.2.7).
     fn der(&self) -> Result<Vec<u8>, StoreError> {

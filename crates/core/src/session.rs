@@ -4,6 +4,7 @@ pub mod authenticate;
 mod id;
 pub mod password;
 mod refresh;
+mod service;
 pub mod signing;
 mod state;
 mod store;
@@ -14,5 +15,9 @@ pub mod user;
 
 pub use id::{SessionId, TokenId, UserId};
 pub use refresh::{RefreshToken, Salt, SessionKeys};
+pub use service::{
+    Caller, Grant, Parties, RefreshFault, SessionCredentials, SessionFault, SessionStores, Sessions, UserSession, Wanted, client_key_id,
+    session_key_id,
+};
 pub use state::{Binding, Ended, Known, Rotation, Session, SessionPolicy};
 pub use store::{Refresh, SessionStore};

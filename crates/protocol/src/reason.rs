@@ -142,6 +142,58 @@ reasons! {
     StoreRecovering = "store_recovering",
         "The server lost its memory of past requests and refuses what it may have accepted before. Wait a little and sign anew.",
         "服务器丢失了重放记录，可能已被接受过的请求暂不受理，请稍候并重新签名。";
+    /// A route needs a user, and the request has no access token.
+    TokenMissing = "token_missing",
+        "This route needs a user. Log in, and send the access token in the header that the login's answer names.",
+        "此路由需要用户身份，请先登录，并在登录响应所指明的请求头中发送访问令牌。";
+    /// An access token came, and the signature does not cover it.
+    TokenNotSigned = "token_not_signed",
+        "The access token must be among the signed headers, and come once.",
+        "访问令牌必须包含在签名的请求头中，且只能出现一次。";
+    /// What came is not written as an access token is.
+    TokenMalformed = "token_malformed",
+        "The access token is misshapen. Send it exactly as the login gave it.",
+        "访问令牌格式有误，请原样发送登录时得到的令牌。";
+    /// The access token's signature does not hold, or it is meant for somebody else.
+    TokenInvalid = "token_invalid",
+        "The access token was not made here. Log in again.",
+        "访问令牌不是由此服务器签发的，请重新登录。";
+    /// The access token was good, and is over.
+    TokenExpired = "token_expired",
+        "The access token is over. Refresh it once, and sign the request anew.",
+        "访问令牌已过期，请刷新一次，并重新签名请求。";
+    /// The access token is good later: the clocks differ.
+    TokenNotYetValid = "token_not_yet_valid",
+        "The access token is not valid yet. Check the clocks.",
+        "访问令牌尚未生效，请检查时钟。";
+    /// Another key signed than the one that the session is bound to.
+    TokenBindingMismatch = "token_binding_mismatch",
+        "The access token belongs to another app or key. Sign with the key of the login.",
+        "访问令牌属于其他应用或密钥，请使用登录时的密钥签名。";
+    /// The session has ended: by a logout, an operator, or a refresh token that was used twice.
+    SessionRevoked = "session_revoked",
+        "The session has ended. Log in again.",
+        "会话已结束，请重新登录。";
+    /// The session's time is over.
+    SessionExpired = "session_expired",
+        "The session is over. Log in again.",
+        "会话已过期，请重新登录。";
+    /// The login is longer ago than this route accepts.
+    LoginTooOld = "insufficient_user_authentication",
+        "This route needs a login that is more recent. Log in again.",
+        "此路由要求较新的登录，请重新登录。";
+    /// A login was refused. A peer learns no more than that.
+    InvalidCredentials = "invalid_credentials",
+        "The name, the password or the code is wrong, or this user may not log in now.",
+        "用户名、密码或验证码有误，或该用户目前不能登录。";
+    /// A refresh token gives nothing. A peer learns no more than that.
+    InvalidGrant = "invalid_grant",
+        "The refresh token gives nothing any more. Log in again.",
+        "刷新令牌已失效，请重新登录。";
+    /// A request to the session API is not as it must be.
+    InvalidRequest = "invalid_request",
+        "The body is not what this endpoint takes. Compare its members with the documentation.",
+        "请求体不符合此接口的要求，请对照文档检查各字段。";
     /// The caller lacks a scope.
     InsufficientScope = "insufficient_scope",
         "The credential lacks a scope that this route needs.",

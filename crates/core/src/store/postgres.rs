@@ -133,12 +133,6 @@ impl PostgresStore {
         Box::pin(std::future::ready(seen))
     }
 
-    /// The key under which rows are sealed.
-    #[cfg(feature = "sessions")]
-    pub(crate) fn master_key(&self) -> &MasterKey {
-        &self.key
-    }
-
     /// A connection of the pool, made beside the callers so that it outlives them.
     pub(crate) async fn client(&self) -> Result<Object, StoreError> {
         let pool = self.pool.clone();

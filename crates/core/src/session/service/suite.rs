@@ -1,0 +1,282 @@
+//! Sessions end to end over a real store: each binding, each way in which a token gives nothing.
+
+mod model;
+
+use std::path::Path;
+
+use countersign_protocol::Reason;
+
+use super::*;
+use crate::app::{App, Status};
+use crate::master_key::MasterKey;
+use crate::session::signing::{RotationPolicy, rotate};
+use crate::session::user::{NewUser, UserStatus};
+use crate::session::{SessionCredentials, client_key_id};
+use crate::store::{CredentialStore, LookupKey, MemoryStore, SqliteStore};
+
+const NOW: i64 = 1_739_437_548;
+/// An Ed25519 key of RFC 8037, appendix A.2, whose thumbprint is in appendix A.3.
+const CLIENT_JWK: &str = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+const CLIENT_THUMBPRINT: &str = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_seconds(seconds).unwrap()
+}
+
+pub(super) fn parties() -> Parties {
+    Parties { issuer: "https://api.example.com".to_owned(), audience: "api".to_owned() }
+}
+
+fn caller<'a>(app: &'a str, key_id: &'a str) -> Caller<'a> {
+    Caller { app, key_id, address: "192.0.2.1".parse().ok(), agent: Some("test/1\n\u{7}") }
+}
+
+pub(super) fn open(folder: &Path) -> SqliteStore {
+    let key = Arc::new(MasterKey::open_or_create(&folder.join("master.key")).unwrap());
+    SqliteStore::open(&folder.join("store.db"), key).unwrap()
+}
+
+struct Site {
+    store: Arc<SqliteStore>,
+    sessions: Sessions,
+    user: User,
+    _folder: tempfile::TempDir,
+}
+
+impl Site {
+    /// A user `ada`, who has two scopes, and a key that signs.
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(open(folder.path()));
+        let new =
+            NewUser { scopes: vec!["orders".to_owned(), "admin".to_owned()], roles: vec!["clerk".to_owned()], ..NewUser::new("ada", None) };
+        let user = store.add_user(new, at(NOW)).await.unwrap();
+        let policy = SessionPolicy::default();
+        rotate(&*store, at(NOW - 1_000), &RotationPolicy::new(policy.access, policy.skew)).await.unwrap();
+        let sessions = Sessions::new(Arc::clone(&store), parties(), policy);
+        Self { store, sessions, user, _folder: folder }
+    }
+
+    async fn login(&self, binding: Binding) -> Grant {
+        let who = Authenticated { user: self.user.clone(), methods: vec!["pwd"], external: false };
+        self.sessions.begin(&who, Wanted { scopes: None, binding }, &caller("shop", "k"), at(NOW)).await.unwrap()
+    }
+
+    async fn check(&self, grant: &Grant, caller: &Caller<'_>, now: i64) -> Result<UserSession, SessionFault> {
+        self.sessions.check(text(&grant.access_token), caller, at(now)).await
+    }
+
+    async fn refresh(&self, grant: &Grant, caller: &Caller<'_>, now: i64) -> Result<Grant, SessionFault> {
+        self.sessions.refresh(grant.refresh_token.expose(), None, caller, at(now)).await
+    }
+}
+
+fn text(secret: &Secret) -> &str {
+    std::str::from_utf8(secret.expose()).unwrap()
+}
+
+fn reason<T: fmt::Debug>(result: Result<T, SessionFault>) -> Reason {
+    result.unwrap_err().refusal().reason()
+}
+
+fn client() -> Binding {
+    Binding::Client(jwk::public_key(CLIENT_JWK).unwrap().public_der().to_vec())
+}
+
+#[tokio::test]
+async fn a_token_says_who_the_user_is_and_is_refused_to_other_apps() {
+    let site = Site::new().await;
+    let grant = site.login(Binding::App).await;
+    let found = site.check(&grant, &caller("shop", "another-key"), NOW + 1).await.unwrap();
+    let token = &found.token;
+    assert_eq!((token.sub, token.u.name.as_str(), token.scope.as_str()), (site.user.id, "ada", "orders admin"));
+    assert_eq!((token.u.roles.join(","), token.amr.join(","), token.cnf.clone()), ("clerk".to_owned(), "pwd".to_owned(), None));
+    assert_eq!(found.session.agent.as_deref(), Some("test/1"));
+    assert_eq!(reason(site.check(&grant, &caller("other", "k"), NOW + 1).await), Reason::TokenBindingMismatch);
+    assert!(grant.request_key.is_none());
+}
+
+#[tokio::test]
+async fn a_token_lives_as_long_as_it_says() {
+    let site = Site::new().await;
+    let grant = site.login(Binding::App).await;
+    let ends = grant.access_ends.seconds();
+    assert!((NOW + 570..=NOW + 600).contains(&ends), "{ends}");
+    let shop = caller("shop", "k");
+    assert!(site.check(&grant, &shop, ends - 1).await.is_ok());
+    assert_eq!(reason(site.check(&grant, &shop, ends + 31).await), Reason::TokenExpired);
+    assert_eq!(reason(site.check(&grant, &shop, NOW - 31).await), Reason::TokenNotYetValid);
+}
+
+#[tokio::test]
+async fn a_session_key_signs_for_its_session_only() {
+    let site = Site::new().await;
+    let (one, other) = (site.login(Binding::Session).await, site.login(Binding::Session).await);
+    let (key_id, _) = one.request_key.clone().unwrap();
+    let (other_id, _) = other.request_key.clone().unwrap();
+    assert!(site.check(&one, &caller("shop", &key_id), NOW + 1).await.is_ok());
+    for key_id in ["k", other_id.as_str(), &client_key_id(one.session.sid)] {
+        assert_eq!(reason(site.check(&one, &caller("shop", key_id), NOW + 1).await), Reason::TokenBindingMismatch, "{key_id}");
+        assert_eq!(reason(site.refresh(&one, &caller("shop", key_id), NOW + 1).await), Reason::InvalidGrant, "{key_id}");
+    }
+    // A token that rides on the app's own key is not one for the key of another session.
+    let plain = site.login(Binding::App).await;
+    assert_eq!(reason(site.check(&plain, &caller("shop", &key_id), NOW + 1).await), Reason::TokenBindingMismatch);
+    assert_eq!(site.refresh(&one, &caller("shop", &key_id), NOW + 1).await.unwrap().session.generation, 1);
+}
+
+#[tokio::test]
+async fn a_token_of_the_callers_own_key_names_its_thumbprint() {
+    let site = Site::new().await;
+    let grant = site.login(client()).await;
+    let key_id = client_key_id(grant.session.sid);
+    let found = site.check(&grant, &caller("shop", &key_id), NOW + 1).await.unwrap();
+    assert_eq!(found.token.cnf, Some(Confirmation::Jkt(CLIENT_THUMBPRINT.to_owned())));
+    for key_id in ["k", &session_key_id(grant.session.sid)] {
+        assert_eq!(reason(site.check(&grant, &caller("shop", key_id), NOW + 1).await), Reason::TokenBindingMismatch);
+    }
+}
+
+#[tokio::test]
+async fn a_p256_key_has_its_thumbprint_too() {
+    // By hashlib over the members as RFC 7638 orders them, of the key of RFC 7517, appendix A.1.
+    let key = jwk::public_key(
+        r#"{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}"#,
+    );
+    assert_eq!(jwk::thumbprint(&key.unwrap()).unwrap(), "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s");
+}
+
+#[tokio::test]
+async fn the_keys_of_sessions_are_found_like_credentials() {
+    let site = Site::new().await;
+    let apps = MemoryStore::new().unwrap();
+    apps.add_app(App::new("shop", at(NOW))).await.unwrap();
+    let grants = [site.login(Binding::App).await, site.login(Binding::Session).await, site.login(client()).await];
+    let sessions = Arc::new(Sessions::new(Arc::clone(&site.store), parties(), SessionPolicy::default()));
+    let store = SessionCredentials::new(Arc::new(apps), sessions, vec!["hmac-sha256".to_owned()]);
+    let find = async |id: String| store.find(&LookupKey::KeyId(id)).await.unwrap();
+    for (n, grant) in grants.iter().enumerate() {
+        let (session, client) = (find(session_key_id(grant.session.sid)).await, find(client_key_id(grant.session.sid)).await);
+        assert_eq!((session.is_some(), client.is_some()), (n == 1, n == 2));
+    }
+    let (key_id, secret) = grants[1].request_key.clone().unwrap();
+    let found = find(key_id).await.unwrap();
+    assert_eq!((found.app.name.as_str(), found.stored.terms.status), ("shop", Status::Active));
+    assert!(matches!(found.stored.credential.material(), countersign_protocol::KeyMaterial::Hmac(found) if *found == secret));
+    assert!(find("sk_unknown".to_owned()).await.is_none());
+    assert!(find(session_key_id(SessionId::from_bytes([0; 16]))).await.is_none());
+}
+
+#[tokio::test]
+async fn what_ends_a_session_is_seen_by_the_next_request() {
+    let site = Site::new().await;
+    let shop = caller("shop", "k");
+    let grant = site.login(Binding::App).await;
+    assert!(site.sessions.end(grant.session.sid, Ended::Logout, at(NOW + 1)).await.unwrap());
+    assert_eq!(reason(site.check(&grant, &shop, NOW + 1).await), Reason::SessionRevoked);
+    assert_eq!(reason(site.refresh(&grant, &shop, NOW + 1).await), Reason::InvalidGrant);
+    assert_eq!(site.sessions.of_ended(text(&grant.access_token), &shop, at(NOW + 9_000)).await, Ok(grant.session.sid));
+
+    let grant = site.login(Binding::App).await;
+    site.store.raise_epoch(site.user.id).await.unwrap();
+    assert_eq!(reason(site.check(&grant, &shop, NOW + 1).await), Reason::SessionRevoked);
+    assert_eq!(reason(site.refresh(&grant, &shop, NOW + 1).await), Reason::InvalidGrant);
+
+    let site = Site::new().await;
+    let grant = site.login(Binding::App).await;
+    site.store.set_user_status(site.user.id, UserStatus::Disabled).await.unwrap();
+    assert_eq!(reason(site.check(&grant, &shop, NOW + 1).await), Reason::SessionRevoked);
+}
+
+#[tokio::test]
+async fn a_refresh_gives_what_the_user_may_still_do() {
+    let site = Site::new().await;
+    let shop = caller("shop", "k");
+    let grant = site.login(Binding::App).await;
+    let wanted = ["orders".to_owned(), "root".to_owned()];
+    let narrow = site.sessions.refresh(grant.refresh_token.expose(), Some(&wanted), &shop, at(NOW + 1)).await.unwrap();
+    assert_eq!(narrow.scopes, ["orders"], "it may only become less");
+    site.store.set_rights(site.user.id, vec!["admin".to_owned(), "new".to_owned()], Vec::new()).await.unwrap();
+    let later = site.refresh(&narrow, &shop, NOW + 2).await.unwrap();
+    assert_eq!(later.scopes, ["admin"]);
+    // The token from before is good until its end: a refresh does not end what is under way.
+    assert!(site.check(&narrow, &shop, NOW + 3).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_old_refresh_token_ends_its_session_and_no_other() {
+    let site = Site::new().await;
+    let shop = caller("shop", "k");
+    let (stolen, other) = (site.login(Binding::App).await, site.login(Binding::App).await);
+    let next = site.refresh(&stolen, &shop, NOW + 1).await.unwrap();
+    site.check(&next, &shop, NOW + 2).await.unwrap();
+    assert_eq!(site.refresh(&stolen, &shop, NOW + 31).await.unwrap().session.generation, 1, "within the grace");
+    let fault = site.refresh(&stolen, &shop, NOW + 32).await.unwrap_err();
+    assert_eq!(fault, SessionFault::Refresh(RefreshFault::Reused, Some(stolen.session.sid)));
+    assert_eq!(reason(site.check(&next, &shop, NOW + 33).await), Reason::SessionRevoked);
+    assert_eq!(reason(site.refresh(&next, &shop, NOW + 33).await), Reason::InvalidGrant);
+    assert!(site.check(&other, &shop, NOW + 33).await.is_ok());
+}
+
+#[tokio::test]
+async fn garbage_cannot_hurt() {
+    let site = Site::new().await;
+    let shop = caller("shop", "k");
+    let grant = site.login(Binding::App).await;
+    let before = site.store.session(grant.session.sid).await.unwrap();
+    let forged = SessionKeys::new(Secret::from("guess")).refresh_token(grant.session.sid, &grant.session.salt, 7).unwrap();
+    for (token, fault) in [
+        (forged.expose(), RefreshFault::Forged),
+        (grant.access_token.expose(), RefreshFault::Malformed),
+        (&b""[..], RefreshFault::Malformed),
+    ] {
+        let SessionFault::Refresh(found, _) = site.sessions.refresh(token, None, &shop, at(NOW + 1)).await.unwrap_err() else { panic!() };
+        assert_eq!(found, fault);
+    }
+    let by_other = site.refresh(&grant, &caller("other", "k"), NOW + 1).await.unwrap_err();
+    assert_eq!(by_other, SessionFault::Refresh(RefreshFault::Binding, Some(grant.session.sid)));
+    assert_eq!(reason(site.sessions.check(text(&grant.refresh_token), &shop, at(NOW + 1)).await), Reason::TokenMalformed);
+    assert_eq!(site.store.session(grant.session.sid).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_session_is_refreshed_no_faster_than_it_may() {
+    let site = Site::new().await;
+    let shop = caller("shop", "k");
+    let mut grant = site.login(Binding::App).await;
+    let mut done = 0;
+    let refused = loop {
+        match site.refresh(&grant, &shop, NOW + 1).await {
+            Ok(next) => grant = next,
+            Err(fault) => break fault,
+        }
+        done += 1;
+    };
+    assert_eq!((refused, done), (SessionFault::TooManyRefreshes, 10));
+    assert!(site.refresh(&grant, &shop, NOW + 3).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_user_has_so_many_sessions_and_the_one_that_was_idle_longest_ends() {
+    let site = Site::new().await;
+    let first = site.login(Binding::App).await;
+    for _ in 0..19 {
+        site.login(Binding::App).await;
+    }
+    let shop = caller("shop", "k");
+    let first = site.refresh(&first, &shop, NOW + 5).await.unwrap();
+    site.login(Binding::App).await;
+    assert!(site.check(&first, &shop, NOW + 6).await.is_ok());
+    assert_eq!(site.store.sessions_of(site.user.id, at(NOW + 6)).await.unwrap().len(), 20);
+}
+
+#[tokio::test]
+async fn no_token_or_key_is_shown() {
+    let site = Site::new().await;
+    let grant = site.login(Binding::Session).await;
+    let shown = format!("{grant:?} {:?}", site.sessions);
+    let (_, key) = grant.request_key.as_ref().unwrap();
+    for secret in [&grant.access_token, &grant.refresh_token, key] {
+        assert!(!shown.contains(text(secret)));
+    }
+}
