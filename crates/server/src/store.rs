@@ -115,7 +115,8 @@ impl Stores {
                 .push("store: apps are shared and replay entries are not: another gateway would accept what this one has seen".to_owned());
         }
         if self.replay == Replay::Memory {
-            warnings.push("store: replay entries are in memory: after each start, what may have been signed before it is refused".to_owned());
+            warnings
+                .push("store: replay entries are in memory: after each start, what may have been signed before it is refused".to_owned());
         }
         warnings
     }
