@@ -33,6 +33,8 @@ mod report;
 pub mod response;
 pub mod route;
 mod service;
+#[cfg(feature = "sessions")]
+pub mod session;
 pub mod store;
 mod strip;
 pub mod tls;

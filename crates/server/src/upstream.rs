@@ -1,12 +1,12 @@
 //! Sending an admitted request to a server of its upstream, over connections of this worker, or to the echo in process.
 
 mod answer;
-mod connect;
+pub(crate) mod connect;
 mod connections;
 pub(crate) mod definition;
 mod health;
 pub(crate) mod outgoing;
-mod server;
+pub(crate) mod server;
 mod servers;
 pub(crate) mod tls;
 pub(crate) mod tunnel;

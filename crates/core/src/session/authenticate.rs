@@ -186,7 +186,7 @@ impl PasswordAuthenticator {
         let login = if is_user_name(attempt.username) { self.users.login(attempt.username).await? } else { None };
         let hash = login.as_ref().and_then(|login| login.password.as_ref());
         // Whatever is known by now, one hash is computed, and nothing is decided before it.
-        let is_right = self.passwords.check(turn, attempt.password, hash).await.map_err(unavailable)?;
+        let is_right = self.passwords.check(turn, attempt.password, hash).await.map_err(|error| unavailable(&error))?;
         match permitted(may_guess, login.as_ref(), is_right) {
             Ok(login) => self.second_factor(attempt, login).await,
             Err(reason) => Ok(Outcome::Rejected(Rejected::new(reason, login.as_ref().map(|login| login.user.id)))),
@@ -239,7 +239,7 @@ fn permitted(may_guess: bool, login: Option<&Login>, is_right: bool) -> Result<&
     }
 }
 
-fn unavailable(error: PasswordError) -> StoreError {
+fn unavailable(error: &PasswordError) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }
 

@@ -14,6 +14,8 @@ mod http2;
 mod http2_upstream;
 mod identity;
 mod lifecycle;
+#[cfg(feature = "sessions")]
+mod login_service;
 mod overload;
 mod pki;
 mod proxies;

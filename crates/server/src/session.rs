@@ -1,0 +1,3 @@
+//! Logins of users over HTTP.
+
+pub mod callback;
