@@ -10,6 +10,7 @@ import sys
 
 sys.dont_write_bytecode = True
 
+import access_tokens
 import aliyun_xca
 import aws4auth_sigv4
 import awscrt_sigv4
@@ -86,16 +87,18 @@ def main():
     args = parser.parse_args()
     common.offline()
     different = False
-    for dialect, plan in dialects().items():
-        text = record(dialect, *plan)
+    made = {f"{dialect}.yaml": record(dialect, *plan) for dialect, plan in dialects().items()}
+    made.update(access_tokens.files())
+    for name, text in made.items():
         if args.check:
-            stored = HERE.parent / f"{dialect}.yaml"
+            stored = HERE.parent / name
             old = stored.read_text(encoding="utf-8") if stored.exists() else ""
             lines = list(difflib.unified_diff(old.splitlines(), text.splitlines(), str(stored), "recorded now", lineterm=""))
             print(*lines, sep="\n", end="\n" if lines else "")
             different |= bool(lines)
         else:
-            (args.out / f"{dialect}.yaml").write_text(text, encoding="utf-8")
+            (args.out / name).parent.mkdir(exist_ok=True)
+            (args.out / name).write_text(text, encoding="utf-8")
     return 1 if different else 0
 
 
