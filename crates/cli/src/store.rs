@@ -10,7 +10,7 @@ use countersign_core::clock::SystemClock;
 use countersign_core::master_key::MasterKey;
 use countersign_core::store::CredentialStore;
 use countersign_server::config::Config;
-use countersign_server::store::{Credentials, StoreFiles, Stores};
+use countersign_server::store::{Credentials, Stores};
 
 use crate::args::StoreArgs;
 use crate::failure::Failure;

@@ -28,12 +28,15 @@ mod admitted;
 mod audited;
 mod denial;
 mod once;
+mod user;
 
 use admitted::Reservation;
 pub use admitted::{Admitted, BodyProof};
 use denial::About;
 pub use denial::{ClockNote, Denial};
 use once::{Acceptance, Once, ReplayKeys};
+use user::Carried;
+pub use user::{SignedIn, TokenJudge, TokenSent, UserRule};
 
 /// The most credentials that a route without key ids may try.
 pub const MOST_KEYS: usize = 16;
@@ -57,6 +60,8 @@ pub struct RouteRules {
     pub keys: RouteKeys,
     /// The scopes that an app needs.
     pub scopes: Vec<String>,
+    /// What is asked of a user's session; absent: the route has no users, and an access token is a header like others.
+    pub user: Option<UserRule>,
 }
 
 impl RouteRules {
@@ -72,18 +77,34 @@ impl RouteRules {
             body_limit: 8 << 20,
             keys: RouteKeys::ByClaim,
             scopes: Vec::new(),
+            user: None,
         }
     }
 }
 
 /// Which credentials a route tries.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum RouteKeys {
     /// The one that the message names, by key id or by the secret itself.
     ByClaim,
     /// These, by key id, at most [`MOST_KEYS`]: for webhooks, which name none.
     Fixed(Vec<String>),
+    /// These, as they stand here, at most [`MOST_KEYS`]: for a caller who signs with the key that it brings.
+    Given(Vec<Arc<Registered>>),
 }
+
+impl PartialEq for RouteKeys {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::ByClaim, Self::ByClaim) => true,
+            (Self::Fixed(own), Self::Fixed(others)) => own == others,
+            (Self::Given(own), Self::Given(others)) => own.len() == others.len() && own.iter().zip(others).all(|(a, b)| Arc::ptr_eq(a, b)),
+            _ => false,
+        }
+    }
+}
+
+impl Eq for RouteKeys {}
 
 /// Runs admissions over one credential store and one replay guard.
 #[derive(Clone)]
@@ -96,6 +117,7 @@ pub struct Admission {
     /// The family of each dialect that a credential may be bound to.
     families: BTreeMap<String, String>,
     audit: Option<Audit>,
+    tokens: Option<Arc<dyn TokenJudge>>,
 }
 
 /// The first step's result.
@@ -136,6 +158,7 @@ struct Caller<'m> {
     peer: Option<IpAddr>,
     holder: Arc<Registered>,
     acceptance: Acceptance,
+    carried: Carried,
     about: About,
 }
 
@@ -145,7 +168,7 @@ impl Admission {
     #[must_use]
     pub fn new(store: Arc<dyn CredentialStore>, guard: Arc<dyn ReplayGuard>, clock: Arc<dyn Clock>, replay_key: &Secret) -> Self {
         let limiter = Arc::new(MemoryLimiter::new());
-        Self { store, guard, clock, limiter, keys: ReplayKeys::new(replay_key), families: BTreeMap::new(), audit: None }
+        Self { store, guard, clock, limiter, keys: ReplayKeys::new(replay_key), families: BTreeMap::new(), audit: None, tokens: None }
     }
 
     /// The same, knowing which dialects are versions of each other also where a route does not accept them.
@@ -159,6 +182,13 @@ impl Admission {
     #[must_use]
     pub fn limited_by(mut self, limiter: Arc<dyn RateLimiter>) -> Self {
         self.limiter = limiter;
+        self
+    }
+
+    /// The same, with users: whose access tokens this one judges.
+    #[must_use]
+    pub fn with_users(mut self, tokens: Arc<dyn TokenJudge>) -> Self {
+        self.tokens = Some(tokens);
         self
     }
 
@@ -238,6 +268,7 @@ impl Admission {
         let Begun { rules, message, dialect, body, now, .. } = begun;
         let method = message.request_line().map_or("", |line| line.method);
         let acceptance = Acceptance::of(begun.fresh.claim(), rules, now);
+        let carried = Carried::of(message, rules.user.as_ref());
         let mut about = begun.about.clone();
         about.asked_by(&found, &begun.fresh);
         let verified = prove(begun, &found).map_err(|refusal| Denial::new(refusal, &about))?;
@@ -248,7 +279,7 @@ impl Admission {
         about.call = self.call(rules, &holder, &verified);
         self.standing(&holder, dialect, rules, now).map_err(|refusal| Denial::new(refusal, &about))?;
         let sound = verified.require(&rules.policy).map_err(|refusal| Denial::new(refusal, &about))?;
-        Ok(Authentic { body, sound, caller: Caller { rules, method, peer: None, holder, acceptance, about } })
+        Ok(Authentic { body, sound, caller: Caller { rules, method, peer: None, holder, acceptance, carried, about } })
     }
 
     /// Steps 7 and 8 for a request with its body: the digest, then the replay guard, then scopes, addresses and limits.
@@ -302,10 +333,17 @@ impl Admission {
         let once = Once::of(verified, method, holder, mode, &self.keys);
         let now = self.clock.now();
         let reservation = self.reserve(&once, caller, now).await?;
-        let admitted = Admitted::new(verified, proof, holder, once.mode, reservation);
-        if let Err(refusal) = self.allow(caller, now).await {
-            admitted.release().await;
-            return Err(Denial::new(refusal, about));
+        let mut admitted = Admitted::new(verified, proof, holder, once.mode, reservation);
+        let allowed = match self.user(caller, verified, now).await {
+            Ok(user) => self.allow(caller, user.as_ref(), now).await.map(|()| user),
+            Err(refusal) => Err(refusal),
+        };
+        match allowed {
+            Ok(user) => admitted.user = user,
+            Err(refusal) => {
+                admitted.release().await;
+                return Err(Denial::new(refusal, about));
+            }
         }
         if holder.due(now) {
             self.store.touch(holder.stored.credential.key_id(), verified.dialect().id(), now);
@@ -313,8 +351,28 @@ impl Admission {
         self.recorded(admitted, proof, about).await
     }
 
+    /// Step 8, first part: the user of a token that came with the request. A broken token is never nobody.
+    async fn user(&self, caller: &Caller<'_>, verified: &Verified, now: Timestamp) -> Result<Option<SignedIn>, Refusal> {
+        let (key_id, missing) = (verified.key_id(), |detail: &'static str| Err(Refusal::new(Reason::TokenMissing, detail)));
+        let rule = caller.rules.user.as_ref();
+        let token = rule.map(|rule| caller.carried.signed(rule, verified)).transpose()?.flatten();
+        let Some(token) = token else {
+            return match &self.tokens {
+                _ if rule.is_some_and(|rule| rule.is_required) => missing("the route needs a user"),
+                Some(tokens) if tokens.is_of_a_session(key_id) => missing("the key of a session signs with its token only"),
+                _ => Ok(None),
+            };
+        };
+        let tokens = self.tokens.as_ref().ok_or_else(|| Refusal::new(Reason::Internal, "nobody judges access tokens here"))?;
+        let sent = TokenSent { token, app: &caller.holder.app.name, key_id, peer: caller.peer, now };
+        tokens.judge(sent).await.map_err(|error| unavailable(&error))?.map(Some)
+    }
+
     /// Step 8: scopes, addresses, and the app's own limit.
-    async fn allow(&self, caller: &Caller<'_>, now: Timestamp) -> Result<(), Refusal> {
+    async fn allow(&self, caller: &Caller<'_>, user: Option<&SignedIn>, now: Timestamp) -> Result<(), Refusal> {
+        if let (Some(rule), Some(user)) = (&caller.rules.user, user) {
+            rule.allows(user, now)?;
+        }
         let app = &caller.holder.app;
         if let Some(scope) = caller.rules.scopes.iter().find(|scope| !app.scopes.contains(scope)) {
             return Err(Refusal::new(Reason::InsufficientScope, format!("the app lacks {scope:?}")));
@@ -342,6 +400,11 @@ impl Admission {
 
     /// Step 4. What is asked of the store does not depend on what it answers.
     async fn look_up(&self, begun: &Begun<'_>) -> Result<Vec<Arc<Registered>>, StoreError> {
+        if let RouteKeys::Given(given) = &begun.rules.keys {
+            let named = begun.fresh.claim().key_id();
+            let meant = |key: &&Arc<Registered>| named.is_none_or(|named| named == key.stored.credential.key_id());
+            return Ok(begun.usable(given.iter().take(MOST_KEYS).filter(meant).cloned().collect()));
+        }
         let mut found = Vec::new();
         for key in self.wanted(begun) {
             found.extend(self.store.find(&key).await?);
@@ -354,7 +417,7 @@ impl Admission {
             (RouteKeys::Fixed(ids), _) => ids.iter().take(MOST_KEYS).cloned().map(LookupKey::KeyId).collect(),
             (RouteKeys::ByClaim, KeyLookup::ById(id)) => vec![LookupKey::KeyId(id.to_owned())],
             (RouteKeys::ByClaim, KeyLookup::BySecret(secret)) => vec![LookupKey::SecretIndex(self.store.secret_index(secret))],
-            (RouteKeys::ByClaim, _) => Vec::new(),
+            (RouteKeys::ByClaim | RouteKeys::Given(_), _) => Vec::new(),
         }
     }
 

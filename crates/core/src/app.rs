@@ -221,6 +221,13 @@ impl Registered {
         Self { app, stored, touched }
     }
 
+    /// A credential that a caller brings itself: nothing of it is stored.
+    #[must_use]
+    pub fn brought(app: App, credential: NewCredential, now: Timestamp) -> Self {
+        let stored = credential.stored(&app.name, now);
+        Self::new(app, StoredCredential { last_used: Some(now), ..stored })
+    }
+
     /// Whether a use at this time is to be written down; true at most once a minute, for one caller.
     pub(crate) fn due(&self, now: Timestamp) -> bool {
         let before = self.touched.load(Ordering::Relaxed);

@@ -235,6 +235,16 @@ impl Dialect {
         self.0.plan.expires.as_ref().map(|e| e.max)
     }
 
+    /// Whether a request can sign a header of this name: the dialect signs it, or a caller lists what it signs. If so, a signed header that is taken off on the
+    /// way breaks the signature.
+    #[must_use]
+    pub fn can_sign_header(&self, name: &str) -> bool {
+        let plan = self.plan();
+        let listed = || plan.carry.iter().any(|entry| entry.holds(Claimed::SignedHeaders));
+        let signed = || plan.headers.sign.iter().any(|pattern| pattern.matches(name));
+        plan.able.contains(&Part::Header(name.to_ascii_lowercase())) || plan.signs_list && (signed() || listed())
+    }
+
     /// How long a nonce is remembered in a dialect without time.
     #[must_use]
     pub fn nonce_keep(&self) -> Option<std::time::Duration> {

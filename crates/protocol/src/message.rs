@@ -364,7 +364,7 @@ impl<'a> dyn MessageView + 'a {
     }
 
     /// Every value under this name, without the blanks around it.
-    pub(crate) fn values<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s [u8]> {
+    pub fn values<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s [u8]> {
         self.lines().filter(move |line| line.name.eq_ignore_ascii_case(name)).map(|line| trim(line.value))
     }
 

@@ -156,8 +156,8 @@ reasons! {
         "访问令牌格式有误，请原样发送登录时得到的令牌。";
     /// The access token's signature does not hold, or it is meant for somebody else.
     TokenInvalid = "token_invalid",
-        "The access token was not made here. Log in again.",
-        "访问令牌不是由此服务器签发的，请重新登录。";
+        "The access token was not made here, or is long over. Refresh it once; if that is refused, log in again.",
+        "访问令牌不是由此服务器签发的，或早已过期，请刷新一次；若刷新被拒绝，请重新登录。";
     /// The access token was good, and is over.
     TokenExpired = "token_expired",
         "The access token is over. Refresh it once, and sign the request anew.",

@@ -21,6 +21,7 @@ use crate::limits::Limits;
 use crate::register::RegisterSettings;
 use crate::reload::Fixed;
 use crate::route::Routes;
+use crate::session::SessionSettings;
 use crate::store::Stores;
 use crate::tls::TlsListener;
 use crate::upstream::Directory;
@@ -65,6 +66,8 @@ pub struct Settings {
     pub admin: Option<AdminSettings>,
     /// Whether callers may register themselves.
     pub register: Option<RegisterSettings>,
+    /// How users log in, if they do.
+    pub session: Option<SessionSettings>,
     /// How the log is written.
     pub log: LogSettings,
     /// Threads, each with its own runtime and listening sockets.

@@ -25,7 +25,7 @@ use crate::problem::preferred_language;
 use crate::refused::Refused;
 use crate::report::Report;
 use crate::route::{Found, Route, Routes};
-use crate::strip::{IDENTITY_PREFIX, identity};
+use crate::strip::{IDENTITY_PREFIX, identity, user};
 
 /// Under which header a refused question tells the public reason.
 const REASON: &str = "x-countersign-reason";
@@ -162,7 +162,7 @@ fn allowed(admitted: &Admitted, body: DecideBody) -> Response<AnswerBody> {
     let mut answer = Response::new(full(Bytes::new()));
     // A proxy that kept it would let a replay pass.
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    for (name, value) in identity(admitted, covers).into_iter().chain([("body", body.to_owned())]) {
+    for (name, value) in identity(admitted, covers).into_iter().chain(user(admitted)).chain([("body", body.to_owned())]) {
         // Visible ASCII, made by ourselves.
         let line = HeaderName::try_from(format!("{IDENTITY_PREFIX}{name}")).ok().zip(HeaderValue::try_from(value).ok());
         answer.headers_mut().extend(line);

@@ -114,6 +114,7 @@ impl Demo {
             proxies: Proxies::default(),
             fixed: Fixed::default(),
             register: None,
+            session: None,
             log: LogSettings::default(),
             workers,
             limits: Limits::default(),

@@ -23,6 +23,7 @@ use crate::plan::Plan;
 use crate::readiness::Phase;
 use crate::register::Register;
 use crate::reload::{ConfigState, Fixed, Reloader};
+use crate::session::SessionDesk;
 use crate::tls::TlsListener;
 use crate::trace::Adopt;
 use crate::upstream::{Directory, Upstreams};
@@ -56,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) observers: Arc<Observers>,
     pub(crate) access: AccessLog,
     pub(crate) register: Option<Register>,
+    /// Where users log in, where they do.
+    pub(crate) session: OnceLock<Arc<SessionDesk>>,
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) fixed: Fixed,
     /// The TLS listeners, as configured at the start.
@@ -85,6 +88,7 @@ impl Shared {
             observers,
             access,
             register,
+            session: OnceLock::new(),
             plan: ArcSwap::from_pointee(plan),
             reloading: Mutex::default(),
             runtime: OnceLock::new(),
@@ -177,6 +181,13 @@ impl Gateway {
         self
     }
 
+    /// Users log in at this desk. The admission is one that it [`joined`](SessionDesk::joined).
+    #[must_use]
+    pub fn with_sessions(self, desk: SessionDesk) -> Self {
+        self.shared.session.get_or_init(|| Arc::new(desk));
+        self
+    }
+
     /// The upstreams and what is known of their servers, as they are now.
     #[must_use]
     pub fn upstreams(&self) -> Directory {
@@ -194,6 +205,7 @@ impl Gateway {
         // Answers until the last request has ended: whoever asks is told that the gateway is stopping.
         let admin = self.admin.map(|(socket, settings)| admin::serve(socket, settings, &self.shared)).transpose()?;
         self.shared.watch_from(Handle::current());
+        let tending = self.shared.session.get().map(|desk| tokio::spawn(Arc::clone(desk).keep()));
         let start = |sockets| worker(sockets, Arc::clone(&self.shared), stopped.clone());
         let threads = self.workers.into_iter().map(start).collect::<io::Result<Vec<_>>>()?;
         readiness.set(Phase::Serving);
@@ -202,6 +214,7 @@ impl Gateway {
         stopping.send_replace(true);
         let joined = tokio::task::spawn_blocking(move || threads.into_iter().try_for_each(JoinHandle::join)).await;
         drop(admin);
+        tending.inspect(tokio::task::JoinHandle::abort);
         joined.map_err(io::Error::other)?.map_err(|_| io::Error::other("a worker panicked"))
     }
 }

@@ -33,7 +33,6 @@ mod report;
 pub mod response;
 pub mod route;
 mod service;
-#[cfg(feature = "sessions")]
 pub mod session;
 pub mod store;
 mod strip;

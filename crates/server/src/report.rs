@@ -84,14 +84,19 @@ impl Report {
 
     /// Takes over who was admitted, with which body.
     pub(crate) fn note_admitted(&mut self, admitted: &Admitted, body: u64, now: Timestamp, metrics: &Metrics) {
-        self.app.clone_from(&admitted.app().name);
-        self.key_id = admitted.key_id().to_owned();
-        self.dialect = admitted.dialect().to_owned();
+        self.note_caller(admitted);
         self.body = body;
         self.offset_millis = admitted.time().map(|time| time.millis() - now.millis());
         if let Some(offset) = self.offset_millis {
             metrics.clocks.note(&self.app, offset, now);
         }
+    }
+
+    /// Takes over who called.
+    pub(crate) fn note_caller(&mut self, admitted: &Admitted) {
+        self.app.clone_from(&admitted.app().name);
+        self.key_id = admitted.key_id().to_owned();
+        self.dialect = admitted.dialect().to_owned();
     }
 
     /// Takes over whom a refusal is about.

@@ -184,6 +184,13 @@ impl Visit<'_> {
             let answer = register.answer(&head, &body, origin.client, &self.plan.admission, &self.shared.observers.metrics).await;
             return Ok(answer.map(full));
         }
+        if let Some(desk) = self.shared.session.get().filter(|desk| desk.takes(&head)) {
+            let _held = self.enter().await?;
+            let (lines, scheme) = (head.lines(), origin.scheme.unwrap_or(self.peer.scheme));
+            let inbound = Inbound { head: &head, lines: &lines, scheme, client: Some(origin.client), idle: self.plan.limits.body_idle };
+            let answer = desk.answer(&inbound, &mut body, &self.plan.admission, report).await;
+            return Ok(answer?.map(full));
+        }
         let told = origin.authority(head.host(), origin.scheme.unwrap_or(self.peer.scheme))?;
         let route = match self.plan.routes.find(&head, told.as_deref()) {
             Found::Route(route) => route,

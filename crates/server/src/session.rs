@@ -1,3 +1,291 @@
-//! Logins of users over HTTP.
+//! Logins of users over HTTP: the session API, which the gateway serves beside its routes.
+//!
+//! Every request to it is signed, by the app through which the user logs in or by the key of the session, and is admitted like any other.
 
 pub mod callback;
+mod grant;
+mod login;
+mod manage;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use countersign_core::admission::{Admission, Admitted, RouteRules};
+use countersign_core::audit::{Change, Event};
+use countersign_core::clock::Clock;
+use countersign_core::error::StoreError;
+use countersign_core::session::authenticate::Authenticator;
+use countersign_core::session::signing::{RotationPolicy, SigningAlgorithm, rotate};
+use countersign_core::session::{Caller, SessionCredentials, SessionPolicy, Sessions};
+use countersign_protocol::{Dialect, Part, Reason, Refusal, Timestamp};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
+use hyper::body::Body;
+use serde::de::DeserializeOwned;
+
+use self::callback::CallbackOptions;
+use crate::admit::Inbound;
+use crate::body::{Arriving, BoxError};
+use crate::head::Head;
+use crate::refused::Refused;
+use crate::report::Report;
+
+/// The most bytes of a request to the API.
+const MOST_BODY: usize = 16 * 1024;
+/// How often keys are looked after and ended sessions are forgotten.
+const TEND_EVERY: Duration = Duration::from_mins(5);
+/// Where the public keys are.
+const JWKS_PATH: &str = "/.well-known/jwks.json";
+
+/// How users log in.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SessionSettings {
+    /// Where the API is, on every listener of the gateway.
+    pub path: String,
+    /// Who mints the tokens: the gateway's own URL.
+    pub issuer: String,
+    /// For whom they are.
+    pub audience: String,
+    /// The header in which an access token comes, in lower case.
+    pub header: String,
+    /// The dialects in which the API is called, and in which the keys of sessions sign.
+    pub dialects: Vec<Dialect>,
+    /// The scope that an app needs for the API; none when absent.
+    pub scope: Option<String>,
+    /// Apps whose users may log in with a key that they bring, without a secret of the app.
+    pub public_apps: Vec<String>,
+    /// How tokens are signed.
+    pub algorithm: SigningAlgorithm,
+    /// How long things last.
+    pub policy: SessionPolicy,
+    /// The service that decides logins; absent: users have passwords here.
+    pub callback: Option<CallbackOptions>,
+    /// Whether guesses are counted by the peer's address.
+    pub by_address: bool,
+}
+
+/// Where users log in.
+#[derive(Debug)]
+pub struct SessionDesk {
+    settings: SessionSettings,
+    rules: RouteRules,
+    sessions: Arc<Sessions>,
+    authenticator: Arc<dyn Authenticator>,
+    clock: Arc<SystemTime>,
+}
+
+/// A clock that can be shown.
+struct SystemTime(Arc<dyn Clock>);
+
+impl std::fmt::Debug for SystemTime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+impl SessionDesk {
+    /// A desk over these sessions, where this one decides logins. Sees to it that a key signs.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn open(
+        settings: SessionSettings,
+        sessions: Arc<Sessions>,
+        authenticator: Arc<dyn Authenticator>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        let mut rules = RouteRules::new(settings.dialects.clone());
+        rules.name.clone_from(&settings.path);
+        rules.body_limit = MOST_BODY;
+        rules.scopes.extend(settings.scope.clone());
+        let desk = Self { settings, rules, sessions, authenticator, clock: Arc::new(SystemTime(clock)) };
+        desk.tend().await?;
+        Ok(desk)
+    }
+
+    /// Admissions that know users, and the keys of their sessions.
+    #[must_use]
+    pub fn joined(&self, admission: Admission) -> Admission {
+        let (sessions, dialects) = (Arc::clone(&self.sessions), self.settings.dialects.iter().map(|d| d.id().to_owned()).collect());
+        let users = Arc::<Sessions>::clone(&self.sessions);
+        admission.behind(|store| Arc::new(SessionCredentials::new(store, sessions, dialects)), |guard| guard).with_users(users)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.0.now()
+    }
+
+    /// Sees to it that a key signs and its successor is known in time, and forgets what is long over.
+    async fn tend(&self) -> Result<(), StoreError> {
+        let (now, policy, store) = (self.now(), self.sessions.policy(), self.sessions.store());
+        let rotation = RotationPolicy { algorithm: self.settings.algorithm, ..RotationPolicy::new(policy.access, policy.skew) };
+        if let Some(rotated) = rotate(&**store, now, &rotation).await?
+            && let Some(kid) = rotated.added
+        {
+            tracing::info!(%kid, from = %rotated.signs_from, "a new key signs access tokens");
+        }
+        store.forget_sessions(now.minus(policy.keep)).await?;
+        Ok(())
+    }
+
+    /// Tends again and again.
+    pub(crate) async fn keep(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(TEND_EVERY).await;
+            if let Err(error) = self.tend().await {
+                tracing::warn!(%error, "keys and sessions are not looked after");
+            }
+        }
+    }
+
+    /// Whether a request is for the API.
+    pub(crate) fn takes(&self, head: &Head) -> bool {
+        self.below(head).is_some() || head.path() == JWKS_PATH.as_bytes()
+    }
+
+    /// The path below the API's own.
+    fn below<'h>(&self, head: &'h Head) -> Option<&'h str> {
+        let path = std::str::from_utf8(head.path()).ok()?;
+        path.strip_prefix(self.settings.path.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// The answer to a request to the API.
+    pub(crate) async fn answer<B>(
+        &self,
+        inbound: &Inbound<'_>,
+        body: &mut Arriving<B>,
+        admission: &Admission,
+        report: &mut Report,
+    ) -> Result<Response<Bytes>, Refused>
+    where
+        B: Body<Error: Into<BoxError>>,
+    {
+        report.route.clone_from(&self.settings.path);
+        let head = inbound.head;
+        let Some(below) = self.below(head) else { return self.published(head).await };
+        let read = body.read(MOST_BODY, inbound.idle).await?;
+        let mut body: Arriving<B> = Arriving::Whole(read.clone());
+        let brought;
+        let rules = match login::brought(self, head, below, &read, &**admission.store()).await? {
+            Some(keys) => {
+                brought = RouteRules { keys, ..self.rules.clone() };
+                &brought
+            }
+            None => &self.rules,
+        };
+        let mut admitted = inbound.admit(admission, rules, &mut body).await?;
+        report.note_caller(&admitted);
+        // Before anything is done: what was seen is done once.
+        if let Err(error) = admitted.commit().await {
+            return Err(Refusal::new(Reason::StoreUnavailable, error.to_string()).into());
+        }
+        let agent = head.values("user-agent").next().and_then(|agent| std::str::from_utf8(agent).ok());
+        let caller = Caller { app: &admitted.app().name, key_id: admitted.key_id(), address: inbound.client, agent };
+        let call = Call { desk: self, head, body: &read, admitted: &admitted, caller, admission };
+        let mut answer = call.answer(below).await?;
+        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(answer)
+    }
+
+    /// The public keys, as RFC 7517 writes them.
+    async fn published(&self, head: &Head) -> Result<Response<Bytes>, Refused> {
+        if head.method != "GET" {
+            return Err(Reason::NotFound.into());
+        }
+        let now = self.now();
+        let ring =
+            self.sessions.signing_keys().ring(now).await.map_err(|error| Refusal::new(Reason::StoreUnavailable, error.to_string()))?;
+        let mut answer = json(StatusCode::OK, &ring.jwks(now));
+        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+        Ok(answer)
+    }
+}
+
+/// An admitted request to the API.
+struct Call<'c> {
+    desk: &'c SessionDesk,
+    head: &'c Head,
+    body: &'c [u8],
+    admitted: &'c Admitted,
+    caller: Caller<'c>,
+    admission: &'c Admission,
+}
+
+impl Call<'_> {
+    async fn answer(&self, below: &str) -> Result<Response<Bytes>, Refused> {
+        match (self.head.method.as_str(), below) {
+            ("POST", "/login") => self.login().await,
+            ("POST", "/refresh") => self.refresh().await,
+            ("POST", "/logout") => self.logout().await,
+            ("POST", "/logout-all") => self.logout_all().await,
+            ("GET", "" | "/") => self.list().await,
+            ("GET", "/whoami") => self.whoami().await,
+            ("POST", "/introspect") => self.introspect().await,
+            ("POST", "/revoke") => self.revoke().await,
+            ("DELETE", one) => self.end_one(one.trim_start_matches('/')).await,
+            _ => Err(Reason::NotFound.into()),
+        }
+    }
+
+    /// The body, as the endpoint takes it.
+    fn read<T: DeserializeOwned>(&self) -> Result<T, Refused> {
+        let kind = self.head.values("content-type").next().unwrap_or_default().to_ascii_lowercase();
+        if !kind.starts_with(b"application/json") {
+            return Err(invalid("the body is no application/json"));
+        }
+        serde_json::from_slice(self.body).map_err(|error| invalid(format!("{} at column {}", word(&error), error.column())))
+    }
+
+    /// The access token, which must be there once and signed.
+    fn token(&self) -> Result<&str, Refused> {
+        let header = &self.desk.settings.header;
+        let mut values = self.head.values(header);
+        let token = values.next().ok_or(Reason::TokenMissing)?;
+        let is_signed = self.admitted.covers().contains(&Part::Header(header.clone()));
+        if values.next().is_some() || !is_signed {
+            return Err(Refusal::new(Reason::TokenNotSigned, format!("{header} is not among the signed headers, or there twice")).into());
+        }
+        std::str::from_utf8(token).map_err(|_| Reason::TokenMalformed.into())
+    }
+
+    /// Records what is about to be done, where there is an audit log.
+    async fn record(&self, action: &'static str, detail: String) -> Result<(), Refused> {
+        let Some(audit) = self.admission.audit() else { return Ok(()) };
+        let (app, key_id) = (self.caller.app.to_owned(), self.caller.key_id.to_owned());
+        let change = Change { by: "session api".to_owned(), action, app, key_id, detail };
+        let recorded = audit.require(self.admission.now(), Event::Change(change)).await;
+        recorded.map(drop).map_err(|error| Refusal::new(Reason::StoreUnavailable, error.to_string()).into())
+    }
+}
+
+/// What serde says of a body holds pieces of it, such as a password: only the kind of the fault is told.
+fn word(error: &serde_json::Error) -> &'static str {
+    match error.classify() {
+        serde_json::error::Category::Data => "a member is missing, unknown or of another type",
+        serde_json::error::Category::Eof => "the JSON ends too early",
+        _ => "the body is no JSON",
+    }
+}
+
+fn invalid(detail: impl Into<std::borrow::Cow<'static, str>>) -> Refused {
+    Refusal::new(Reason::InvalidRequest, detail).into()
+}
+
+fn unavailable(error: &StoreError) -> Refused {
+    Refusal::new(Reason::StoreUnavailable, error.to_string()).into()
+}
+
+fn json(status: StatusCode, value: &serde_json::Value) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::from(value.to_string()));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+fn nothing() -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::new());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    answer
+}

@@ -10,8 +10,15 @@ use countersign_core::error::StoreError;
 use countersign_core::limit::RateLimiter;
 use countersign_core::master_key::MasterKey;
 use countersign_core::replay::{Epoch, MemoryGuard, ReplayGuard, ReplayLimits, SqliteGuard};
+use countersign_core::session::authenticate::{Authenticator, PasswordAuthenticator};
+use countersign_core::session::password::{PasswordOptions, Passwords};
+use countersign_core::session::throttle::{Throttle, ThrottleLimits, ThrottleStore};
+use countersign_core::session::{Parties, SessionStores, Sessions};
 use countersign_core::store::{CacheLimits, CachedStore, CredentialStore, SqliteStore};
 use countersign_protocol::{Dialects, Secret};
+
+use crate::session::callback::{CallbackAuthenticator, CallbackFault};
+use crate::session::{SessionDesk, SessionSettings};
 
 #[cfg(feature = "postgres")]
 use countersign_core::store::{PostgresOptions, PostgresStore};
@@ -177,6 +184,18 @@ impl Stores {
         })
     }
 
+    /// The desk at which users log in, over the store of credentials, which keeps users and sessions too.
+    ///
+    /// # Errors
+    /// The store cannot be opened, or the login service cannot be asked.
+    pub async fn sessions(&self, settings: SessionSettings, clock: Arc<dyn Clock>) -> Result<SessionDesk, StoreError> {
+        match self.credentials().await? {
+            Credentials::Embedded(store) => desk(Arc::new(store), settings, clock).await,
+            #[cfg(feature = "postgres")]
+            Credentials::Shared(store) => desk(Arc::new(store), settings, clock).await,
+        }
+    }
+
     #[cfg(feature = "redis")]
     async fn guard(&self, epoch: Epoch) -> Result<(Arc<dyn ReplayGuard>, Option<Arc<dyn RateLimiter>>), StoreError> {
         if self.redis.is_empty() {
@@ -258,6 +277,26 @@ impl Credentials {
             Self::Shared(store) => Arc::new(CachedStore::new(store, CacheLimits { ask_every: ASK_SHARED, ..limits })),
         }
     }
+}
+
+async fn desk<S>(store: Arc<S>, settings: SessionSettings, clock: Arc<dyn Clock>) -> Result<SessionDesk, StoreError>
+where
+    S: SessionStores + ThrottleStore + 'static,
+{
+    let mut limits = ThrottleLimits::default();
+    limits.per_address = limits.per_address.filter(|_| settings.by_address);
+    let throttle = Arc::new(Throttle::new(Arc::<S>::clone(&store), limits));
+    let parties = Parties { issuer: settings.issuer.clone(), audience: settings.audience.clone() };
+    let sessions = Arc::new(Sessions::new(Arc::clone(&store), parties, settings.policy.clone()));
+    let authenticator: Arc<dyn Authenticator> = match settings.callback.clone() {
+        None => Arc::new(PasswordAuthenticator::new(store, Arc::new(Passwords::new(PasswordOptions::default())?), throttle)),
+        Some(options) => {
+            let mend = "correct the table [session.callback]";
+            let fault = |fault: CallbackFault| StoreError::Invalid { field: "session.callback", fault: fault.to_string(), mend };
+            Arc::new(CallbackAuthenticator::new(options, store, throttle).map_err(fault)?)
+        }
+    };
+    SessionDesk::open(settings, sessions, authenticator, clock).await
 }
 
 /// The URL as text; it may hold a password and is not shown.

@@ -131,6 +131,8 @@ pub(crate) struct Stripping<'a> {
     pub(crate) known: &'a Carried,
     /// Where the gateway's own signature will stand: nothing of the peer's stays there.
     pub(crate) replaced: Option<&'a Carried>,
+    /// The header of access tokens, where they are not forwarded.
+    pub(crate) token: Option<&'a str>,
 }
 
 impl Stripping<'_> {
@@ -142,6 +144,9 @@ impl Stripping<'_> {
         match self.standing {
             Standing::Admitted(admitted) => {
                 for (name, value) in identity(admitted, admitted.covers()) {
+                    tell(name, value);
+                }
+                for (name, value) in user(admitted) {
                     tell(name, value);
                 }
                 tell("body", body_word(admitted.body()).to_owned());
@@ -176,6 +181,9 @@ impl Stripping<'_> {
     fn keeps_header(&self, name: &str) -> bool {
         let plain = plain_name(name);
         if HOP_BY_HOP.contains(&plain.as_str()) || plain.starts_with(IDENTITY_PREFIX) || plain == REQUEST_ID {
+            return false;
+        }
+        if self.token.is_some_and(|token| plain_name(token) == plain) {
             return false;
         }
         if self.replaced.is_some_and(|replaced| replaced.headers.contains(&plain)) {
@@ -223,6 +231,19 @@ pub(crate) fn identity<'a>(admitted: &Admitted, covers: impl IntoIterator<Item =
         ("key-id", visible(admitted.key_id(), b"")),
         ("dialect", admitted.dialect().to_owned()),
         ("covers", covers.join(",")),
+    ]
+}
+
+/// The user, where an access token came: each name without its prefix, each value visible ASCII.
+pub(crate) fn user(admitted: &Admitted) -> Vec<(&'static str, String)> {
+    let Some(user) = admitted.user() else { return Vec::new() };
+    let list = |items: &[String]| items.iter().map(|item| visible(item, b",")).collect::<Vec<_>>().join(",");
+    vec![
+        ("user", user.id.clone()),
+        ("user-name", visible(&user.name, b"")),
+        ("user-scopes", list(&user.scopes)),
+        ("user-roles", list(&user.roles)),
+        ("session", user.session.clone()),
     ]
 }
 

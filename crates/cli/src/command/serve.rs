@@ -116,7 +116,17 @@ async fn serve(
     if let Some(audit) = &settings.audit {
         admission = stores.files.audited(admission, audit, &config, clock()).await?;
     }
-    let gateway = telling.traces.adopted(Gateway::bind(settings, &dialects, admission).map_err(|e| cannot_listen(&e))?);
+    let desk = match settings.session.clone() {
+        Some(session) => Some(stores.sessions(session, clock()).await?),
+        None => None,
+    };
+    if let Some(desk) = &desk {
+        admission = desk.joined(admission);
+    }
+    let mut gateway = telling.traces.adopted(Gateway::bind(settings, &dialects, admission).map_err(|e| cannot_listen(&e))?);
+    if let Some(desk) = desk {
+        gateway = gateway.with_sessions(desk);
+    }
     announce(&gateway);
     let watching = tokio::spawn(gateway.reloader().watch(source, asked));
     let ended = gateway.run(stop).await;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use countersign_protocol::{Part, ReplayMode, Timestamp, Verified};
 
+use super::user::SignedIn;
 use crate::app::{App, Registered};
 use crate::error::StoreError;
 use crate::replay::{Owner, ReplayGuard, ReplayKey};
@@ -24,6 +25,7 @@ pub struct Admitted {
     body: BodyProof,
     reservation: Option<Reservation>,
     pub(super) record: Option<u64>,
+    pub(super) user: Option<SignedIn>,
 }
 
 /// What is known of the body of an admitted request.
@@ -75,6 +77,7 @@ impl Admitted {
             body,
             reservation,
             record: None,
+            user: None,
         }
     }
 
@@ -82,6 +85,12 @@ impl Admitted {
     #[must_use]
     pub const fn app(&self) -> &App {
         &self.app
+    }
+
+    /// The user whose access token came with it, where the route has users.
+    #[must_use]
+    pub const fn user(&self) -> Option<&SignedIn> {
+        self.user.as_ref()
     }
 
     /// The key id of the credential that it used.
@@ -161,6 +170,7 @@ impl Admitted {
             replay: ReplayMode::None,
             body: BodyProof::Intact,
             reservation: None,
+            user: None,
             record: None,
         }
     }

@@ -16,10 +16,12 @@ use super::user::{User, UserStore};
 use super::{
     Binding, Ended, Known, Refresh, RefreshToken, Rotation, Session, SessionId, SessionKeys, SessionPolicy, SessionStore, TokenId,
 };
+use crate::admission::{SignedIn, TokenJudge, TokenSent};
 use crate::error::StoreError;
 use crate::jwk;
 use crate::limit::{MemoryLimiter, Rate, RateLimiter};
 use crate::random::fill;
+use crate::store::Answer;
 
 mod fault;
 mod keys;
@@ -251,6 +253,32 @@ impl Sessions {
         }
     }
 
+    /// What a token is worth that was minted for this app, whoever presents it.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the token or its session; [`SessionFault::Binding`] for one of another app.
+    pub async fn of_app(&self, token: &str, app: &str, now: Timestamp) -> Result<UserSession, SessionFault> {
+        let token = self.holder.verify(token, &self.rules, now).await?;
+        let Some(known) = self.store.session(token.sid).await? else { return Err(SessionFault::Over(Ended::Expired)) };
+        if known.session.app != app || known.session.app != token.client_id || known.session.user != token.sub {
+            return Err(SessionFault::Binding);
+        }
+        match over(&known, &token, now) {
+            Some(why) => Err(SessionFault::Over(why)),
+            None => Ok(UserSession { token, session: known.session }),
+        }
+    }
+
+    /// The session of a refresh token that was made here for this app.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn of_refresh_token(&self, token: &RefreshToken, app: &str) -> Result<Option<SessionId>, SessionFault> {
+        let Some(known) = self.store.session(token.session()).await? else { return Ok(None) };
+        let is_own = known.session.app == app && self.keys.made(token, &known.session.salt)?;
+        Ok(is_own.then_some(token.session()))
+    }
+
     /// Ends a session: whether it was not over before.
     ///
     /// # Errors
@@ -366,6 +394,33 @@ fn over(known: &Known, token: &AccessToken, now: Timestamp) -> Option<Ended> {
     let epoch = (token.ep != known.user_epoch).then_some(Ended::Everywhere);
     // An idle end is for the refresh: the last access token is good until its own end.
     known.ended(now).filter(|why| *why != Ended::Expired || now >= known.session.ends).or(epoch)
+}
+
+impl TokenJudge for Sessions {
+    fn judge<'a>(&'a self, sent: TokenSent<'a>) -> Answer<'a, Result<SignedIn, Refusal>> {
+        Box::pin(async move {
+            let caller = Caller { app: sent.app, key_id: sent.key_id, address: sent.peer, agent: None };
+            Ok(self.check(sent.token, &caller, sent.now).await.map(SignedIn::from).map_err(|fault| fault.refusal()))
+        })
+    }
+
+    fn is_of_a_session(&self, key_id: &str) -> bool {
+        keys::session_of(key_id).is_some()
+    }
+}
+
+impl From<UserSession> for SignedIn {
+    fn from(found: UserSession) -> Self {
+        let UserSession { token, session } = found;
+        Self {
+            id: token.sub.to_string(),
+            scopes: token.scopes().map(str::to_owned).collect(),
+            name: token.u.name,
+            roles: token.u.roles,
+            session: session.sid.to_string(),
+            authenticated: session.authenticated,
+        }
+    }
 }
 
 /// Whole seconds since 1970.

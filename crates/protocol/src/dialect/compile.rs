@@ -32,7 +32,7 @@ pub(crate) fn compile(written: &Written) -> Result<Plan, LoadError> {
     let compiler = Compiler::new(written)?;
     let mut plan = compiler.plan()?;
     checks::check(written, &plan)?;
-    plan.able = influence::able(&plan);
+    (plan.able, plan.signs_list) = influence::able(&plan);
     checks::check_signed(written, &plan)?;
     delimit::guard(&mut plan);
     plan.replay = replay(written, &plan)?;
@@ -177,6 +177,7 @@ impl<'w> Compiler<'w> {
             require: requirements(w)?,
             diagnostics: self.diagnostics()?,
             able: Default::default(),
+            signs_list: false,
             guards: Vec::new(),
             hazards: Vec::new(),
             carry,

@@ -43,6 +43,8 @@ pub(crate) struct Plan {
     pub(crate) diagnostics: Option<DiagnosticsRule>,
     /// What a request can sign at all: a requirement beyond it does not apply.
     pub(crate) able: BTreeSet<Part>,
+    /// Whether the list of headers is among what is signed.
+    pub(crate) signs_list: bool,
     /// Characters that a value may not hold, lest two requests give one text.
     pub(crate) guards: Vec<Guard>,
     pub(crate) hazards: Vec<Hazard>,

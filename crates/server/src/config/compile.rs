@@ -12,6 +12,7 @@ mod log;
 mod register;
 mod response;
 mod route;
+mod session;
 mod store;
 mod upstream;
 
@@ -56,7 +57,10 @@ pub(super) fn check(config: &Config, dialects: &Dialects, before: &Directory) ->
     let audit = faults.keep(audit::settings(config)).flatten();
     let decide = faults.keep(decide::mode(config));
     let decides = decide.as_ref().and_then(Option::as_ref);
-    let around = Around { listen: &listen, asks_clients, trusts, limits: &limits, decide: decides };
+    let session = written.session.as_ref().map(|written| session::settings(config, written, &listen, dialects));
+    let session = faults.keep(session.transpose());
+    let header = session.as_ref().and_then(Option::as_ref).map(|session| session.header.as_str());
+    let around = Around { listen: &listen, asks_clients, trusts, limits: &limits, decide: decides, header };
     let mut upstreams = Upstreams::read(config, &limits, before, &mut faults);
     let routes = routes(config, dialects, &around, &mut upstreams, &mut warnings, &mut faults);
     let register = written.register.as_ref().map(|written| register::settings(config, written, &listen, &routes, dialects));
@@ -68,13 +72,15 @@ pub(super) fn check(config: &Config, dialects: &Dialects, before: &Directory) ->
         ("audit", format!("{audit:?}")),
         ("log", format!("{log:?}")),
         ("register", format!("{register:?}")),
+        ("session", format!("{:?}", written.session)),
     ] {
         fixed.note(name, value);
     }
-    let settings = workers.zip(admin).zip(decide).zip(log.zip(register)).filter(|_| faults.is_empty()).map(
-        |(((workers, admin), decide), (log, register))| Settings {
+    let settings = workers.zip(admin).zip(decide).zip(log.zip(register)).zip(session).filter(|_| faults.is_empty()).map(
+        |((((workers, admin), decide), (log, register)), session)| Settings {
             log,
             register,
+            session,
             warnings: warnings.clone(),
             routes: Routes::new(routes),
             upstreams,
@@ -102,6 +108,8 @@ struct Around<'a> {
     limits: &'a Limits,
     /// The proxy that asks, in decide mode.
     decide: Option<&'a Decide>,
+    /// The header of access tokens, where users log in.
+    header: Option<&'a str>,
 }
 
 fn routes(

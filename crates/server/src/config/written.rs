@@ -8,6 +8,7 @@ pub(super) mod log;
 pub(super) mod register;
 pub(super) mod response;
 pub(super) mod route;
+pub(super) mod session;
 pub(super) mod store;
 pub(super) mod tls;
 pub(super) mod upstream;
@@ -40,6 +41,7 @@ pub(super) struct Written {
     pub(super) workers: Option<Spanned<usize>>,
     pub(super) data: Option<PathBuf>,
     pub(super) store: Option<Spanned<WrittenStore>>,
+    pub(super) session: Option<Spanned<session::WrittenSession>>,
     pub(super) master_key: Option<PathBuf>,
     #[serde(default)]
     pub(super) dialects: Vec<PathBuf>,

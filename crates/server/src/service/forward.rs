@@ -164,7 +164,8 @@ impl Visit<'_> {
         // The gateway puts its own name only to what it has proved.
         let identity = route.forward.identity.as_deref().filter(|_| is_admitted);
         let replaced = identity.map(|identity| &identity.carried);
-        let stripping = Stripping { standing, way, own, known, keeps_own, replaced };
+        let token = route.rules.user.as_ref().map(|rule| rule.header.as_str()).filter(|_| !route.keep_credentials);
+        let stripping = Stripping { standing, way, own, known, keeps_own, replaced, token };
         let headers = stripping.headers(&head, id);
         let outgoing = Outgoing {
             target: stripping.target(&head).split_off(outer.prefix),

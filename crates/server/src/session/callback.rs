@@ -59,6 +59,20 @@ impl CallbackOptions {
     }
 }
 
+impl CallbackOptions {
+    /// Whether the service can be asked like this.
+    ///
+    /// # Errors
+    /// What is wrong with the options.
+    pub fn check(&self) -> Result<(), CallbackFault> {
+        let (address, _) = parse(&self.url).ok_or(CallbackFault::Url)?;
+        if !address.tls && !address.is_loopback() {
+            return Err(CallbackFault::Cleartext);
+        }
+        self.header.as_ref().map_or(Ok(()), |(name, value)| header(name, value).map(drop).ok_or(CallbackFault::Header))
+    }
+}
+
 impl fmt::Debug for CallbackOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let header = self.header.as_ref().map(|(name, _)| name);
@@ -113,10 +127,8 @@ impl CallbackAuthenticator {
     /// # Errors
     /// What is wrong with the options.
     pub fn new(options: CallbackOptions, users: Arc<dyn UserStore>, throttle: Arc<Throttle>) -> Result<Self, CallbackFault> {
+        options.check()?;
         let (address, target) = parse(&options.url).ok_or(CallbackFault::Url)?;
-        if !address.tls && !address.is_loopback() {
-            return Err(CallbackFault::Cleartext);
-        }
         let header = options.header.as_ref().map(|(name, value)| header(name, value).ok_or(CallbackFault::Header)).transpose()?;
         let files = Files { anchors: options.anchors.as_deref(), own: None, name: None };
         let tls = address.tls.then(|| Tls::new(&files, Protocol::Http1)).transpose();

@@ -14,7 +14,6 @@ mod http2;
 mod http2_upstream;
 mod identity;
 mod lifecycle;
-#[cfg(feature = "sessions")]
 mod login_service;
 mod overload;
 mod pki;

@@ -5,18 +5,19 @@ use std::collections::BTreeSet;
 use super::super::part::Part;
 use super::super::plan::*;
 
-/// The parts that a request of this dialect can sign at all.
-pub(super) fn able(plan: &Plan) -> BTreeSet<Part> {
-    let mut walk = Walk { plan, found: BTreeSet::new() };
+/// The parts that a request of this dialect can sign at all, and whether its list of headers is among what is signed.
+pub(super) fn able(plan: &Plan) -> (BTreeSet<Part>, bool) {
+    let mut walk = Walk { plan, found: BTreeSet::new(), reaches_list: false };
     for program in plan.text.iter().chain([&plan.key.from]).chain(&plan.key.chain) {
         walk.program(program);
     }
-    walk.found
+    (walk.found, walk.reaches_list)
 }
 
 struct Walk<'p> {
     plan: &'p Plan,
     found: BTreeSet<Part>,
+    reaches_list: bool,
 }
 
 impl Walk<'_> {
@@ -65,6 +66,7 @@ impl Walk<'_> {
 
     fn headers(&mut self) {
         let list = &self.plan.headers;
+        self.reaches_list = true;
         for (_, line) in &list.pseudo {
             self.program(line);
         }

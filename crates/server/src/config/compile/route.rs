@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use countersign_core::admission::{MOST_KEYS, RouteKeys, RouteRules};
+use countersign_core::admission::{MOST_KEYS, RouteKeys, RouteRules, UserRule};
 use countersign_protocol::{Dialect, Dialects, Inputs, Part, Policy, ReplayMode, Scheme, Window};
 use http::uri::Authority;
 use toml::Spanned;
 
 use super::Around;
 use super::faults::Faults;
+use super::session::uncoverable;
 use super::upstream::Upstreams;
 use crate::config::written::route::{WrittenAuthority, WrittenRoute, WrittenWindow};
 use crate::config::{Config, ConfigError, samples};
@@ -99,6 +100,7 @@ impl Reader<'_> {
         let policy = self.policy(faults);
         let replay = faults.keep(self.replay());
         let keys = faults.keep(self.keys());
+        let user = dialects.as_ref().and_then(|dialects| faults.keep(self.user(dialects)));
         Some(RouteRules {
             name: self.name(),
             dialects: dialects?,
@@ -108,7 +110,35 @@ impl Reader<'_> {
             body_limit: written.body_limit.unwrap_or(self.around.limits.body_bytes),
             keys: keys?,
             scopes: written.scopes.clone(),
+            user: user?,
         })
+    }
+
+    /// What the route asks of a user's session.
+    fn user(&self, dialects: &[Dialect]) -> Result<Option<UserRule>, ConfigError> {
+        let written = self.written;
+        let Some(session) = written.session.as_ref().filter(|session| session.get_ref() != "none") else {
+            let says = !written.user_scopes.is_empty() || written.login_within.is_some();
+            let mend = "write `session = \"required\"`, or remove user_scopes and login_within";
+            return if says { Err(self.error_at_route("the route asks of users, and has none", mend)) } else { Ok(None) };
+        };
+        let is_required = match session.get_ref().as_str() {
+            "required" => true,
+            "optional" => false,
+            other => return Err(self.error(session, format!("no session `{other}`"), "write required, optional or none")),
+        };
+        let Some(header) = self.around.header else {
+            // Where the table was written and could not be read, that is told already.
+            if self.config.written.session.is_some() || !self.config.is_whole() {
+                return Ok(None);
+            }
+            return Err(self.error(session, "nobody can log in here", "write a table [session]"));
+        };
+        if let Some(why) = dialects.iter().find_map(|dialect| uncoverable(dialect, header)) {
+            return Err(self.error(session, why, "name other dialects, or give users a route of their own"));
+        }
+        let login_within = written.login_within.map(|span| span.0);
+        Ok(Some(UserRule { header: header.to_owned(), is_required, scopes: written.user_scopes.clone(), login_within }))
     }
 
     /// What is legal and weak.

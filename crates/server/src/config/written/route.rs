@@ -54,6 +54,11 @@ pub(in crate::config) struct WrittenRoute {
     pub(in crate::config) keys: Vec<Spanned<String>>,
     #[serde(default)]
     pub(in crate::config) scopes: Vec<String>,
+    /// `required`, `optional` or `none`
+    pub(in crate::config) session: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(in crate::config) user_scopes: Vec<String>,
+    pub(in crate::config) login_within: Option<Span>,
     pub(in crate::config) envelope: Option<Spanned<WrittenEnvelope>>,
     pub(in crate::config) decide_body: Option<Spanned<String>>,
     pub(in crate::config) sign_response: Option<Spanned<super::response::WrittenResponse>>,

@@ -1,0 +1,53 @@
+//! Logins of users as they are written.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::Span;
+
+/// `[session]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct WrittenSession {
+    /// `/session`
+    pub(in crate::config) path: Option<Spanned<String>>,
+    /// `https://api.example.com`
+    pub(in crate::config) issuer: Spanned<String>,
+    /// The issuer where it is not named.
+    pub(in crate::config) audience: Option<Spanned<String>>,
+    /// `X-Access-Token`
+    pub(in crate::config) header: Option<Spanned<String>>,
+    pub(in crate::config) dialects: Vec<Spanned<String>>,
+    /// The scope that an app needs.
+    pub(in crate::config) scope: Option<String>,
+    #[serde(default)]
+    pub(in crate::config) public_apps: Vec<String>,
+    /// `EdDSA`, `ES256` or `HS256`
+    pub(in crate::config) algorithm: Option<Spanned<String>>,
+    pub(in crate::config) access: Option<Spanned<Span>>,
+    pub(in crate::config) idle: Option<Spanned<Span>>,
+    pub(in crate::config) absolute: Option<Spanned<Span>>,
+    pub(in crate::config) grace: Option<Span>,
+    pub(in crate::config) skew: Option<Span>,
+    pub(in crate::config) sessions_per_user: Option<std::num::NonZeroUsize>,
+    /// Whether guesses are counted by address; not behind a proxy that does not tell it.
+    pub(in crate::config) throttle_by_address: Option<bool>,
+    pub(in crate::config) callback: Option<Spanned<WrittenCallback>>,
+    /// Something in front of the gateway speaks TLS with the callers.
+    #[serde(default)]
+    pub(in crate::config) behind_tls: bool,
+}
+
+/// `[session.callback]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct WrittenCallback {
+    pub(in crate::config) url: Spanned<String>,
+    /// The header by which the service knows the gateway.
+    pub(in crate::config) header: Option<String>,
+    /// A file with its value.
+    pub(in crate::config) header_file: Option<Spanned<PathBuf>>,
+    pub(in crate::config) timeout: Option<Span>,
+}
