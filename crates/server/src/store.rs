@@ -10,6 +10,7 @@ use countersign_core::error::StoreError;
 use countersign_core::limit::RateLimiter;
 use countersign_core::master_key::MasterKey;
 use countersign_core::replay::{Epoch, MemoryGuard, ReplayGuard, ReplayLimits, SqliteGuard};
+use countersign_core::session::signing::SigningKeyStore;
 use countersign_core::store::{CacheLimits, CachedStore, CredentialStore, SqliteStore};
 use countersign_protocol::{Dialects, Secret};
 
@@ -221,6 +222,16 @@ impl Credentials {
     /// The store, for whoever shares it.
     #[must_use]
     pub fn into_dyn(self) -> Arc<dyn CredentialStore> {
+        match self {
+            Self::Embedded(store) => Arc::new(store),
+            #[cfg(feature = "postgres")]
+            Self::Shared(store) => Arc::new(store),
+        }
+    }
+
+    /// The store as that of the keys that sign access tokens.
+    #[must_use]
+    pub fn into_signing_keys(self) -> Arc<dyn SigningKeyStore> {
         match self {
             Self::Embedded(store) => Arc::new(store),
             #[cfg(feature = "postgres")]
