@@ -3,6 +3,7 @@
 pub(crate) mod config;
 pub(crate) mod envelope;
 pub(crate) mod import;
+pub(crate) mod session;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use countersign_protocol::{Algorithm, Scheme, Timestamp};
 use self::config::ConfigCommand;
 use self::envelope::{EnvelopeArgs, OpenAnswerArgs};
 use self::import::ImportArgs;
+use self::session::SessionArgs;
 use crate::command::audit::AuditArgs;
 use crate::values;
 
@@ -55,6 +57,8 @@ pub(crate) enum Command {
     App(AppArgs),
     /// Manage keys: list them, remove what is over, give the store another master key.
     Key(StoreKeyArgs),
+    /// Manage token sessions: the keys that sign access tokens.
+    Session(SessionArgs),
     /// Verify and read the audit log of the embedded store.
     Audit(AuditArgs),
     /// Run the gateway; without a config: a demo with an echo upstream.

@@ -11,6 +11,7 @@ pub(crate) mod manual;
 pub(crate) mod open_answer;
 pub(crate) mod probe;
 pub(crate) mod serve;
+pub(crate) mod session;
 pub(crate) mod sign;
 pub(crate) mod verify;
 

@@ -48,6 +48,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::App(args) => command::app::run(&args, registry, json),
         Command::Audit(args) => command::audit::run(&args, json),
         Command::Key(args) => command::key::run(&args, registry, json),
+        Command::Session(args) => command::session::run(&args, registry, json),
         Command::Serve(args) => command::serve::run(&args, &registry, json),
         Command::Import(args) => command::import::run(&args, &registry, json),
         Command::Config(command) => command::config::run(&command, registry, json),

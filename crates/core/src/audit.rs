@@ -26,6 +26,8 @@ mod head;
 mod key;
 mod read;
 mod record;
+#[cfg(feature = "sessions")]
+mod signing;
 mod sqlite;
 mod store;
 mod ticker;
@@ -38,6 +40,8 @@ pub use head::Head;
 pub use key::{AuditKey, Pinned};
 pub use read::{AuditFile, Filter, MOST_LISTED};
 pub use record::Record;
+#[cfg(feature = "sessions")]
+pub use signing::AuditedKeys;
 pub use sqlite::{AuditPaths, SqliteAudit};
 pub use store::AuditedStore;
 pub use verify::{Fault, Report};

@@ -14,6 +14,7 @@ use countersign_core::session::authenticate::{Authenticator, PasswordAuthenticat
 use countersign_core::session::password::{PasswordOptions, Passwords};
 use countersign_core::session::throttle::{Throttle, ThrottleLimits, ThrottleStore};
 use countersign_core::session::{Parties, SessionStores, Sessions};
+use countersign_core::session::signing::SigningKeyStore;
 use countersign_core::store::{CacheLimits, CachedStore, CredentialStore, SqliteStore};
 use countersign_protocol::{Dialects, Secret};
 
@@ -240,6 +241,16 @@ impl Credentials {
     /// The store, for whoever shares it.
     #[must_use]
     pub fn into_dyn(self) -> Arc<dyn CredentialStore> {
+        match self {
+            Self::Embedded(store) => Arc::new(store),
+            #[cfg(feature = "postgres")]
+            Self::Shared(store) => Arc::new(store),
+        }
+    }
+
+    /// The store as that of the keys that sign access tokens.
+    #[must_use]
+    pub fn into_signing_keys(self) -> Arc<dyn SigningKeyStore> {
         match self {
             Self::Embedded(store) => Arc::new(store),
             #[cfg(feature = "postgres")]

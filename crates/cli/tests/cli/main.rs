@@ -16,6 +16,7 @@ mod import;
 mod operate;
 mod serve;
 mod serving;
+mod session;
 mod sign;
 mod support;
 #[cfg(feature = "otel")]

@@ -32,14 +32,7 @@ impl AuditedStore {
     }
 
     async fn recorded<T>(&self, change: Change, made: Answer<'_, T>) -> Result<T, StoreError> {
-        self.audit.require(self.clock.now(), Event::Change(change.clone())).await?;
-        let result = made.await;
-        if let Err(error) = &result {
-            // The fault names what the operator wrote, and no variant of it holds a secret.
-            let failed = Change { detail: error.to_string(), ..change };
-            drop(self.audit.require(self.clock.now(), Event::ChangeFailed(failed)).await);
-        }
-        result
+        recorded(&self.audit, &*self.clock, change, made).await
     }
 
     async fn app_of(&self, key_id: &str) -> Result<String, StoreError> {
@@ -140,6 +133,18 @@ impl CredentialStore for AuditedStore {
     fn touch(&self, key_id: &str, dialect: &str, at: Timestamp) {
         self.store.touch(key_id, dialect, at);
     }
+}
+
+/// Records a change, then makes it; a second record says that it did not come about.
+pub(super) async fn recorded<T>(audit: &Audit, clock: &dyn Clock, change: Change, made: Answer<'_, T>) -> Result<T, StoreError> {
+    audit.require(clock.now(), Event::Change(change.clone())).await?;
+    let result = made.await;
+    if let Err(error) = &result {
+        // The fault names what the operator wrote, and no variant of it holds a secret.
+        let failed = Change { detail: error.to_string(), ..change };
+        drop(audit.require(clock.now(), Event::ChangeFailed(failed)).await);
+    }
+    result
 }
 
 /// What an app may do.

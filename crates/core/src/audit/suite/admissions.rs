@@ -181,6 +181,39 @@ async fn changes_are_recorded_with_who_made_them_and_without_secrets() {
     assert!(!all.contains("canary") && all.contains("alice"));
 }
 
+#[cfg(feature = "sessions")]
+#[tokio::test]
+async fn changes_of_signing_keys_are_recorded_before_they_are_made() {
+    use crate::audit::AuditedKeys;
+    use crate::session::signing::{RotationPolicy, SigningKeyStore, revoke, rotate};
+    use crate::store::SqliteStore;
+
+    let world = World::new();
+    let log = Arc::new(world.open());
+    let now = world.now();
+    let folder = tempfile::tempdir().unwrap();
+    let key = Arc::new(crate::master_key::MasterKey::ephemeral().unwrap());
+    let store: Arc<dyn SigningKeyStore> = Arc::new(SqliteStore::open(&folder.path().join("store.db"), key).unwrap());
+    let keys = AuditedKeys::new(Arc::clone(&store), audit(&log, OnFailure::Refuse), Arc::new(move || now), "alice");
+    let policy = RotationPolicy::new(std::time::Duration::from_secs(600), std::time::Duration::from_secs(30));
+    let first = rotate(&keys, now, &policy).await.unwrap().unwrap().added.unwrap();
+    let second = revoke(&keys, &first, now, &policy).await.unwrap().unwrap().added.unwrap();
+    assert!(revoke(&keys, "k_unknown", now, &policy).await.is_err());
+    let records = records(&world);
+    let told: Vec<_> = records.iter().map(|r| (r.kind.as_str(), r.action.as_str(), r.key_id.as_str(), r.by.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            ("change", "rotate signing key", first.as_str(), "alice"),
+            ("change", "revoke signing key", first.as_str(), "alice"),
+            ("change", "rotate signing key", second.as_str(), "alice"),
+            ("change", "revoke signing key", "k_unknown", "alice"),
+            ("change_failed", "revoke signing key", "k_unknown", "alice"),
+        ]
+    );
+    assert_eq!(store.signing_keys(now).await.unwrap().len(), 2);
+}
+
 #[tokio::test]
 async fn a_change_that_cannot_be_recorded_is_not_made() {
     let gate = Gate::new(OnFailure::Refuse).await;
