@@ -3,6 +3,7 @@
 pub(crate) mod config;
 pub(crate) mod envelope;
 pub(crate) mod import;
+pub(crate) mod user;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use countersign_protocol::{Algorithm, Scheme, Timestamp};
 use self::config::ConfigCommand;
 use self::envelope::{EnvelopeArgs, OpenAnswerArgs};
 use self::import::ImportArgs;
+use self::user::UserArgs;
 use crate::command::audit::AuditArgs;
 use crate::values;
 
@@ -53,6 +55,8 @@ pub(crate) enum Command {
     Adapter,
     /// Manage apps and their credentials.
     App(AppArgs),
+    /// Manage the users who log in through apps.
+    User(UserArgs),
     /// Manage keys: list them, remove what is over, give the store another master key.
     Key(StoreKeyArgs),
     /// Verify and read the audit log of the embedded store.

@@ -12,6 +12,7 @@ pub(crate) mod open_answer;
 pub(crate) mod probe;
 pub(crate) mod serve;
 pub(crate) mod sign;
+pub(crate) mod user;
 pub(crate) mod verify;
 
 use std::time::{SystemTime, UNIX_EPOCH};

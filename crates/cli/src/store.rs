@@ -5,9 +5,10 @@ use std::fs::DirBuilder;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use countersign_core::audit::{Audit, AuditLimits, AuditedStore, OnFailure, SqliteAudit};
+use countersign_core::audit::{Audit, AuditLimits, AuditedStore, AuditedUsers, OnFailure, SqliteAudit};
 use countersign_core::clock::SystemClock;
 use countersign_core::master_key::MasterKey;
+use countersign_core::session::user::UserStore;
 use countersign_core::store::CredentialStore;
 use countersign_server::config::Config;
 use countersign_server::store::{Credentials, StoreFiles, Stores};
@@ -70,16 +71,33 @@ impl Opened {
     /// The store for changes: where there is an audit log, each is recorded first.
     pub(crate) async fn for_changes(self) -> Result<Arc<dyn CredentialStore>, Failure> {
         self.stores.begin_replay(&self.credentials, &SystemClock).await?;
-        let has_log = self.audit_log().is_some();
+        let audit = self.audit()?;
         let store = self.credentials.into_dyn();
-        if !has_log {
-            return Ok(store);
+        Ok(match audit {
+            Some(audit) => Arc::new(AuditedStore::new(store, audit, Arc::new(SystemClock), operator())),
+            None => store,
+        })
+    }
+
+    /// The users for changes: where there is an audit log, each is recorded first.
+    pub(crate) fn users_for_changes(self) -> Result<Arc<dyn UserStore>, Failure> {
+        let audit = self.audit()?;
+        let users = self.credentials.into_users();
+        Ok(match audit {
+            Some(audit) => Arc::new(AuditedUsers::new(users, audit, Arc::new(SystemClock), operator())),
+            None => users,
+        })
+    }
+
+    /// The audit log beside the store, opened, if there is one.
+    fn audit(&self) -> Result<Option<Audit>, Failure> {
+        if self.audit_log().is_none() {
+            return Ok(None);
         }
         let master = Arc::new(MasterKey::open(&self.stores.files.master_key)?);
         let limits = AuditLimits::keeping_all();
         let log = SqliteAudit::open(&self.stores.files.audit(), master, limits.clone(), Arc::new(SystemClock))?;
-        let audit = Audit::new(Arc::new(log), OnFailure::Refuse, &limits);
-        Ok(Arc::new(AuditedStore::new(store, audit, Arc::new(SystemClock), operator())))
+        Ok(Some(Audit::new(Arc::new(log), OnFailure::Refuse, &limits)))
     }
 }
 

@@ -24,11 +24,14 @@ mod event;
 mod evidence;
 mod head;
 mod key;
+mod operator;
 mod read;
 mod record;
 mod sqlite;
 mod store;
 mod ticker;
+#[cfg(feature = "sessions")]
+mod users;
 mod verify;
 
 use bound::RefusalBound;
@@ -40,6 +43,8 @@ pub use read::{AuditFile, Filter, MOST_LISTED};
 pub use record::Record;
 pub use sqlite::{AuditPaths, SqliteAudit};
 pub use store::AuditedStore;
+#[cfg(feature = "sessions")]
+pub use users::AuditedUsers;
 pub use verify::{Fault, Report};
 
 /// A log that can be appended to. Chains belong to one log each: several gateways have a chain each, by its id.

@@ -13,6 +13,8 @@ use countersign_core::replay::{Epoch, MemoryGuard, ReplayGuard, ReplayLimits, Sq
 use countersign_core::store::{CacheLimits, CachedStore, CredentialStore, SqliteStore};
 use countersign_protocol::{Dialects, Secret};
 
+#[cfg(feature = "sessions")]
+use countersign_core::session::user::UserStore;
 #[cfg(feature = "postgres")]
 use countersign_core::store::{PostgresOptions, PostgresStore};
 #[cfg(feature = "redis")]
@@ -221,6 +223,28 @@ impl Credentials {
     /// The store, for whoever shares it.
     #[must_use]
     pub fn into_dyn(self) -> Arc<dyn CredentialStore> {
+        match self {
+            Self::Embedded(store) => Arc::new(store),
+            #[cfg(feature = "postgres")]
+            Self::Shared(store) => Arc::new(store),
+        }
+    }
+
+    /// The users in it.
+    #[cfg(feature = "sessions")]
+    #[must_use]
+    pub fn users(&self) -> &dyn UserStore {
+        match self {
+            Self::Embedded(store) => store,
+            #[cfg(feature = "postgres")]
+            Self::Shared(store) => store,
+        }
+    }
+
+    /// The users in it, for whoever shares them.
+    #[cfg(feature = "sessions")]
+    #[must_use]
+    pub fn into_users(self) -> Arc<dyn UserStore> {
         match self {
             Self::Embedded(store) => Arc::new(store),
             #[cfg(feature = "postgres")]

@@ -20,3 +20,4 @@ mod sign;
 mod support;
 #[cfg(feature = "otel")]
 mod traces;
+mod user;
