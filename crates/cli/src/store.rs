@@ -11,7 +11,7 @@ use countersign_core::master_key::MasterKey;
 use countersign_core::session::user::UserStore;
 use countersign_core::store::CredentialStore;
 use countersign_server::config::Config;
-use countersign_server::store::{Credentials, StoreFiles, Stores};
+use countersign_server::store::{Credentials, Stores};
 
 use crate::args::StoreArgs;
 use crate::failure::Failure;
