@@ -4,6 +4,7 @@ pub(crate) mod config;
 pub(crate) mod envelope;
 pub(crate) mod import;
 pub(crate) mod session;
+pub(crate) mod user;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use self::config::ConfigCommand;
 use self::envelope::{EnvelopeArgs, OpenAnswerArgs};
 use self::import::ImportArgs;
 use self::session::SessionArgs;
+use self::user::UserArgs;
 use crate::command::audit::AuditArgs;
 use crate::values;
 
@@ -55,6 +57,8 @@ pub(crate) enum Command {
     Adapter,
     /// Manage apps and their credentials.
     App(AppArgs),
+    /// Manage the users who log in through apps.
+    User(UserArgs),
     /// Manage keys: list them, remove what is over, give the store another master key.
     Key(StoreKeyArgs),
     /// Manage token sessions: the keys that sign access tokens.

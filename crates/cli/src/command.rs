@@ -13,6 +13,7 @@ pub(crate) mod probe;
 pub(crate) mod serve;
 pub(crate) mod session;
 pub(crate) mod sign;
+pub(crate) mod user;
 pub(crate) mod verify;
 
 use std::time::{SystemTime, UNIX_EPOCH};

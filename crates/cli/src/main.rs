@@ -11,6 +11,7 @@ mod key;
 mod output;
 mod registry;
 mod store;
+mod terminal;
 #[cfg_attr(not(feature = "otel"), path = "traces/off.rs")]
 mod traces;
 mod values;
@@ -46,6 +47,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Dialects(command) => command::dialects::run(&command, &registry, json),
         Command::Adapter => command::adapter::run(&registry),
         Command::App(args) => command::app::run(&args, registry, json),
+        Command::User(args) => command::user::run(&args, registry, json),
         Command::Audit(args) => command::audit::run(&args, json),
         Command::Key(args) => command::key::run(&args, registry, json),
         Command::Session(args) => command::session::run(&args, registry, json),

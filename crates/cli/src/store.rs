@@ -5,10 +5,11 @@ use std::fs::DirBuilder;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use countersign_core::audit::{Audit, AuditLimits, AuditedKeys, AuditedStore, OnFailure, SqliteAudit};
+use countersign_core::audit::{Audit, AuditLimits, AuditedKeys, AuditedStore, AuditedUsers, OnFailure, SqliteAudit};
 use countersign_core::clock::SystemClock;
 use countersign_core::master_key::MasterKey;
 use countersign_core::session::signing::SigningKeyStore;
+use countersign_core::session::user::UserStore;
 use countersign_core::store::CredentialStore;
 use countersign_server::config::Config;
 use countersign_server::store::{Credentials, Stores};
@@ -73,8 +74,20 @@ impl Opened {
         self.stores.begin_replay(&self.credentials, &SystemClock).await?;
         let audit = self.audit()?;
         let store = self.credentials.into_dyn();
-        let Some(audit) = audit else { return Ok(store) };
-        Ok(Arc::new(AuditedStore::new(store, audit, Arc::new(SystemClock), operator())))
+        Ok(match audit {
+            Some(audit) => Arc::new(AuditedStore::new(store, audit, Arc::new(SystemClock), operator())),
+            None => store,
+        })
+    }
+
+    /// The users for changes: where there is an audit log, each is recorded first.
+    pub(crate) fn users_for_changes(self) -> Result<Arc<dyn UserStore>, Failure> {
+        let audit = self.audit()?;
+        let users = self.credentials.into_users();
+        Ok(match audit {
+            Some(audit) => Arc::new(AuditedUsers::new(users, audit, Arc::new(SystemClock), operator())),
+            None => users,
+        })
     }
 
     /// The signing keys for changes: where there is an audit log, each is recorded first.
@@ -85,6 +98,7 @@ impl Opened {
         Ok(Arc::new(AuditedKeys::new(store, audit, Arc::new(SystemClock), operator())))
     }
 
+    /// The audit log beside the store, opened, if there is one.
     fn audit(&self) -> Result<Option<Audit>, Failure> {
         if self.audit_log().is_none() {
             return Ok(None);

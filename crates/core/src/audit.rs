@@ -24,6 +24,7 @@ mod event;
 mod evidence;
 mod head;
 mod key;
+mod operator;
 mod read;
 mod record;
 #[cfg(feature = "sessions")]
@@ -31,6 +32,8 @@ mod signing;
 mod sqlite;
 mod store;
 mod ticker;
+#[cfg(feature = "sessions")]
+mod users;
 mod verify;
 
 use bound::RefusalBound;
@@ -44,6 +47,8 @@ pub use record::Record;
 pub use signing::AuditedKeys;
 pub use sqlite::{AuditPaths, SqliteAudit};
 pub use store::AuditedStore;
+#[cfg(feature = "sessions")]
+pub use users::AuditedUsers;
 pub use verify::{Fault, Report};
 
 /// A log that can be appended to. Chains belong to one log each: several gateways have a chain each, by its id.

@@ -12,9 +12,10 @@ use countersign_core::master_key::MasterKey;
 use countersign_core::replay::{Epoch, MemoryGuard, ReplayGuard, ReplayLimits, SqliteGuard};
 use countersign_core::session::authenticate::{Authenticator, PasswordAuthenticator};
 use countersign_core::session::password::{PasswordOptions, Passwords};
-use countersign_core::session::throttle::{Throttle, ThrottleLimits, ThrottleStore};
-use countersign_core::session::{Parties, SessionStores, Sessions};
 use countersign_core::session::signing::SigningKeyStore;
+use countersign_core::session::throttle::{Throttle, ThrottleLimits, ThrottleStore};
+use countersign_core::session::user::UserStore;
+use countersign_core::session::{Parties, SessionStores, Sessions};
 use countersign_core::store::{CacheLimits, CachedStore, CredentialStore, SqliteStore};
 use countersign_protocol::{Dialects, Secret};
 
@@ -241,6 +242,26 @@ impl Credentials {
     /// The store, for whoever shares it.
     #[must_use]
     pub fn into_dyn(self) -> Arc<dyn CredentialStore> {
+        match self {
+            Self::Embedded(store) => Arc::new(store),
+            #[cfg(feature = "postgres")]
+            Self::Shared(store) => Arc::new(store),
+        }
+    }
+
+    /// The users in it.
+    #[must_use]
+    pub fn users(&self) -> &dyn UserStore {
+        match self {
+            Self::Embedded(store) => store,
+            #[cfg(feature = "postgres")]
+            Self::Shared(store) => store,
+        }
+    }
+
+    /// The users in it, for whoever shares them.
+    #[must_use]
+    pub fn into_users(self) -> Arc<dyn UserStore> {
         match self {
             Self::Embedded(store) => Arc::new(store),
             #[cfg(feature = "postgres")]

@@ -21,3 +21,4 @@ mod sign;
 mod support;
 #[cfg(feature = "otel")]
 mod traces;
+mod user;

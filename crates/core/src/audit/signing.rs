@@ -6,8 +6,8 @@ use std::sync::Arc;
 use countersign_protocol::Timestamp;
 
 use super::Audit;
-use super::event::{Change, Event};
-use super::store::recorded;
+use super::event::Change;
+use super::operator::Operator;
 use crate::clock::Clock;
 use crate::session::signing::{KeyChange, SigningKey, SigningKeyStore};
 use crate::store::Answer;
@@ -15,26 +15,20 @@ use crate::store::Answer;
 /// Records each change of the keys, then makes it.
 pub struct AuditedKeys {
     store: Arc<dyn SigningKeyStore>,
-    audit: Audit,
-    clock: Arc<dyn Clock>,
-    by: String,
+    operator: Operator,
 }
 
 impl AuditedKeys {
     /// Changes of these keys are recorded as made by this operator, such as `cli` or a name.
     #[must_use]
     pub fn new(store: Arc<dyn SigningKeyStore>, audit: Audit, clock: Arc<dyn Clock>, by: impl Into<String>) -> Self {
-        Self { store, audit, clock, by: by.into() }
-    }
-
-    fn change(&self, action: &'static str, kid: &str, detail: String) -> Change {
-        Change { by: self.by.clone(), action, app: String::new(), key_id: kid.to_owned(), detail }
+        Self { store, operator: Operator::new(audit, clock, by.into()) }
     }
 }
 
 impl Debug for AuditedKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuditedKeys").field("store", &self.store).field("by", &self.by).finish_non_exhaustive()
+        f.debug_struct("AuditedKeys").field("store", &self.store).field("operator", &self.operator).finish()
     }
 }
 
@@ -46,11 +40,11 @@ impl SigningKeyStore for AuditedKeys {
     fn change_signing_keys(&self, change: KeyChange) -> Answer<'_, bool> {
         Box::pin(async move {
             let kid = change.add.as_ref().map(|key| key.kid().to_owned()).unwrap_or_default();
-            let record = self.change("rotate signing key", &kid, described(&change));
-            let made = recorded(&self.audit, &*self.clock, record.clone(), self.store.change_signing_keys(change)).await?;
+            let record = self.operator.change("rotate signing key", "", &kid, described(&change));
+            let made = self.operator.recorded(record.clone(), self.store.change_signing_keys(change)).await?;
             if !made {
                 let failed = Change { detail: "another process changed the keys first".to_owned(), ..record };
-                self.audit.require(self.clock.now(), Event::ChangeFailed(failed)).await?;
+                self.operator.failed(failed).await?;
             }
             Ok(made)
         })
@@ -58,8 +52,8 @@ impl SigningKeyStore for AuditedKeys {
 
     fn revoke_signing_key<'a>(&'a self, kid: &'a str, at: Timestamp) -> Answer<'a, ()> {
         Box::pin(async move {
-            let record = self.change("revoke signing key", kid, String::new());
-            recorded(&self.audit, &*self.clock, record, self.store.revoke_signing_key(kid, at)).await
+            let record = self.operator.change("revoke signing key", "", kid, String::new());
+            self.operator.recorded(record, self.store.revoke_signing_key(kid, at)).await
         })
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use countersign_protocol::{Secret, Timestamp};
 
 use super::Audit;
-use super::event::{Change, Event};
+use super::operator::Operator;
 use crate::app::{App, NewCredential, Registered, Status};
 use crate::clock::Clock;
 use crate::error::StoreError;
@@ -15,24 +15,14 @@ use crate::store::{Answer, CredentialStore, LookupKey};
 /// Records each change, then makes it. A change that fails after its record gets a second one that says so, so that none is made unrecorded.
 pub struct AuditedStore {
     store: Arc<dyn CredentialStore>,
-    audit: Audit,
-    clock: Arc<dyn Clock>,
-    by: String,
+    operator: Operator,
 }
 
 impl AuditedStore {
     /// Changes of this store are recorded as made by this operator, such as `cli` or a name.
     #[must_use]
     pub fn new(store: Arc<dyn CredentialStore>, audit: Audit, clock: Arc<dyn Clock>, by: impl Into<String>) -> Self {
-        Self { store, audit, clock, by: by.into() }
-    }
-
-    fn change(&self, action: &'static str, app: &str, key_id: &str, detail: String) -> Change {
-        Change { by: self.by.clone(), action, app: app.to_owned(), key_id: key_id.to_owned(), detail }
-    }
-
-    async fn recorded<T>(&self, change: Change, made: Answer<'_, T>) -> Result<T, StoreError> {
-        recorded(&self.audit, &*self.clock, change, made).await
+        Self { store, operator: Operator::new(audit, clock, by.into()) }
     }
 
     async fn app_of(&self, key_id: &str) -> Result<String, StoreError> {
@@ -43,7 +33,7 @@ impl AuditedStore {
 
 impl Debug for AuditedStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AuditedStore").field("store", &self.store).field("by", &self.by).finish_non_exhaustive()
+        f.debug_struct("AuditedStore").field("store", &self.store).field("operator", &self.operator).finish()
     }
 }
 
@@ -82,69 +72,57 @@ impl CredentialStore for AuditedStore {
 
     fn add_app(&self, app: App) -> Answer<'_, ()> {
         Box::pin(async move {
-            let change = self.change("add app", &app.name, "", terms_of(&app));
-            self.recorded(change, Box::pin(async move { self.store.add_app(app).await })).await
+            let change = self.operator.change("add app", &app.name, "", terms_of(&app));
+            self.operator.recorded(change, Box::pin(async move { self.store.add_app(app).await })).await
         })
     }
 
     fn add_credential<'a>(&'a self, app: &'a str, credential: NewCredential, now: Timestamp) -> Answer<'a, Arc<Registered>> {
         Box::pin(async move {
-            let change = self.change("add credential", app, &credential.key_id, described(&credential));
-            self.recorded(change, Box::pin(async move { self.store.add_credential(app, credential, now).await })).await
+            let change = self.operator.change("add credential", app, &credential.key_id, described(&credential));
+            self.operator.recorded(change, Box::pin(async move { self.store.add_credential(app, credential, now).await })).await
         })
     }
 
     fn rotate<'a>(&'a self, key_id: &'a str, successor: NewCredential, ends: Timestamp, now: Timestamp) -> Answer<'a, Arc<Registered>> {
         Box::pin(async move {
             let detail = format!("valid until {ends}; successor {:?}, {}", successor.key_id, described(&successor));
-            let change = self.change("rotate credential", &self.app_of(key_id).await?, key_id, detail);
-            self.recorded(change, Box::pin(async move { self.store.rotate(key_id, successor, ends, now).await })).await
+            let change = self.operator.change("rotate credential", &self.app_of(key_id).await?, key_id, detail);
+            self.operator.recorded(change, Box::pin(async move { self.store.rotate(key_id, successor, ends, now).await })).await
         })
     }
 
     fn set_app_status<'a>(&'a self, app: &'a str, status: Status) -> Answer<'a, ()> {
         Box::pin(async move {
-            let change = self.change("set app status", app, "", format!("status {status}"));
-            self.recorded(change, Box::pin(async move { self.store.set_app_status(app, status).await })).await
+            let change = self.operator.change("set app status", app, "", format!("status {status}"));
+            self.operator.recorded(change, Box::pin(async move { self.store.set_app_status(app, status).await })).await
         })
     }
 
     fn set_credential_status<'a>(&'a self, key_id: &'a str, status: Status) -> Answer<'a, ()> {
         Box::pin(async move {
-            let change = self.change("set credential status", &self.app_of(key_id).await?, key_id, format!("status {status}"));
-            self.recorded(change, Box::pin(async move { self.store.set_credential_status(key_id, status).await })).await
+            let change = self.operator.change("set credential status", &self.app_of(key_id).await?, key_id, format!("status {status}"));
+            self.operator.recorded(change, Box::pin(async move { self.store.set_credential_status(key_id, status).await })).await
         })
     }
 
     fn update_app(&self, app: App) -> Answer<'_, ()> {
         Box::pin(async move {
-            let change = self.change("change app", &app.name, "", terms_of(&app));
-            self.recorded(change, Box::pin(async move { self.store.update_app(app).await })).await
+            let change = self.operator.change("change app", &app.name, "", terms_of(&app));
+            self.operator.recorded(change, Box::pin(async move { self.store.update_app(app).await })).await
         })
     }
 
     fn remove_credential<'a>(&'a self, key_id: &'a str, now: Timestamp) -> Answer<'a, ()> {
         Box::pin(async move {
-            let change = self.change("remove credential", &self.app_of(key_id).await?, key_id, String::new());
-            self.recorded(change, Box::pin(async move { self.store.remove_credential(key_id, now).await })).await
+            let change = self.operator.change("remove credential", &self.app_of(key_id).await?, key_id, String::new());
+            self.operator.recorded(change, Box::pin(async move { self.store.remove_credential(key_id, now).await })).await
         })
     }
 
     fn touch(&self, key_id: &str, dialect: &str, at: Timestamp) {
         self.store.touch(key_id, dialect, at);
     }
-}
-
-/// Records a change, then makes it; a second record says that it did not come about.
-pub(super) async fn recorded<T>(audit: &Audit, clock: &dyn Clock, change: Change, made: Answer<'_, T>) -> Result<T, StoreError> {
-    audit.require(clock.now(), Event::Change(change.clone())).await?;
-    let result = made.await;
-    if let Err(error) = &result {
-        // The fault names what the operator wrote, and no variant of it holds a secret.
-        let failed = Change { detail: error.to_string(), ..change };
-        drop(audit.require(clock.now(), Event::ChangeFailed(failed)).await);
-    }
-    result
 }
 
 /// What an app may do.

@@ -16,6 +16,8 @@ mod chain;
 mod crash;
 mod evidence;
 mod tampering;
+#[cfg(feature = "sessions")]
+mod users;
 
 /// The present of these tests, in milliseconds.
 const NOW: i64 = 1_739_437_548_000;

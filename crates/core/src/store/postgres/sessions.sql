@@ -4,7 +4,7 @@ CREATE TABLE users (
     password text, password_changed bigint, totp bytea, totp_step bigint NOT NULL DEFAULT 0, epoch bigint NOT NULL DEFAULT 0,
     created bigint NOT NULL, external text UNIQUE
 );
-CREATE UNIQUE INDEX users_look_alike ON users (lower(name));
+CREATE UNIQUE INDEX users_look_alike ON users (lower(name COLLATE "C"));
 CREATE TABLE sessions (
     sid bytea PRIMARY KEY, user_id text NOT NULL REFERENCES users (id), app text NOT NULL, salt bytea NOT NULL,
     created bigint NOT NULL, authenticated bigint NOT NULL, last_seen bigint NOT NULL, idle_ends bigint NOT NULL, ends bigint NOT NULL,
