@@ -46,19 +46,68 @@
 //! # }
 //! ```
 
+#[cfg(feature = "reqwest")]
+mod answers;
+#[cfg(feature = "reqwest")]
+mod attempts;
+#[cfg(feature = "blocking")]
+pub mod blocking;
+#[cfg(feature = "reqwest")]
 mod client;
+mod clock;
+mod credentials;
+#[cfg(feature = "reqwest")]
 mod draft;
 #[cfg(feature = "envelope")]
 mod envelope;
 mod error;
 #[cfg(doctest)]
 mod guides;
+#[cfg(feature = "tower")]
+mod layer;
+#[cfg(feature = "reqwest")]
+mod learning;
+#[cfg(feature = "middleware")]
+mod middleware;
+#[cfg(feature = "reqwest")]
 mod outgoing;
+mod presign;
+#[cfg(feature = "reqwest")]
+mod redirect;
+#[cfg(feature = "reqwest")]
+mod refused;
+mod request;
+#[cfg(feature = "reqwest")]
+mod retry;
+mod signer;
+#[cfg(feature = "reqwest")]
+mod stream;
+mod target;
+#[cfg(feature = "reqwest")]
+mod template;
 
+#[cfg(feature = "reqwest")]
+pub use answers::AnswerVerifier;
+#[cfg(feature = "reqwest")]
 pub use client::SigningClient;
 #[cfg(feature = "folders")]
 pub use countersign_dialects::Folder;
+pub use credentials::{Credentials, SourceError};
 #[cfg(feature = "envelope")]
 pub use envelope::Envelope;
 pub use error::ClientError;
+#[cfg(feature = "tower")]
+pub use layer::{SigningLayer, SigningService};
+#[cfg(feature = "reqwest")]
+pub use learning::ClockLearning;
+#[cfg(feature = "middleware")]
+pub use middleware::SigningMiddleware;
+#[cfg(feature = "reqwest")]
 pub use outgoing::OutgoingRequest;
+#[cfg(feature = "reqwest")]
+pub use refused::{Difference, ServerRefusal};
+#[cfg(feature = "reqwest")]
+pub use retry::RetryPolicy;
+pub use signer::Signer;
+#[cfg(feature = "reqwest")]
+pub use stream::StreamBody;
