@@ -107,10 +107,7 @@ impl Run<'_> {
         if !self.template.is_repeatable() {
             return Ok(Some(answer));
         }
-        let answer = match self.mend(origin, credential, answer).await? {
-            Some(answer) => answer,
-            None => return Ok(None),
-        };
+        let Some(answer) = self.mend(origin, credential, answer).await? else { return Ok(None) };
         let wait = match &self.rules.retries {
             Some(policy) => policy.after_answer(self.step(), status, answer.headers())?,
             None => None,

@@ -44,10 +44,10 @@ pub(crate) fn is_of_body(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn follow(method: Method, status: u16, locations: &[&str]) -> Option<(String, String, bool)> {
+    fn follow(method: &Method, status: u16, locations: &[&str]) -> Option<(String, String, bool)> {
         let headers = locations.iter().map(|location| (LOCATION, location.parse().unwrap())).collect();
         let from = Url::parse("https://h:8443/a/b?c").unwrap();
-        let onward = onward(&method, &from, StatusCode::from_u16(status).unwrap(), &headers)?;
+        let onward = onward(method, &from, StatusCode::from_u16(status).unwrap(), &headers)?;
         Some((onward.method.to_string(), onward.url.to_string(), onward.keeps_body))
     }
 
@@ -62,18 +62,18 @@ mod tests {
             "https://h:8443.evil/x",
             "ftp://h/",
         ] {
-            assert_eq!(follow(Method::GET, 307, &[elsewhere]), None, "{elsewhere}");
+            assert_eq!(follow(&Method::GET, 307, &[elsewhere]), None, "{elsewhere}");
         }
         for (location, url) in [("/x?y#z", "https://h:8443/x?y"), ("x", "https://h:8443/a/x"), ("https://H:8443/x", "https://h:8443/x")] {
-            assert_eq!(follow(Method::GET, 307, &[location]).unwrap().1, url);
+            assert_eq!(follow(&Method::GET, 307, &[location]).unwrap().1, url);
         }
-        assert_eq!(follow(Method::GET, 307, &[]), None);
-        assert_eq!(follow(Method::GET, 307, &["/x", "/y"]), None);
+        assert_eq!(follow(&Method::GET, 307, &[]), None);
+        assert_eq!(follow(&Method::GET, 307, &["/x", "/y"]), None);
     }
 
     #[test]
     fn the_method_follows_rfc_9110() {
-        let to = |method, status| follow(method, status, &["/x"]).map(|(method, _, keeps_body)| (method, keeps_body));
+        let to = |method, status| follow(&method, status, &["/x"]).map(|(method, _, keeps_body)| (method, keeps_body));
         let get = Some(("GET".to_owned(), false));
         assert_eq!((to(Method::POST, 301), to(Method::POST, 302), to(Method::PUT, 303)), (get.clone(), get.clone(), get));
         assert_eq!(to(Method::HEAD, 303), Some(("HEAD".to_owned(), false)));

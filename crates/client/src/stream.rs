@@ -79,10 +79,10 @@ impl StreamBody {
             return Err(ClientError::Body { fault: fault.to_owned() });
         }
         let Kind::Again(open) = &self.0 else { return Err(ClientError::OneShotBody) };
-        let mut reader = open().await.map_err(unreadable)?;
+        let mut reader = open().await.map_err(|e| unreadable(&e))?;
         let (mut hasher, mut piece) = (BodyHasher::new(&algorithms), vec![0; PIECE]);
         loop {
-            match reader.read(&mut piece).await.map_err(unreadable)? {
+            match reader.read(&mut piece).await.map_err(|e| unreadable(&e))? {
                 0 => return Ok(Some(hasher.finish())),
                 read => hasher.update(&piece[..read]),
             }
@@ -92,7 +92,7 @@ impl StreamBody {
     /// The body as it is sent. One whose digests are known is held against them.
     pub(crate) async fn pieces(&self, dialect: &Dialect, signed: Option<BodyDigests>) -> Result<reqwest::Body, ClientError> {
         let (reader, length) = match &self.0 {
-            Kind::Again(open) => (open().await.map_err(unreadable)?, signed.as_ref().map(BodyDigests::length)),
+            Kind::Again(open) => (open().await.map_err(|e| unreadable(&e))?, signed.as_ref().map(BodyDigests::length)),
             Kind::Once(reader, length) => {
                 let reader = reader.lock().unwrap_or_else(PoisonError::into_inner).take();
                 (reader.ok_or(ClientError::OneShotBody)?, *length)
@@ -115,7 +115,7 @@ impl fmt::Debug for StreamBody {
     }
 }
 
-fn unreadable(error: io::Error) -> ClientError {
+fn unreadable(error: &io::Error) -> ClientError {
     ClientError::Body { fault: error.to_string() }
 }
 

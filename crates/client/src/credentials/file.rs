@@ -141,7 +141,7 @@ fn private_key(_: &str) -> Result<KeyMaterial, SourceError> {
     Err("a `private_key` needs the feature `asymmetric` of this crate".into())
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
