@@ -1,30 +1,30 @@
-//! The client: an HTTP client, a dialect, a credential, and the sources of time and nonces.
+//! The client: an HTTP client, a signer, and the rules for answers that are not the last word.
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use countersign_protocol::{Credential, Dialect, Inputs, SignOptions, Timestamp};
+use countersign_protocol::{Dialect, Timestamp};
 use http::Method;
 
+use crate::answers::AnswerVerifier;
+use crate::attempts::{Rules, Wire};
+use crate::credentials::Credentials;
 use crate::error::ClientError;
+use crate::learning::ClockLearning;
 use crate::outgoing::OutgoingRequest;
+use crate::retry::RetryPolicy;
+use crate::signer::Signer;
 
-type Clock = dyn Fn() -> Timestamp + Send + Sync;
-type Nonces = dyn Fn() -> Result<String, ClientError> + Send + Sync;
-
-/// A client that signs each request. Cheap to clone; clones share the connections.
+/// A client that signs each request. Cheap to clone; clones share the connections and the clock offsets that were learned.
+///
+/// A request that was refused for the sake of the clock or the key is signed once more, with the server's time or the key that the source
+/// gives now, where these are others. Beyond that nothing is tried again unless [`SigningClient::with_retries`] says so.
 #[derive(Clone)]
 pub struct SigningClient {
     pub(crate) http: reqwest::Client,
-    pub(crate) dialect: Dialect,
-    pub(crate) credential: Credential,
-    pub(crate) allow_plain_http: bool,
-    #[cfg(feature = "envelope")]
-    pub(crate) envelope: Option<crate::envelope::Envelope>,
-    inputs: Inputs,
-    clock: Option<Arc<Clock>>,
-    nonces: Option<Arc<Nonces>>,
+    pub(crate) signer: Signer,
+    pub(crate) rules: Rules,
 }
 
 impl SigningClient {
@@ -35,47 +35,81 @@ impl SigningClient {
     ///
     /// # Errors
     /// [`ClientError::Send`] when reqwest cannot be set up, for example without certificates.
-    pub fn new(builder: reqwest::ClientBuilder, dialect: Dialect, credential: Credential) -> Result<Self, ClientError> {
-        let builder = builder.redirect(reqwest::redirect::Policy::none()).retry(reqwest::retry::never()).referer(false);
-        let http = builder.build().map_err(|e| ClientError::Send(e.without_url()))?;
-        Ok(Self {
-            http,
-            dialect,
-            credential,
-            allow_plain_http: false,
-            #[cfg(feature = "envelope")]
-            envelope: None,
-            inputs: Inputs::new(),
-            clock: None,
-            nonces: None,
-        })
+    pub fn new(builder: reqwest::ClientBuilder, dialect: Dialect, credentials: impl Into<Credentials>) -> Result<Self, ClientError> {
+        Self::from_signer(builder, Signer::new(dialect, credentials))
+    }
+
+    /// A client that sends through what `builder` builds, and signs through this.
+    ///
+    /// # Errors
+    /// As [`SigningClient::new`].
+    pub fn from_signer(builder: reqwest::ClientBuilder, signer: Signer) -> Result<Self, ClientError> {
+        let http = safe(builder).build().map_err(|e| ClientError::Send(e.without_url()))?;
+        let rules = Rules { clock: Some(ClockLearning::default()), ..Rules::default() };
+        Ok(Self { http, signer, rules })
     }
 
     /// The same with an input of the dialect, such as a region.
     #[must_use]
     pub fn with_input(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.inputs = self.inputs.with(name, value);
+        self.signer = self.signer.with_input(name, value);
         self
     }
 
     /// The same with another clock than the machine's.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        self.clock = Some(Arc::new(clock));
+        self.signer = self.signer.with_clock(clock);
         self
     }
 
     /// The same with another source of nonces than 128 random bits in hexadecimal. Each must be new.
     #[must_use]
     pub fn with_nonces(mut self, nonces: impl Fn() -> String + Send + Sync + 'static) -> Self {
-        self.nonces = Some(Arc::new(move || Ok(nonces())));
+        self.signer = self.signer.with_nonces(nonces);
         self
     }
 
     /// The same, but a dialect that shows the secret itself may be used over plain `http` too: for loopback only.
     #[must_use]
-    pub const fn allow_plain_http(mut self) -> Self {
-        self.allow_plain_http = true;
+    pub fn allow_plain_http(mut self) -> Self {
+        self.signer = self.signer.allow_plain_http();
+        self
+    }
+
+    /// The same, trying again what this says.
+    #[must_use]
+    pub fn with_retries(mut self, policy: RetryPolicy) -> Self {
+        self.rules.retries = Some(Arc::new(policy));
+        self
+    }
+
+    /// The same, taking a server's time from its refusals as this says.
+    #[must_use]
+    pub fn with_clock_learning(mut self, learning: ClockLearning) -> Self {
+        self.rules.clock = Some(learning);
+        self
+    }
+
+    /// The same, signing with its own clock whatever a server says.
+    #[must_use]
+    pub fn without_clock_learning(mut self) -> Self {
+        self.rules.clock = None;
+        self
+    }
+
+    /// The same, following at most so many redirects per request: to the same origin only, each signed anew, with the method that RFC 9110
+    /// says. A redirect to anywhere else is handed back, and nothing is sent there.
+    #[must_use]
+    pub const fn follow_redirects(mut self, most: u32) -> Self {
+        self.rules.redirects = most;
+        self
+    }
+
+    /// The same, taking only answers that are signed so.
+    #[must_use]
+    pub fn with_answers(mut self, verifier: AnswerVerifier) -> Self {
+        self.rules.answers = Some(Arc::new(verifier));
         self
     }
 
@@ -83,8 +117,14 @@ impl SigningClient {
     #[cfg(feature = "envelope")]
     #[must_use]
     pub fn with_envelope(mut self, envelope: crate::envelope::Envelope) -> Self {
-        self.envelope = Some(envelope);
+        self.rules.sealing.envelope = Some(envelope);
         self
+    }
+
+    /// What signs.
+    #[must_use]
+    pub const fn signer(&self) -> &Signer {
+        &self.signer
     }
 
     /// Begins a request. The URL's path and query are signed and sent as written.
@@ -92,38 +132,37 @@ impl SigningClient {
         OutgoingRequest::new(self.clone(), method, url.into())
     }
 
-    /// What one attempt is signed with: a new time, and a new nonce where the dialect carries one.
-    pub(crate) fn options(&self) -> Result<SignOptions, ClientError> {
-        let at = match &self.clock {
-            Some(clock) => clock(),
-            None => machine_time()?,
-        };
-        let mut options = SignOptions::new(at);
-        options.inputs = self.inputs.clone();
-        if self.dialect.carries_nonce() {
-            options.nonce = Some(self.nonces.as_ref().map_or_else(random_nonce, |nonces| nonces())?);
+    /// A URL that carries its own signature for so long; see [`Signer::presign`].
+    ///
+    /// # Errors
+    /// As [`Signer::presign`].
+    pub fn presign(&self, method: &Method, url: &str, expires: Duration) -> Result<String, ClientError> {
+        self.signer.presign(method.as_str(), url, expires)
+    }
+}
+
+impl Wire for &reqwest::Client {
+    type Error = ClientError;
+
+    async fn send(&mut self, request: reqwest::Request) -> Result<reqwest::Response, ClientError> {
+        self.execute(request).await.map_err(|e| ClientError::Send(e.without_url()))
+    }
+
+    fn failure(error: &ClientError) -> Option<&reqwest::Error> {
+        match error {
+            ClientError::Send(error) => Some(error),
+            _ => None,
         }
-        Ok(options)
     }
 }
 
 impl fmt::Debug for SigningClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningClient")
-            .field("dialect", &self.dialect.id())
-            .field("key_id", &self.credential.key_id())
-            .finish_non_exhaustive()
+        f.debug_struct("SigningClient").field("signer", &self.signer).finish_non_exhaustive()
     }
 }
 
-fn machine_time() -> Result<Timestamp, ClientError> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = i64::try_from(since.as_millis()).ok().and_then(Timestamp::from_millis);
-    now.ok_or_else(|| ClientError::Source("the machine's clock is past the year 9999".to_owned()))
-}
-
-fn random_nonce() -> Result<String, ClientError> {
-    let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes).map_err(|e| ClientError::Source(format!("no randomness: {e}")))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+/// A builder without what would send a signature a second time, or elsewhere.
+pub(crate) fn safe(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    builder.redirect(reqwest::redirect::Policy::none()).retry(reqwest::retry::never()).referer(false)
 }

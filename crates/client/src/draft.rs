@@ -2,8 +2,14 @@
 
 use http::Method;
 
-use crate::client::SigningClient;
 use crate::error::ClientError;
+
+/// Whether bodies are encrypted, and how.
+#[derive(Clone, Default)]
+pub(crate) struct Sealing {
+    #[cfg(feature = "envelope")]
+    pub(crate) envelope: Option<crate::envelope::Envelope>,
+}
 
 /// The headers and the body of one attempt, as they are to be signed.
 pub(crate) struct Draft {
@@ -16,11 +22,24 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
+    /// An attempt whose body is not encrypted, or is none.
+    pub(crate) fn plain(headers: &[(String, Vec<u8>)]) -> Self {
+        Self {
+            headers: headers.to_vec(),
+            body: Vec::new(),
+            also: Vec::new(),
+            #[cfg(feature = "envelope")]
+            sealed: None,
+        }
+    }
+}
+
+#[cfg(feature = "envelope")]
+impl Sealing {
     /// The attempt with its body encrypted where the client says so.
-    #[cfg(feature = "envelope")]
-    pub(crate) fn of(client: &SigningClient, headers: &[(String, Vec<u8>)], body: &[u8]) -> Result<Self, ClientError> {
-        let mut draft = Self { headers: headers.to_vec(), body: body.to_vec(), also: Vec::new(), sealed: None };
-        if let Some(envelope) = client.envelope.as_ref().filter(|_| !body.is_empty()) {
+    pub(crate) fn draft(&self, headers: &[(String, Vec<u8>)], body: &[u8]) -> Result<Draft, ClientError> {
+        let mut draft = Draft { body: body.to_vec(), ..Draft::plain(headers) };
+        if let Some(envelope) = self.envelope.as_ref().filter(|_| !body.is_empty()) {
             let (body, reader) = envelope.seal(body)?;
             draft.headers.retain(|(name, _)| !envelope.replaces(name));
             draft.headers.extend(envelope.headers());
@@ -30,29 +49,33 @@ impl Draft {
         Ok(draft)
     }
 
+    /// A body that is sent in pieces is not encrypted, so it must not be sent.
+    pub(crate) fn refuse_stream(&self) -> Result<(), ClientError> {
+        let fault = "this client encrypts bodies, and only whole ones; give its bytes";
+        if self.envelope.is_some() { Err(ClientError::Body { fault: fault.to_owned() }) } else { Ok(()) }
+    }
+
     /// The answer, decrypted where it is encrypted.
-    #[cfg(feature = "envelope")]
-    pub(crate) async fn read(
-        self,
-        client: &SigningClient,
-        method: &Method,
-        answer: reqwest::Response,
-    ) -> Result<reqwest::Response, ClientError> {
-        match (&client.envelope, self.sealed) {
+    pub(crate) async fn read(&self, draft: Draft, method: &Method, answer: reqwest::Response) -> Result<reqwest::Response, ClientError> {
+        match (&self.envelope, draft.sealed) {
             (Some(envelope), Some(reader)) => envelope.read(reader, method, answer).await,
             _ => Ok(answer),
         }
     }
+}
 
-    #[cfg(not(feature = "envelope"))]
-    #[expect(clippy::unnecessary_wraps, reason = "with envelopes it can fail")]
-    pub(crate) fn of(_: &SigningClient, headers: &[(String, Vec<u8>)], body: &[u8]) -> Result<Self, ClientError> {
-        Ok(Self { headers: headers.to_vec(), body: body.to_vec(), also: Vec::new() })
+#[cfg(not(feature = "envelope"))]
+#[expect(clippy::unused_self, clippy::unnecessary_wraps, clippy::unused_async, reason = "with envelopes they do what they say")]
+impl Sealing {
+    pub(crate) fn draft(&self, headers: &[(String, Vec<u8>)], body: &[u8]) -> Result<Draft, ClientError> {
+        Ok(Draft { body: body.to_vec(), ..Draft::plain(headers) })
     }
 
-    #[cfg(not(feature = "envelope"))]
-    #[expect(clippy::unused_async, reason = "with envelopes it reads the answer")]
-    pub(crate) async fn read(self, _: &SigningClient, _: &Method, answer: reqwest::Response) -> Result<reqwest::Response, ClientError> {
+    pub(crate) fn refuse_stream(&self) -> Result<(), ClientError> {
+        Ok(())
+    }
+
+    pub(crate) async fn read(&self, _: Draft, _: &Method, answer: reqwest::Response) -> Result<reqwest::Response, ClientError> {
         Ok(answer)
     }
 }

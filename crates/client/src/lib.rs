@@ -1,28 +1,123 @@
-//! Signing for reqwest: what is signed is what leaves.
+//! Signs HTTP requests in a dialect: alone, as a client, as a middleware, or as a tower layer. What is signed is what leaves.
 //!
-//! [`SigningClient`] builds each request itself, signs its raw target, its headers and its body, and sends exactly those.
-//! Each attempt is signed anew, with a new time and nonce. Redirects are never followed and nothing is tried again behind
-//! the caller's back, so a signed request goes to the one origin for which it was made.
+//! # A client in three lines
 //!
 //! ```no_run
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use countersign_client::SigningClient;
-//! use countersign_protocol::{Credential, Dialects};
+//! # #[cfg(feature = "reqwest")]
+//! # async fn example(dialect: countersign_protocol::Dialect) -> Result<(), Box<dyn std::error::Error>> {
+//! use countersign_client::{Credentials, SigningClient};
 //! use http::Method;
 //!
-//! let dialects = Dialects::builtin()?;
-//! let dialect = dialects.get("hmac-sha256").ok_or("no such dialect")?.clone();
-//! let client = SigningClient::new(reqwest::Client::builder(), dialect, Credential::hmac("key-1", "a secret"))?;
+//! let client = SigningClient::new(reqwest::Client::builder(), dialect, Credentials::from_env("ACME_KEY_ID", "ACME_SECRET"))?;
 //! let order = client.request(Method::POST, "https://api.example.com/orders?dry=1").header("Content-Type", "application/json").body("{}");
-//! let answer = order.send().await?;
-//! assert!(answer.status().is_success());
+//! let answer = order.send_ok().await?;
+//! # let _ = answer;
 //! # Ok(())
 //! # }
 //! ```
 //!
+//! The dialect is one of `Dialects::builtin()`, one from a folder (below), or `Dialect::from_yaml`. The URL's path and query are signed and sent
+//! as written; a text that the HTTP stack would change is refused, and the error shows both. `send` hands back an answer of any status;
+//! `send_ok` makes an error of a refusal, a [`ServerRefusal`] with the server's code and hint, and with the first line in which both strings to
+//! sign differ where the server shows its own.
+//!
+//! # Features
+//!
+//! | feature | brings | default |
+//! |---|---|---|
+//! | | [`Signer`]: `sign_request` and `presign`, without anything that sends | always |
+//! | `reqwest` | [`SigningClient`] with retries, clock, redirects, streams and signed answers | yes |
+//! | `middleware` | `SigningMiddleware` for reqwest-middleware | |
+//! | `tower` | `SigningLayer` for any tower client of `http::Request` | |
+//! | `blocking` | `blocking::SigningClient`, the client without async | |
+//! | `asymmetric` | RSA, ECDSA and Ed25519 keys | yes |
+//! | `envelope` | encrypted bodies | yes |
+//! | `folders` | dialects from folders of files | yes |
+//!
+//! Signing alone, `default-features = false`:
+//!
+//! ```
+//! # fn example(signer: countersign_client::Signer) -> Result<(), Box<dyn std::error::Error>> {
+//! let request = http::Request::get("https://api.example.com/orders").body(Vec::new())?;
+//! let signed = signer.sign_request(request)?;
+//! # let _ = signed;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Keys that change
+//!
+//! Each attempt takes the current credential of its [`Credentials`]: of the environment, a private file that is read again when it changes, or
+//! a closure, async or not. After `key_expired`, `key_disabled` or `signature_mismatch` the source is asked once more, and the request is
+//! signed again if it gives another key.
+//!
+//! ```
+//! use countersign_client::Credentials;
+//!
+//! let rotated = Credentials::from_file("/run/secrets/acme.json");
+//! # let _ = rotated;
+//! ```
+//!
+//! # Attempts, the clock, redirects
+//!
+//! Every attempt has a signature, a time and a nonce of its own. After a refusal for the sake of the clock the server's time is taken from its
+//! `Date`, over `https` only, and kept for that server ([`ClockLearning`]). Other failures are tried again where [`RetryPolicy`] says so.
+//! Redirects are handed back unless `follow_redirects` allows those within the origin; no secret and no signature ever follows one elsewhere.
+//!
+//! ```
+//! # #[cfg(feature = "reqwest")]
+//! # fn example(client: countersign_client::SigningClient) {
+//! use countersign_client::{ClockLearning, RetryPolicy};
+//!
+//! let client = client.with_retries(RetryPolicy::default().with_attempts(5)).follow_redirects(3);
+//! let steady = client.clone().without_clock_learning();
+//! // A server with refusals of its own.
+//! let lenient = client.with_clock_learning(ClockLearning::default().with_refusals(|status, _, body| status == 403 && body == b"clock"));
+//! # let _ = (steady, lenient);
+//! # }
+//! ```
+//!
+//! # Large bodies and URLs for others
+//!
+//! ```no_run
+//! # #[cfg(feature = "reqwest")]
+//! # async fn example(client: countersign_client::SigningClient) -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//!
+//! use countersign_client::StreamBody;
+//! use http::Method;
+//!
+//! // Read for its digest where the dialect signs it, then sent in pieces.
+//! client.request(Method::PUT, "https://files.example.com/big").stream(StreamBody::file("big.iso")).send_ok().await?;
+//! let url = client.presign(&Method::GET, "https://files.example.com/big", Duration::from_secs(900))?;
+//! # let _ = url;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Answers that are signed
+//!
+//! ```
+//! # #[cfg(feature = "reqwest")]
+//! # fn example(
+//! #     client: countersign_client::SigningClient,
+//! #     answers: countersign_protocol::Dialect,
+//! #     key: countersign_protocol::Credential,
+//! # ) -> Result<(), countersign_client::ClientError> {
+//! use countersign_client::AnswerVerifier;
+//!
+//! let client = client.with_answers(AnswerVerifier::new(answers, [key])?);
+//! # let _ = client;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Encrypted bodies, dialects of one's own
+//!
 //! With feature `envelope` bodies are encrypted for the server before they are signed, and encrypted answers are decrypted:
 //!
 //! ```no_run
+//! # #[cfg(feature = "envelope")]
 //! # fn example(client: countersign_client::SigningClient) -> Result<(), Box<dyn std::error::Error>> {
 //! use countersign_envelope::{Fields, PublicKey, Scheme, Sealer};
 //!
@@ -37,6 +132,7 @@
 //! A dialect of one's own comes from a folder of files, with feature `folders`:
 //!
 //! ```no_run
+//! # #[cfg(feature = "folders")]
 //! # fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut dialects = countersign_protocol::Dialects::builtin()?;
 //! countersign_client::Folder::open("dialects")?.load_into(&mut dialects)?;
@@ -46,19 +142,68 @@
 //! # }
 //! ```
 
+#[cfg(feature = "reqwest")]
+mod answers;
+#[cfg(feature = "reqwest")]
+mod attempts;
+#[cfg(feature = "blocking")]
+pub mod blocking;
+#[cfg(feature = "reqwest")]
 mod client;
+mod clock;
+mod credentials;
+#[cfg(feature = "reqwest")]
 mod draft;
 #[cfg(feature = "envelope")]
 mod envelope;
 mod error;
 #[cfg(doctest)]
 mod guides;
+#[cfg(feature = "tower")]
+mod layer;
+#[cfg(feature = "reqwest")]
+mod learning;
+#[cfg(feature = "middleware")]
+mod middleware;
+#[cfg(feature = "reqwest")]
 mod outgoing;
+mod presign;
+#[cfg(feature = "reqwest")]
+mod redirect;
+#[cfg(feature = "reqwest")]
+mod refused;
+mod request;
+#[cfg(feature = "reqwest")]
+mod retry;
+mod signer;
+#[cfg(feature = "reqwest")]
+mod stream;
+mod target;
+#[cfg(feature = "reqwest")]
+mod template;
 
+#[cfg(feature = "reqwest")]
+pub use answers::AnswerVerifier;
+#[cfg(feature = "reqwest")]
 pub use client::SigningClient;
 #[cfg(feature = "folders")]
 pub use countersign_dialects::Folder;
+pub use credentials::{Credentials, SourceError};
 #[cfg(feature = "envelope")]
 pub use envelope::Envelope;
 pub use error::ClientError;
+#[cfg(feature = "tower")]
+pub use layer::{SigningLayer, SigningService};
+#[cfg(feature = "reqwest")]
+pub use learning::ClockLearning;
+#[cfg(feature = "middleware")]
+pub use middleware::SigningMiddleware;
+#[cfg(feature = "reqwest")]
 pub use outgoing::OutgoingRequest;
+#[cfg(feature = "reqwest")]
+pub use refused::{Difference, ServerRefusal};
+#[cfg(feature = "reqwest")]
+pub use retry::RetryPolicy;
+pub use signer::Signer;
+#[cfg(feature = "reqwest")]
+pub use stream::StreamBody;

@@ -11,10 +11,11 @@ use crate::algorithm::Algorithm;
 use crate::credential::Credential;
 use crate::dialect::plan::{AlgorithmRule, Claimed, Plan};
 use crate::dialect::{Dialect, Inputs};
+use crate::digest::BodyDigests;
 use crate::engine::desk::Desk;
 use crate::engine::read;
 use crate::engine::scene::{Scene, Texts};
-use crate::message::Message;
+use crate::message::{Body, Message};
 use crate::reason::Refusal;
 use crate::secret::{Secret, Tag};
 use crate::stages::Stages;
@@ -39,13 +40,25 @@ pub struct SignOptions {
     pub expires: Option<String>,
     /// A literal to carry in place of the body's digest, or the digest itself.
     pub body_digest: Option<String>,
+    /// The digests of a body that is sent in pieces and is not in the message, which then has none; see [`Dialect::body_digests`].
+    pub body: Option<BodyDigests>,
 }
 
 impl SignOptions {
     /// The dialect's own choices at this time.
     #[must_use]
     pub fn new(at: Timestamp) -> Self {
-        Self { at, nonce: None, inputs: Inputs::new(), headers: None, also: Vec::new(), omit: Vec::new(), expires: None, body_digest: None }
+        Self {
+            at,
+            nonce: None,
+            inputs: Inputs::new(),
+            headers: None,
+            also: Vec::new(),
+            omit: Vec::new(),
+            expires: None,
+            body_digest: None,
+            body: None,
+        }
     }
 
     /// The same with a nonce.
@@ -79,6 +92,8 @@ pub enum SignError {
     NoPrivateKey,
     /// The dialect signs responses and this is a request, or the other way round.
     WrongMessage,
+    /// The message has a body, and the digests of another one were given.
+    TwoBodies,
     /// The message cannot be put into the dialect's form.
     Unsignable(Refusal),
 }
@@ -92,6 +107,7 @@ impl fmt::Display for SignError {
             Self::AlgorithmMismatch => f.write_str("the credential's key or algorithm does not fit the dialect"),
             Self::NoPrivateKey => f.write_str("the credential holds no private key to sign with"),
             Self::WrongMessage => f.write_str("the dialect signs the other kind of message: requests or responses"),
+            Self::TwoBodies => f.write_str("the message has a body and the digests of another one were given; give one of them"),
             Self::Unsignable(refusal) => write!(f, "the message cannot be signed: {}", refusal.detail()),
         }
     }
@@ -147,8 +163,16 @@ impl Prepared {
         let encoded = read::encode_signature(plan.signature.encoding, tag.as_bytes());
         let signature = String::from_utf8(encoded).map_err(|_| SignError::AlgorithmMismatch)?;
         self.texts.set(Claimed::Signature, signature.clone());
-        let mut desk =
-            Desk { plan, credential: None, algorithm: self.algorithm, at: self.at, texts: self.texts, names: self.names, omit: &self.omit };
+        let mut desk = Desk {
+            plan,
+            credential: None,
+            algorithm: self.algorithm,
+            at: self.at,
+            texts: self.texts,
+            names: self.names,
+            omit: &self.omit,
+            body: None,
+        };
         self.dialect.rules().place_signature(&mut desk, &mut self.message)?;
         Ok(Signed { message: self.message, signature, stages: self.stages })
     }
@@ -200,6 +224,9 @@ impl Dialect {
             return Err(SignError::WrongMessage);
         }
         crate::engine::wellformed::check(message.view()).map_err(SignError::Unsignable)?;
+        if options.body.is_some() && !message.body_bytes().is_empty() {
+            return Err(SignError::TwoBodies);
+        }
         let (word, algorithm) = choose(plan, credential)?;
         let mut desk = Desk {
             plan,
@@ -209,6 +236,7 @@ impl Dialect {
             texts: texts(plan, credential, options, word)?,
             names: Vec::new(),
             omit: &options.omit,
+            body: options.body.as_ref(),
         };
         self.rules().place(&mut desk, &mut message, options)?;
         let signed = self.rules().text(&desk.scene(&message))?;
@@ -226,6 +254,12 @@ impl Dialect {
         })
     }
 
+    /// The text of an expiry so long after `at`, for [`SignOptions::expires`]; `None` where messages carry none.
+    #[must_use]
+    pub fn expires_text(&self, at: Timestamp, after: std::time::Duration) -> Option<String> {
+        self.plan().expires.as_ref().map(|_| expires_text(self.plan(), at, after))
+    }
+
     /// Signs with the credential's own key.
     ///
     /// # Errors
@@ -239,7 +273,7 @@ impl Dialect {
         let scene = Scene {
             plan,
             message: view,
-            body: view.body(),
+            body: options.body.as_ref().map_or_else(|| view.body(), Body::Digests),
             texts: &prepared.texts,
             names: &prepared.names,
             instant: Some(prepared.at),

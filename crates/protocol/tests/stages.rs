@@ -434,3 +434,27 @@ fn a_body_that_was_there_cannot_be_changed_for_another() {
     let verdict = fresh.with_body(Body::Bytes(b"{}")).verify(Keys::Known(&[&key()]));
     assert_eq!(verdict.unwrap_err().reason(), Reason::SignatureMismatch);
 }
+
+#[test]
+fn digests_sign_what_the_bytes_would() {
+    for id in ["aws-sigv4", "hmac-sha256", "tencent-tc3"] {
+        let dialect = builtin(id);
+        let mut options = SignOptions::new(now()).with_nonce("n-1").with_input("region", "r").with_input("service", "s");
+        let whole = sign(&dialect, request(), &options);
+        let mut hasher = BodyHasher::new(&dialect.body_digests());
+        hasher.update(&request().body);
+        options.body = Some(hasher.finish());
+        let bare = sign(&dialect, Request { body: Vec::new(), ..request() }, &options);
+        assert_eq!(bare.headers, whole.headers, "{id}");
+        // Whose digests would they be?
+        assert_eq!(dialect.sign(request(), &key(), &options).unwrap_err(), SignError::TwoBodies);
+    }
+    let mut options = SignOptions::new(now()).with_nonce("n-1");
+    options.body = Some(BodyHasher::new(&[]).finish());
+    let bare = Request { body: Vec::new(), ..request() };
+    assert!(
+        matches!(builtin("hmac-sha256").sign(bare.clone(), &key(), &options), Err(SignError::Unsignable(_))),
+        "a digest that is not there"
+    );
+    assert!(builtin("standard-webhooks").sign(bare, &key(), &options).is_err(), "the bytes are signed");
+}

@@ -6,6 +6,7 @@
 mod answer;
 mod aws;
 mod envelope;
+mod examples;
 mod gateway;
 mod own;
 mod program;

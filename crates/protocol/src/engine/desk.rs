@@ -7,7 +7,8 @@ use super::{names, write};
 use crate::algorithm::Algorithm;
 use crate::credential::Credential;
 use crate::dialect::plan::{Claimed, Entry, Place, Plan, When};
-use crate::message::Message;
+use crate::digest::BodyDigests;
+use crate::message::{Body, Message};
 use crate::sign::{SignError, SignOptions};
 use crate::time::Timestamp;
 
@@ -20,6 +21,8 @@ pub(crate) struct Desk<'d> {
     pub(crate) texts: Texts,
     pub(crate) names: Vec<String>,
     pub(crate) omit: &'d [String],
+    /// The digests of a body that is not in the message.
+    pub(crate) body: Option<&'d BodyDigests>,
 }
 
 impl Desk<'_> {
@@ -28,7 +31,7 @@ impl Desk<'_> {
         Scene {
             plan: self.plan,
             message: view,
-            body: view.body(),
+            body: self.body.map_or_else(|| view.body(), Body::Digests),
             texts: &self.texts,
             names: &self.names,
             instant: Some(self.at),

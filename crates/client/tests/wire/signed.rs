@@ -1,111 +1,13 @@
 //! What leaves is what was signed: requests recorded from a raw socket are verified as they came.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 
 use countersign_client::{ClientError, SigningClient};
-use countersign_protocol::{Credential, Dialect, Dialects, Inputs, Intact, Keys, Part, Policy, Refusal, Request, Scheme, Timestamp};
+use countersign_protocol::{Inputs, Policy, Request, Timestamp};
 use http::Method;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
-const NOW: i64 = 1_780_000_000;
-
-fn now() -> Timestamp {
-    Timestamp::from_seconds(NOW).unwrap()
-}
-
-/// A server that records each request and gives the same answer to all.
-struct Recorder {
-    address: String,
-    seen: Arc<Mutex<Vec<Vec<u8>>>>,
-}
-
-impl Recorder {
-    async fn start(answer: &'static str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let record = Arc::clone(&seen);
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let request = read(&mut stream).await;
-                record.lock().unwrap().push(request);
-                stream.write_all(answer.as_bytes()).await.unwrap();
-            }
-        });
-        Self { address, seen }
-    }
-
-    async fn ok() -> Self {
-        Self::start("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await
-    }
-
-    fn taken(&self) -> Vec<Request> {
-        self.seen.lock().unwrap().drain(..).map(|bytes| parse(&bytes)).collect()
-    }
-}
-
-async fn read(stream: &mut TcpStream) -> Vec<u8> {
-    let (mut request, mut piece) = (Vec::new(), [0; 65_536]);
-    loop {
-        let read = stream.read(&mut piece).await.unwrap();
-        request.extend_from_slice(&piece[..read]);
-        let Some(end) = request.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
-        let head = String::from_utf8_lossy(&request[..end]).to_ascii_lowercase();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
-        if read == 0 || request.len() >= end + 4 + length {
-            return request;
-        }
-    }
-}
-
-fn parse(bytes: &[u8]) -> Request {
-    let end = bytes.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
-    let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-    let mut lines = head.split("\r\n");
-    let mut first = lines.next().unwrap().split(' ');
-    let mut request = Request::new(first.next().unwrap(), first.next().unwrap());
-    request.scheme = Scheme::Http;
-    for line in lines {
-        let (name, value) = line.split_once(": ").unwrap_or((line.trim_end_matches(':'), ""));
-        request = request.with_header(name, value);
-    }
-    request.with_body(&bytes[end + 4..])
-}
-
-fn dialect(id: &str) -> Dialect {
-    Dialects::builtin().unwrap().get(id).unwrap_or_else(|| panic!("{id}")).clone()
-}
-
-fn credential() -> Credential {
-    Credential::hmac("key-1", "0123456789abcdef0123456789abcdef").with_part("token_secret", "a token's secret")
-}
-
-const INPUTS: [(&str, &str); 2] = [("region", "us-east-1"), ("service", "service")];
-
-fn client(id: &str) -> SigningClient {
-    let dialect = dialect(id);
-    let wanted: Vec<_> = INPUTS.into_iter().filter(|(name, _)| dialect.inputs().iter().any(|input| input.name == *name)).collect();
-    let mut client = SigningClient::new(reqwest::Client::builder(), dialect, credential()).unwrap().with_clock(now);
-    for (name, value) in wanted {
-        client = client.with_input(name, value);
-    }
-    client
-}
-
-fn verify(id: &str, request: &Request) -> Result<Intact, Refusal> {
-    // What a dialect leaves unsigned or in doubt is not the question here; the bytes are compared besides.
-    let waive = if id == "x-ca" { vec![Part::Body, Part::Query] } else { vec![Part::Body] };
-    let policy = Policy { allow_unsafe: true, allow_ambiguous: true, waive, ..Policy::default() };
-    let dialect = dialect(id);
-    let inputs = INPUTS.into_iter().filter(|(name, _)| dialect.inputs().iter().any(|input| input.name == *name));
-    let inputs = inputs.fold(Inputs::new(), |inputs, (name, value)| inputs.with(name, value));
-    let credential = credential();
-    let fresh = dialect.claim(request, &inputs)?.check_clock(now(), &policy)?;
-    fresh.verify(Keys::Known(&[&credential]))?.require(&policy)?.check_body(&request.body)
-}
+use crate::support::{NOW, Recorder, client, credential, dialect, now, verify};
 
 #[tokio::test]
 async fn what_arrives_is_what_was_signed() {
@@ -222,7 +124,7 @@ async fn a_dialect_of_a_folder_is_signed_in_too() {
          time: { format: unix, window: 5m }\n";
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("in-house.yaml"), FILE).unwrap();
-    let mut dialects = Dialects::builtin().unwrap();
+    let mut dialects = countersign_protocol::Dialects::builtin().unwrap();
     countersign_client::Folder::open(folder.path()).unwrap().load_into(&mut dialects).unwrap();
     let ours = dialects.get("in-house").unwrap().clone();
     let server = Recorder::ok().await;

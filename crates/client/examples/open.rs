@@ -1,0 +1,28 @@
+//! An open platform with versions in the path: the digest of the body is signed in one of them.
+//!
+//! `URL=http://127.0.0.1:8080 KEY_ID=.. SECRET=.. cargo run -p countersign-client --example open`, against a `countersign serve` that knows the key.
+
+use countersign_client::{Credentials, SigningClient};
+use countersign_protocol::Dialects;
+use http::Method;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main]
+#[expect(clippy::print_stdout, reason = "an example shows what it got")]
+async fn main() -> Result<(), Failure> {
+    println!("{}", run(&std::env::var("URL")?, Credentials::from_env("KEY_ID", "SECRET")).await?);
+    Ok(())
+}
+
+/// Posts to one version, and gives the answer.
+pub async fn run(base: &str, credentials: Credentials) -> Result<String, Failure> {
+    let client = client("qlm-open", credentials)?;
+    let call = client.request(Method::POST, format!("{base}/V1/items")).header("Content-Type", "application/json; charset=UTF-8");
+    Ok(call.body(r#"{"item": 7}"#).send_ok().await?.text().await?)
+}
+
+fn client(id: &str, credentials: Credentials) -> Result<SigningClient, Failure> {
+    let dialect = Dialects::builtin()?.get(id).ok_or("it is built in")?.clone();
+    Ok(SigningClient::new(reqwest::Client::builder(), dialect, credentials)?)
+}
