@@ -5,5 +5,6 @@
 mod crash;
 mod load;
 mod rolling;
+mod sessions;
 mod shared;
 mod site;
