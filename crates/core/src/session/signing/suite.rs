@@ -219,6 +219,40 @@ async fn a_key_is_added_once_and_unknown_ones_are_told(store: &dyn SigningKeySto
     assert!(store.signing_keys(at(NOW + 99)).await.unwrap().is_empty());
 }
 
+/// Two handles of one store, each on a thread of its own, round for round: one of them makes each key, and both see the same.
+async fn race(one: Arc<dyn SigningKeyStore>, other: Arc<dyn SigningKeyStore>) {
+    for round in 0..20 {
+        let now = at(NOW + round * 6 * 3_600);
+        let racing = [Arc::clone(&one), Arc::clone(&other)].map(|store| tokio::spawn(async move { rotate(&*store, now, &policy()).await }));
+        let mut made = 0;
+        for racer in racing {
+            made += usize::from(racer.await.unwrap().unwrap().is_some());
+        }
+        assert_eq!(made, 1, "round {round}");
+        let seen = [published(&ring(&*one, now).await, now), published(&ring(&*other, now).await, now)];
+        assert_eq!(seen[0], seen[1]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_on_one_file_make_one_key() {
+    let folder = tempfile::tempdir().unwrap();
+    race(Arc::new(sqlite(folder.path())), Arc::new(sqlite(folder.path()))).await;
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_on_one_postgres_make_one_key() {
+    use crate::store::{PostgresOptions, PostgresStore};
+
+    let server = countersign_testbed::Postgres::start();
+    let key = Arc::new(MasterKey::ephemeral().unwrap());
+    let url = server.url();
+    let open = || PostgresStore::open(&url, Arc::clone(&key), PostgresOptions::default());
+    let (one, other) = (open().await.unwrap(), open().await.unwrap());
+    race(Arc::new(one), Arc::new(other)).await;
+}
+
 impl KeyRing {
     fn keys_named(&self, kid: &str) -> &SigningKey {
         self.published(at(NOW + 60)).into_iter().find(|key| key.kid() == kid).unwrap()
@@ -337,7 +371,7 @@ async fn held(folder: &Path) -> (Arc<Counting>, KeyHolder, String) {
     rotate(&*store, at(NOW), &policy()).await.unwrap();
     store.reads.store(0, Ordering::SeqCst);
     let holder = KeyHolder::new(Arc::clone(&store) as Arc<dyn SigningKeyStore>);
-    let text = mint(&*holder.signing(at(NOW)).await.unwrap(), &said(NOW)).unwrap();
+    let text = mint(&holder.signing(at(NOW)).await.unwrap(), &said(NOW)).unwrap();
     (store, holder, text)
 }
 
