@@ -112,7 +112,7 @@ impl CallbackAuthenticator {
     ///
     /// # Errors
     /// What is wrong with the options.
-    pub fn new(options: CallbackOptions, users: Arc<dyn UserStore>, throttle: Arc<Throttle>) -> Result<Self, CallbackFault> {
+    pub fn new(options: &CallbackOptions, users: Arc<dyn UserStore>, throttle: Arc<Throttle>) -> Result<Self, CallbackFault> {
         let (address, target) = parse(&options.url).ok_or(CallbackFault::Url)?;
         if !address.tls && !address.is_loopback() {
             return Err(CallbackFault::Cleartext);
