@@ -320,7 +320,7 @@ where
     let throttle = Arc::new(Throttle::new(Arc::<S>::clone(&store), limits));
     let parties = Parties { issuer: settings.issuer.clone(), audience: settings.audience.clone() };
     let sessions = Arc::new(Sessions::new(Arc::clone(&store), parties, settings.policy.clone()));
-    let authenticator: Arc<dyn Authenticator> = match settings.callback.clone() {
+    let authenticator: Arc<dyn Authenticator> = match &settings.callback {
         None => Arc::new(PasswordAuthenticator::new(store, Arc::new(Passwords::new(PasswordOptions::default())?), throttle)),
         Some(options) => {
             let mend = "correct the table [session.callback]";

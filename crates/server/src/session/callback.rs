@@ -126,7 +126,7 @@ impl CallbackAuthenticator {
     ///
     /// # Errors
     /// What is wrong with the options.
-    pub fn new(options: CallbackOptions, users: Arc<dyn UserStore>, throttle: Arc<Throttle>) -> Result<Self, CallbackFault> {
+    pub fn new(options: &CallbackOptions, users: Arc<dyn UserStore>, throttle: Arc<Throttle>) -> Result<Self, CallbackFault> {
         options.check()?;
         let (address, target) = parse(&options.url).ok_or(CallbackFault::Url)?;
         let header = options.header.as_ref().map(|(name, value)| header(name, value).ok_or(CallbackFault::Header)).transpose()?;

@@ -71,7 +71,7 @@ impl Service {
         Router::new().route("/check", axum::routing::post(answer)).with_state(self.clone())
     }
 
-    fn answers(&self, status: u16, body: impl ToString) {
+    fn answers(&self, status: u16, body: &impl ToString) {
         *self.answer.lock().unwrap() = (status, body.to_string());
     }
 
@@ -97,7 +97,7 @@ impl Site {
         Self { store, throttle }
     }
 
-    fn logins(&self, options: CallbackOptions) -> Result<CallbackAuthenticator, CallbackFault> {
+    fn logins(&self, options: &CallbackOptions) -> Result<CallbackAuthenticator, CallbackFault> {
         CallbackAuthenticator::new(options, Arc::clone(&self.store) as _, Arc::clone(&self.throttle))
     }
 }
@@ -139,9 +139,9 @@ async fn the_service_says_who_it_is() {
     let mut options = options(address);
     options.header = Some(("X-Gateway".to_owned(), "canary-token".into()));
     assert!(!format!("{options:?}").contains("canary"));
-    let logins = site.logins(options).unwrap();
+    let logins = site.logins(&options).unwrap();
     assert!(!format!("{logins:?}").contains("canary"));
-    service.answers(200, json!({ "subject": "s-1", "username": "ann", "scopes": ["read"], "roles": ["clerk"], "more": 1 }));
+    service.answers(200, &json!({ "subject": "s-1", "username": "ann", "scopes": ["read"], "roles": ["clerk"], "more": 1 }));
     let user = admitted(&logins, "Ann O'Neil").await;
     assert_eq!((user.name.as_str(), user.external.as_deref(), user.has_password), ("ann", Some("s-1"), false));
     assert_eq!((user.scopes, user.roles), (vec!["read".to_owned()], vec!["clerk".to_owned()]));
@@ -151,7 +151,7 @@ async fn the_service_says_who_it_is() {
         (&asked[0].0["x-gateway"], &asked[0].0["content-type"]),
         (&"canary-token".parse().unwrap(), &"application/json".parse().unwrap())
     );
-    service.answers(200, json!({ "subject": "s-1", "username": "ann", "scopes": [] }));
+    service.answers(200, &json!({ "subject": "s-1", "username": "ann", "scopes": [] }));
     let again = admitted(&logins, "ann").await;
     assert_eq!((again.id, again.scopes, again.roles), (user.id, Vec::<String>::new(), vec!["clerk".to_owned()]));
 }
@@ -160,17 +160,17 @@ async fn the_service_says_who_it_is() {
 async fn whom_the_service_or_an_operator_refuses_is_refused() {
     let (service, address) = Service::start().await;
     let site = Site::new();
-    let logins = site.logins(options(address)).unwrap();
+    let logins = site.logins(&options(address)).unwrap();
     for status in [401, 403] {
-        service.answers(status, json!({ "subject": "s-1", "username": "ann" }));
+        service.answers(status, &json!({ "subject": "s-1", "username": "ann" }));
         assert_eq!(reason(&logins, "ann", PASSWORD).await, "external", "{status}");
     }
-    service.answers(200, json!({ "subject": "s-1", "username": "ann" }));
+    service.answers(200, &json!({ "subject": "s-1", "username": "ann" }));
     let user = admitted(&logins, "ann").await;
     site.store.set_user_status(user.id, UserStatus::Disabled).await.unwrap();
     assert_eq!(reason(&logins, "ann", PASSWORD).await, "disabled");
     site.store.add_user(NewUser::new("local", None), at(0)).await.unwrap();
-    service.answers(200, json!({ "subject": "s-2", "username": "local" }));
+    service.answers(200, &json!({ "subject": "s-2", "username": "local" }));
     assert_eq!(reason(&logins, "local", PASSWORD).await, "name_taken");
     service.asked();
     for (username, password, expected) in [
@@ -190,7 +190,7 @@ async fn what_the_service_does_not_clearly_say_is_no_login() {
     let site = Site::new();
     let mut options = options(address);
     options.answer_bytes = 1_000;
-    let logins = site.logins(options).unwrap();
+    let logins = site.logins(&options).unwrap();
     let good = json!({ "subject": "s", "username": "ann" });
     let long = json!({ "subject": "s", "username": "ann", "display_name": "x".repeat(1_000) });
     for (status, body) in [
@@ -226,7 +226,7 @@ async fn what_the_service_does_not_clearly_say_is_no_login() {
         assert!(begun.elapsed() < Duration::from_secs(5));
     }
     assert!(site.store.has_no_user().await.unwrap());
-    let nobody = site.logins(self::options(SocketAddr::from(([127, 0, 0, 1], countersign_testbed::free_port())))).unwrap();
+    let nobody = site.logins(&self::options(SocketAddr::from(([127, 0, 0, 1], countersign_testbed::free_port())))).unwrap();
     assert!(matches!(login(&nobody, "ann", PASSWORD).await, Err(StoreError::Unavailable(_))));
 }
 
@@ -234,32 +234,32 @@ async fn what_the_service_does_not_clearly_say_is_no_login() {
 async fn guesses_at_an_external_user_wait_too() {
     let (service, address) = Service::start().await;
     let site = Site::new();
-    let logins = site.logins(options(address)).unwrap();
-    service.answers(401, "");
+    let logins = site.logins(&options(address)).unwrap();
+    service.answers(401, &"");
     for _ in 0..3 {
         assert_eq!(reason(&logins, "ann", PASSWORD).await, "external");
     }
-    service.answers(200, json!({ "subject": "s", "username": "ann" }));
+    service.answers(200, &json!({ "subject": "s", "username": "ann" }));
     assert_eq!(reason(&logins, "ann", PASSWORD).await, "throttled");
     assert_eq!(service.asked().len(), 3);
     let mut narrow = options(address);
     narrow.at_once = 0;
-    assert_eq!(login(&site.logins(narrow).unwrap(), "bob", PASSWORD).await, Ok(Outcome::Busy));
+    assert_eq!(login(&site.logins(&narrow).unwrap(), "bob", PASSWORD).await, Ok(Outcome::Busy));
 }
 
 #[tokio::test]
 async fn passwords_go_over_tls_to_whom_is_trusted_only() {
     let site = Site::new();
     for url in ["http://192.0.2.1/check", "http://login.internal/check", "http://localhost.example.com/"] {
-        assert_eq!(site.logins(CallbackOptions::new(url)).unwrap_err(), CallbackFault::Cleartext, "{url}");
+        assert_eq!(site.logins(&CallbackOptions::new(url)).unwrap_err(), CallbackFault::Cleartext, "{url}");
     }
     for url in ["", "/check", "ftp://h/", "https://u:p@h/", "https://"] {
-        assert_eq!(site.logins(CallbackOptions::new(url)).unwrap_err(), CallbackFault::Url, "{url}");
+        assert_eq!(site.logins(&CallbackOptions::new(url)).unwrap_err(), CallbackFault::Url, "{url}");
     }
     let (pki, stranger) = (Pki::new(), Pki::new());
     let issued = pki.issue("login", &["localhost"]);
     let (service, _) = Service::start().await;
-    service.answers(200, json!({ "subject": "s", "username": "ann" }));
+    service.answers(200, &json!({ "subject": "s", "username": "ann" }));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -280,7 +280,7 @@ async fn passwords_go_over_tls_to_whom_is_trusted_only() {
     let trusting = |pki: &Pki, host: &str| {
         let mut options = CallbackOptions::new(format!("https://{host}:{port}/check"));
         options.anchors = Some(std::fs::read(pki.root()).unwrap());
-        site.logins(options).unwrap()
+        site.logins(&options).unwrap()
     };
     for logins in [trusting(&stranger, "localhost"), trusting(&pki, "127.0.0.1")] {
         assert!(matches!(login(&logins, "eve", PASSWORD).await, Err(StoreError::Unavailable(_))));
