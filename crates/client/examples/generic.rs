@@ -16,7 +16,7 @@ async fn main() -> Result<(), Failure> {
 }
 
 /// Posts an order, and gives the answer.
-pub async fn run(base: &str, credentials: Credentials) -> Result<String, Failure> {
+pub(crate) async fn run(base: &str, credentials: Credentials) -> Result<String, Failure> {
     let client = client("hmac-sha256", credentials)?;
     let order = client.request(Method::POST, format!("{base}/orders?dry=1")).header("Content-Type", "application/json");
     // With a refusal comes the server's reason, and where its strings to sign begin to differ.

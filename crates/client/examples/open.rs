@@ -16,7 +16,7 @@ async fn main() -> Result<(), Failure> {
 }
 
 /// Posts to one version, and gives the answer.
-pub async fn run(base: &str, credentials: Credentials) -> Result<String, Failure> {
+pub(crate) async fn run(base: &str, credentials: Credentials) -> Result<String, Failure> {
     let client = client("qlm-open", credentials)?;
     let call = client.request(Method::POST, format!("{base}/V1/items")).header("Content-Type", "application/json; charset=UTF-8");
     Ok(call.body(r#"{"item": 7}"#).send_ok().await?.text().await?)

@@ -18,7 +18,7 @@ async fn main() -> Result<(), Failure> {
 }
 
 /// Presigns a download and fetches it as a browser would: gives the answer.
-pub async fn run(base: &str, credentials: Credentials) -> Result<String, Failure> {
+pub(crate) async fn run(base: &str, credentials: Credentials) -> Result<String, Failure> {
     let client = client("aws-sigv4-s3-presigned", credentials)?;
     let url = client.presign(&Method::GET, &format!("{base}/shared/report.pdf"), Duration::from_secs(900))?;
     Ok(reqwest::get(url).await?.error_for_status()?.text().await?)

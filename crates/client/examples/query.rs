@@ -16,7 +16,7 @@ async fn main() -> Result<(), Failure> {
 }
 
 /// Asks, and gives the answer.
-pub async fn run(base: &str, credentials: Credentials) -> Result<String, Failure> {
+pub(crate) async fn run(base: &str, credentials: Credentials) -> Result<String, Failure> {
     let client = client("aws-sigv1", credentials)?;
     Ok(client.request(Method::GET, format!("{base}/query?Action=ListQueues&Version=2006-04-01")).send_ok().await?.text().await?)
 }

@@ -16,7 +16,7 @@ async fn main() -> Result<(), Failure> {
 }
 
 /// Uploads this file's manifest, and gives the answer. Each attempt is signed anew.
-pub async fn run(base: &str, credentials: Credentials) -> Result<String, Failure> {
+pub(crate) async fn run(base: &str, credentials: Credentials) -> Result<String, Failure> {
     let client = client("aws-sigv4-s3", credentials)?.with_retries(RetryPolicy::default());
     let file = StreamBody::file(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
     let upload = client.request(Method::PUT, format!("{base}/bucket/a%20name.toml")).stream(file);

@@ -18,14 +18,14 @@ async fn main() -> Result<(), Failure> {
 }
 
 /// Delivers an event to the server, and gives its answer.
-pub async fn run(base: &str, credentials: Credentials) -> Result<String, Failure> {
+pub(crate) async fn run(base: &str, credentials: Credentials) -> Result<String, Failure> {
     let client = SigningClient::new(reqwest::Client::builder(), dialect()?, credentials)?;
     let event = client.request(Method::POST, format!("{base}/hooks")).header("Content-Type", "application/json");
     Ok(event.body(r#"{"type": "order.paid"}"#).send_ok().await?.text().await?)
 }
 
 /// What a receiver does with the raw request: only a body that this gives is the sender's.
-pub fn receive(request: &http::Request<Vec<u8>>, key: &Credential) -> Result<Vec<u8>, Failure> {
+pub(crate) fn receive(request: &http::Request<Vec<u8>>, key: &Credential) -> Result<Vec<u8>, Failure> {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     let mut received = countersign_protocol::Request::new(request.method().as_str(), target).with_body(request.body().clone());
     for (name, value) in request.headers() {
@@ -36,7 +36,7 @@ pub fn receive(request: &http::Request<Vec<u8>>, key: &Credential) -> Result<Vec
 }
 
 /// A sender and a receiver in one process: what was changed on the way is refused.
-pub fn round(key: &Credential) -> Result<bool, Failure> {
+pub(crate) fn round(key: &Credential) -> Result<bool, Failure> {
     let event = http::Request::post("https://receiver.example.com/hooks").body(b"{}".to_vec())?;
     let mut sent = Signer::new(dialect()?, key.clone()).sign_request(event)?;
     let is_taken = receive(&sent, key)? == b"{}";

@@ -167,6 +167,7 @@ impl Run<'_> {
         if !onward.keeps_body {
             self.template.body = Content::Bytes(Vec::new());
             self.template.headers.retain(|(name, _)| !is_of_body(name));
+            self.template.also.retain(|name| !is_of_body(name));
         }
         true
     }

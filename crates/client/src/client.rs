@@ -106,7 +106,7 @@ impl SigningClient {
         self
     }
 
-    /// The same, taking only answers that are signed so.
+    /// The same, handing on only answers that are signed so. An unsigned refusal may still lead to another attempt.
     #[must_use]
     pub fn with_answers(mut self, verifier: AnswerVerifier) -> Self {
         self.rules.answers = Some(Arc::new(verifier));

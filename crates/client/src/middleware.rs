@@ -138,6 +138,7 @@ fn template(mut request: reqwest::Request) -> Template {
         method: request.method().clone(),
         url: url.into(),
         headers: header_lines(request.headers()),
+        also: Vec::new(),
         body,
         digest_word: None,
         timeout: request.timeout().copied(),

@@ -32,6 +32,14 @@ impl OutgoingRequest {
         self
     }
 
+    /// The same with one more header line, which is signed besides those that the dialect says, where it carries a list of signed headers.
+    #[must_use]
+    pub fn signed_header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        let name = name.into();
+        self.template.also.push(name.to_ascii_lowercase());
+        self.header(name, value)
+    }
+
     /// The same with this body.
     #[must_use]
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {

@@ -1,6 +1,6 @@
 //! Signing of `http::Request`, for whatever sends it.
 
-use countersign_protocol::{Credential, Request};
+use countersign_protocol::{Credential, Dialect, Place, Request};
 use http::Uri;
 use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -57,7 +57,7 @@ impl Signer {
     pub(crate) fn sign_head(&self, parts: &mut Parts, payload: Payload, credential: &Credential) -> Result<Vec<u8>, ClientError> {
         let signed = self.sign(unsigned(parts, payload)?, credential)?.request;
         parts.uri = with_target(&parts.uri, &signed.target)?;
-        parts.headers = header_map(&signed)?;
+        parts.headers = header_map(self.dialect(), &signed)?;
         if parts.headers.contains_key(CONTENT_LENGTH) && !signed.body.is_empty() {
             parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(signed.body.len()));
         }
@@ -96,13 +96,16 @@ pub(crate) fn header_lines(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
 }
 
-/// The lines of a signed request as a map; values that may be a credential are marked so.
-pub(crate) fn header_map(signed: &Request) -> Result<HeaderMap, ClientError> {
+/// The lines of a signed request as a map. Signatures and secrets are marked, so that `Debug` of what sends them leaves them out.
+pub(crate) fn header_map(dialect: &Dialect, signed: &Request) -> Result<HeaderMap, ClientError> {
     let mut headers = HeaderMap::with_capacity(signed.headers.len());
     for (name, value) in &signed.headers {
         let malformed = || ClientError::Header { name: name.clone() };
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| malformed())?;
-        let value = HeaderValue::from_bytes(value).map_err(|_| malformed())?;
+        let mut value = HeaderValue::from_bytes(value).map_err(|_| malformed())?;
+        let holds =
+            |name: &str| dialect.carriers().any(|c| c.is_sensitive && c.place == Place::Header && c.name.eq_ignore_ascii_case(name));
+        value.set_sensitive(holds(name));
         if key == HOST && headers.contains_key(HOST) {
             return Err(malformed());
         }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use countersign_protocol::{Credential, Request};
+use countersign_protocol::{Credential, Dialect, Request};
 use http::{Method, Uri};
 use reqwest::Url;
 
@@ -20,6 +20,8 @@ pub(crate) struct Template {
     pub(crate) method: Method,
     pub(crate) url: String,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
+    /// Headers to sign besides those of the dialect.
+    pub(crate) also: Vec<String>,
     pub(crate) body: Content,
     pub(crate) digest_word: Option<String>,
     pub(crate) timeout: Option<Duration>,
@@ -47,7 +49,16 @@ pub(crate) struct Attempt {
 
 impl Template {
     pub(crate) const fn new(method: Method, url: String) -> Self {
-        Self { method, url, headers: Vec::new(), body: Content::Bytes(Vec::new()), digest_word: None, timeout: None, version: None }
+        Self {
+            method,
+            url,
+            headers: Vec::new(),
+            also: Vec::new(),
+            body: Content::Bytes(Vec::new()),
+            digest_word: None,
+            timeout: None,
+            version: None,
+        }
     }
 
     /// Whether another attempt has the same body.
@@ -102,12 +113,12 @@ impl Template {
             target: target.as_bytes().to_vec(),
             headers: headers_as_sent(&draft.headers, host),
             payload,
-            also: draft.also.clone(),
+            also: self.also.iter().chain(&draft.also).cloned().collect(),
             digest_word: self.digest_word.clone(),
             expires: None,
         };
         let signed = signer.sign(unsigned, credential)?;
-        let mut request = self.as_sent(origin, &signed.request)?;
+        let mut request = self.as_sent(signer.dialect(), origin, &signed.request)?;
         *request.timeout_mut() = self.timeout;
         if let Some(version) = self.version {
             *request.version_mut() = version;
@@ -115,10 +126,10 @@ impl Template {
         Ok(Attempt { request, draft, string_to_sign: signed.string_to_sign, origin: origin_key })
     }
 
-    fn as_sent(&self, origin: &str, signed: &Request) -> Result<reqwest::Request, ClientError> {
+    fn as_sent(&self, dialect: &Dialect, origin: &str, signed: &Request) -> Result<reqwest::Request, ClientError> {
         let target = std::str::from_utf8(&signed.target).map_err(|_| url_fault("the signed target is no text"))?;
         let mut request = reqwest::Request::new(self.method.clone(), exact_url(origin, target)?);
-        *request.headers_mut() = header_map(signed)?;
+        *request.headers_mut() = header_map(dialect, signed)?;
         if !signed.body.is_empty() {
             *request.body_mut() = Some(signed.body.clone().into());
         }

@@ -44,6 +44,7 @@ fn options(args: &SignArgs, dialect: &Dialect, inputs: Inputs) -> Result<SignOpt
         omit: args.omit.clone(),
         expires: args.expires.clone(),
         body_digest: args.body_digest.clone(),
+        body: None,
     })
 }
 

@@ -188,7 +188,10 @@ fn told(answer: &Answer, name: &str) -> Option<String> {
 fn a_user_logs_in_calls_refreshes_and_logs_out() {
     let home = Home::new();
     let login = home.login(&json!({}));
-    assert_eq!((login["token_type"].as_str(), login["scope"].as_str(), login["binding"].as_str()), (Some("Signed"), Some("orders"), Some("app")));
+    assert_eq!(
+        (login["token_type"].as_str(), login["scope"].as_str(), login["binding"].as_str()),
+        (Some("Signed"), Some("orders"), Some("app"))
+    );
     assert!((570..=600).contains(&login["expires_in"].as_i64().unwrap()));
 
     let answer = home.call(with_token(get("/own"), Some(token(&login))), &home.shop);
@@ -231,7 +234,8 @@ fn what_is_wrong_with_a_login_is_not_told() {
         .iter()
         .map(|attempt| {
             let answer = home.session("/login", attempt, &home.shop, None);
-            let names: Vec<_> = answer.head.lines().skip(1).filter_map(|line| line.split_once(':')).map(|(name, _)| name.to_owned()).collect();
+            let names: Vec<_> =
+                answer.head.lines().skip(1).filter_map(|line| line.split_once(':')).map(|(name, _)| name.to_owned()).collect();
             let mut body: Value = serde_json::from_slice(&answer.body).unwrap();
             body.as_object_mut().unwrap().retain(|name, _| name != "request_id");
             (answer.status, names, body.to_string())
@@ -346,7 +350,10 @@ fn a_token_is_introspected_and_revoked_by_its_app() {
         serde_json::from_slice::<Value>(&answer.body).unwrap()
     };
     let found = ask("/introspect", token(&login), &home.shop);
-    assert_eq!((found["active"].as_bool(), found["username"].as_str(), found["client_id"].as_str()), (Some(true), Some("ada"), Some("shop")));
+    assert_eq!(
+        (found["active"].as_bool(), found["username"].as_str(), found["client_id"].as_str()),
+        (Some(true), Some("ada"), Some("shop"))
+    );
     assert_eq!(ask("/introspect", token(&login), &other), json!({ "active": false }), "another app learns nothing");
     assert_eq!(ask("/introspect", "garbage", &home.shop), json!({ "active": false }));
     ask("/revoke", token(&login), &other);
@@ -498,7 +505,11 @@ fn a_flood_of_logins_is_shed_and_signed_requests_keep_their_pace() {
     assert!(count("overloaded") > 0 && count("invalid_credentials") > 0, "{codes:?}");
     assert_eq!(count("overloaded") + count("invalid_credentials") + count("rate_limited"), codes.len(), "{codes:?}");
     let ratio = flooded.as_secs_f64() / calm.as_secs_f64();
-    println!("a signed request: {calm:?} in the calm, {flooded:?} in the flood, ratio {ratio:.1}; shed {} of {}", count("overloaded"), codes.len());
+    println!(
+        "a signed request: {calm:?} in the calm, {flooded:?} in the flood, ratio {ratio:.1}; shed {} of {}",
+        count("overloaded"),
+        codes.len()
+    );
     // Both cores hash, and the machine runs other tests: what matters is that nobody waits for a hash, let alone for a queue of them.
     assert!(flooded < Duration::from_millis(500), "{flooded:?}");
 }

@@ -227,6 +227,9 @@ mod blocking {
 
 #[test]
 fn debug_of_everything_shows_no_secret() {
+    let request = http::Request::get("https://h/").body(Vec::new()).unwrap();
+    let signed = signer("api-key").sign_request(request).unwrap();
+    assert!(!format!("{signed:?}").contains("0123456789abcdef"));
     let shown =
         format!("{:?} {:?}", signer("hmac-sha256"), SigningClient::from_signer(reqwest::Client::builder(), signer("x-ca")).unwrap());
     assert!(shown.contains("key-1") && !shown.contains("0123456789abcdef"), "{shown}");
