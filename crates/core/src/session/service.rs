@@ -19,7 +19,7 @@ use super::{
 use crate::admission::{SignedIn, TokenJudge, TokenSent};
 use crate::error::StoreError;
 use crate::jwk;
-use crate::limit::{MemoryLimiter, Rate, RateLimiter};
+use crate::limit::{MemoryLimiter, RateLimiter};
 use crate::random::fill;
 use crate::store::Answer;
 
@@ -102,11 +102,6 @@ pub struct Sessions {
     refreshes: MemoryLimiter,
 }
 
-/// How often one session may be refreshed. Answers with the same successor do not count.
-const REFRESHES: Rate = match (std::num::NonZeroU32::new(1), std::num::NonZeroU32::new(10)) {
-    (Some(per_second), Some(burst)) => Rate { per_second, burst },
-    _ => unreachable!(),
-};
 /// The most bytes that are kept of what a client calls itself.
 const AGENT: usize = 256;
 
@@ -211,7 +206,7 @@ impl Sessions {
             return Err(fault(RefreshFault::Binding));
         }
         let limit = format!("session {sid}");
-        if token.generation() == known.session.generation && !self.refreshes.takes(&limit, REFRESHES, now).await? {
+        if token.generation() == known.session.generation && !self.refreshes.takes(&limit, self.policy.refreshes, now).await? {
             return Err(SessionFault::TooManyRefreshes);
         }
         let address = caller.address.map(|address| address.to_string());

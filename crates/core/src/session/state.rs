@@ -1,14 +1,16 @@
 //! A session as it is stored, and what becomes of it when a refresh token is presented.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use countersign_protocol::Timestamp;
 
 use super::refresh::Salt;
 use super::{SessionId, UserId};
+use crate::limit::Rate;
 
-/// How long things of a session last.
+/// How long things of a session last, and how many there may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionPolicy {
@@ -24,9 +26,17 @@ pub struct SessionPolicy {
     pub skew: Duration,
     /// Sessions of one user. Beyond, the one that was idle longest ends.
     pub per_user: usize,
+    /// How often one session may be refreshed. Answers with the same successor do not count.
+    pub refreshes: Rate,
     /// How long the rows of ended sessions are kept.
     pub keep: Duration,
 }
+
+/// Once in a second, and ten times at once.
+const REFRESHES: Rate = match (NonZeroU32::new(1), NonZeroU32::new(10)) {
+    (Some(per_second), Some(burst)) => Rate { per_second, burst },
+    _ => unreachable!(),
+};
 
 impl Default for SessionPolicy {
     fn default() -> Self {
@@ -38,6 +48,7 @@ impl Default for SessionPolicy {
             grace: Duration::from_secs(30),
             skew: Duration::from_secs(30),
             per_user: 20,
+            refreshes: REFRESHES,
             keep: hours(7 * 24),
         }
     }

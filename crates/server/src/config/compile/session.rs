@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use countersign_core::limit::Rate;
 use countersign_core::session::SessionPolicy;
 use countersign_core::session::signing::SigningAlgorithm;
 use countersign_protocol::{Dialect, Dialects};
@@ -120,6 +121,8 @@ fn policy(config: &Config, written: &WrittenSession) -> Result<SessionPolicy, Co
     policy.grace = written.grace.map_or(policy.grace, |span| span.0);
     policy.skew = written.skew.map_or(policy.skew, |span| span.0);
     policy.per_user = written.sessions_per_user.map_or(policy.per_user, std::num::NonZeroUsize::get);
+    policy.refreshes =
+        written.refresh_rate.as_ref().map_or(policy.refreshes, |rate| Rate { per_second: rate.per_second, burst: rate.burst });
     let error =
         |span: &Option<Spanned<Span>>, fault: &str, mend: &str| config.error(span.as_ref().map_or(0, |s| s.span().start), fault, mend);
     if policy.access > MOST_ACCESS || policy.access < Duration::from_secs(60) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::Span;
+use super::{Span, WrittenRate};
 
 /// `[session]`
 #[derive(Debug, Deserialize)]
@@ -31,6 +31,8 @@ pub(in crate::config) struct WrittenSession {
     pub(in crate::config) absolute: Option<Spanned<Span>>,
     pub(in crate::config) grace: Option<Span>,
     pub(in crate::config) skew: Option<Span>,
+    /// How often one session may be refreshed.
+    pub(in crate::config) refresh_rate: Option<WrittenRate>,
     pub(in crate::config) sessions_per_user: Option<std::num::NonZeroUsize>,
     /// Whether guesses are counted by address; not behind a proxy that does not tell it.
     pub(in crate::config) throttle_by_address: Option<bool>,
