@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use countersign_protocol::{Credential, Reason};
+use countersign_protocol::Reason;
 use http::header::CONTENT_LENGTH;
 use tokio::time::Instant;
 
@@ -11,6 +11,7 @@ use crate::answers::{AnswerVerifier, gather};
 use crate::draft::Sealing;
 use crate::error::ClientError;
 use crate::learning::ClockLearning;
+use crate::presented::Presented;
 use crate::redirect::{is_of_body, onward};
 use crate::refused::{self, Told};
 use crate::retry::{RetryPolicy, Step};
@@ -53,21 +54,33 @@ struct Run<'a> {
     hops: u32,
     has_learned: bool,
     has_reread: bool,
-    /// A credential that was read again for this request.
-    credential: Option<Credential>,
+    has_renewed: bool,
+    /// What was read again or renewed for this request.
+    presented: Option<Presented>,
 }
 
 /// Sends a request, as often as the rules say, and gives the last answer.
 pub(crate) async fn run<W: Wire>(signer: &Signer, rules: &Rules, template: Template, wire: &mut W) -> Result<Answered, W::Error> {
     let began = Instant::now();
-    let mut run = Run { signer, rules, template, began, number: 0, hops: 0, has_learned: false, has_reread: false, credential: None };
+    let mut run = Run {
+        signer,
+        rules,
+        template,
+        began,
+        number: 0,
+        hops: 0,
+        has_learned: false,
+        has_reread: false,
+        has_renewed: false,
+        presented: None,
+    };
     loop {
         run.number += 1;
-        let credential = match run.credential.take() {
-            Some(credential) => credential,
+        let presented = match run.presented.take() {
+            Some(presented) => presented,
             None => signer.credentials().current().await?,
         };
-        let Attempt { request, draft, string_to_sign, origin } = run.template.attempt(signer, &rules.sealing, &credential).await?;
+        let Attempt { request, draft, string_to_sign, origin } = run.template.attempt(signer, &rules.sealing, &presented).await?;
         let answer = match wire.send(request).await {
             Ok(answer) => answer,
             Err(error) => match run.wait_after_failure(W::failure(&error))? {
@@ -78,7 +91,7 @@ pub(crate) async fn run<W: Wire>(signer: &Signer, rules: &Rules, template: Templ
                 None => return Err(error),
             },
         };
-        if let Some(answer) = run.settle(&origin, &credential, answer).await? {
+        if let Some(answer) = run.settle(&origin, &presented, answer).await? {
             let answer = match &rules.answers {
                 Some(verifier) => verifier.verify(answer, signer.time()?).await?,
                 None => answer,
@@ -94,7 +107,7 @@ impl Run<'_> {
     async fn settle(
         &mut self,
         origin: &str,
-        credential: &Credential,
+        presented: &Presented,
         answer: reqwest::Response,
     ) -> Result<Option<reqwest::Response>, ClientError> {
         let status = answer.status();
@@ -107,7 +120,7 @@ impl Run<'_> {
         if !self.template.is_repeatable() {
             return Ok(Some(answer));
         }
-        let Some(answer) = self.mend(origin, credential, answer).await? else { return Ok(None) };
+        let Some(answer) = self.mend(origin, presented, answer).await? else { return Ok(None) };
         let wait = match &self.rules.retries {
             Some(policy) => policy.after_answer(self.step(), status, answer.headers())?,
             None => None,
@@ -117,14 +130,34 @@ impl Run<'_> {
         Ok(None)
     }
 
-    /// Takes what a refusal says about the clock or the key; gives the answer back where there is nothing to take.
+    /// Whether the access token that was refused is replaced by a new one: once.
+    #[cfg(feature = "sessions")]
+    async fn renews(&mut self, told: &Told, presented: &Presented) -> Result<bool, ClientError> {
+        match told.reason {
+            Some(Reason::TokenExpired | Reason::TokenInvalid) if !self.has_renewed => {
+                self.has_renewed = true;
+                self.presented = self.signer.credentials().renewed(presented).await?;
+                Ok(self.presented.is_some())
+            }
+            Some(Reason::SessionRevoked | Reason::SessionExpired) => self.signer.credentials().ended(told).map(|()| false),
+            _ => Ok(false),
+        }
+    }
+
+    #[cfg(not(feature = "sessions"))]
+    #[expect(clippy::unused_async, reason = "as with the feature")]
+    async fn renews(&self, _: &Told, _: &Presented) -> Result<bool, ClientError> {
+        Ok(self.has_renewed)
+    }
+
+    /// Takes what a refusal says about the clock, the key or the token; gives the answer back where there is nothing to take.
     async fn mend(
         &mut self,
         origin: &str,
-        credential: &Credential,
+        presented: &Presented,
         answer: reqwest::Response,
     ) -> Result<Option<reqwest::Response>, ClientError> {
-        if !answer.status().is_client_error() || self.has_learned && self.has_reread {
+        if !answer.status().is_client_error() || self.has_learned && self.has_reread && presented.token.is_none() {
             return Ok(Some(answer));
         }
         let length = answer.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
@@ -145,10 +178,13 @@ impl Run<'_> {
         let is_of_key = matches!(told.reason, Some(Reason::KeyExpired | Reason::KeyDisabled | Reason::SignatureMismatch));
         if is_of_key && !self.has_reread {
             self.has_reread = true;
-            self.credential = self.signer.credentials().instead_of(credential).await?;
-            if self.credential.is_some() {
+            self.presented = self.signer.credentials().instead_of(presented).await?;
+            if self.presented.is_some() {
                 return Ok(None);
             }
+        }
+        if self.renews(&told, presented).await? {
+            return Ok(None);
         }
         Ok(Some(rebuild.with(body)))
     }

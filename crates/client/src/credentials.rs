@@ -7,9 +7,12 @@ use std::sync::Arc;
 use countersign_protocol::{Credential, KeyMaterial, Secret};
 
 use crate::error::ClientError;
+use crate::presented::Presented;
+#[cfg(feature = "sessions")]
+use crate::session::Keeper;
 use file::FileSource;
 
-mod file;
+pub(crate) mod file;
 
 /// Why a source gave no credential. Its text must hold no secret.
 pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
@@ -34,11 +37,16 @@ pub struct Credentials(Source);
 
 #[derive(Clone)]
 enum Source {
-    Fixed(Box<Credential>),
-    Environment { key_id: String, secret: String },
+    Fixed(Box<Presented>),
+    Environment {
+        key_id: String,
+        secret: String,
+    },
     File(Arc<FileSource>),
     Call(Arc<dyn Fn() -> Given + Send + Sync>),
     Await(Arc<dyn Fn() -> Awaited + Send + Sync>),
+    #[cfg(feature = "sessions")]
+    Session(Arc<Keeper>),
 }
 
 impl Credentials {
@@ -70,52 +78,90 @@ impl Credentials {
         Self(Source::Await(Arc::new(move || Box::pin(source()))))
     }
 
-    /// The current credential.
-    pub(crate) async fn current(&self) -> Result<Credential, ClientError> {
+    /// What the session of a user presents.
+    #[cfg(feature = "sessions")]
+    pub(crate) const fn of_session(keeper: Arc<Keeper>) -> Self {
+        Self(Source::Session(keeper))
+    }
+
+    /// Just this.
+    #[cfg(feature = "sessions")]
+    pub(crate) fn fixed(presented: Presented) -> Self {
+        Self(Source::Fixed(Box::new(presented)))
+    }
+
+    /// The current credential, with the access token of its user where it has one.
+    pub(crate) async fn current(&self) -> Result<Presented, ClientError> {
         match &self.0 {
-            Source::Await(source) => source().await.map_err(|e| ClientError::Credentials { fault: e.to_string() }),
+            Source::Await(source) => source().await.map(Presented::from).map_err(|e| ClientError::Credentials { fault: e.to_string() }),
+            #[cfg(feature = "sessions")]
+            Source::Session(keeper) => Box::pin(keeper.present()).await,
             _ => self.current_now(),
         }
     }
 
-    /// The current credential, of a source that need not be awaited.
-    pub(crate) fn current_now(&self) -> Result<Credential, ClientError> {
+    /// The same, of a source that need not be awaited.
+    pub(crate) fn current_now(&self) -> Result<Presented, ClientError> {
         let given = match &self.0 {
-            Source::Fixed(credential) => return Ok(credential.as_ref().clone()),
+            Source::Fixed(presented) => return Ok(presented.as_ref().clone()),
+            #[cfg(feature = "sessions")]
+            Source::Session(keeper) => return keeper.present_now(),
             Source::Environment { key_id, secret } => of_environment(key_id, secret),
             Source::File(file) => file.current(),
             Source::Call(source) => source(),
             Source::Await(_) => Err("this source has to be awaited; use `sign_request_async`, or a client that sends".into()),
         };
-        given.map_err(|e| ClientError::Credentials { fault: e.to_string() })
+        given.map(Presented::from).map_err(|e| ClientError::Credentials { fault: e.to_string() })
     }
 
     /// The credential that the source gives now, if it is another one than that which was refused.
     #[cfg_attr(not(feature = "reqwest"), expect(dead_code, reason = "only what sends can be refused"))]
-    pub(crate) async fn instead_of(&self, refused: &Credential) -> Result<Option<Credential>, ClientError> {
+    pub(crate) async fn instead_of(&self, refused: &Presented) -> Result<Option<Presented>, ClientError> {
         match &self.0 {
+            #[cfg(feature = "sessions")]
+            Source::Session(keeper) => return Box::pin(keeper.instead_of(refused)).await,
             Source::Fixed(_) => return Ok(None),
             Source::File(file) => file.forget(),
             _ => {}
         }
         let current = self.current().await?;
-        Ok(if is_same(&current, refused) { None } else { Some(current) })
+        Ok(if is_same(&current.credential, &refused.credential) { None } else { Some(current) })
+    }
+
+    /// The same with a new access token in place of this one, which the server refused; `None`: there is none to be had.
+    #[cfg(feature = "sessions")]
+    pub(crate) async fn renewed(&self, refused: &Presented) -> Result<Option<Presented>, ClientError> {
+        match (&self.0, &refused.token) {
+            (Source::Session(keeper), Some(token)) => Box::pin(keeper.instead_of_token(token)).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Takes note that the server told the user's session to be over.
+    #[cfg(feature = "sessions")]
+    pub(crate) fn ended(&self, told: &crate::refused::Told) -> Result<(), ClientError> {
+        match &self.0 {
+            Source::Session(keeper) => Err(keeper.ended(told).into()),
+            _ => Ok(()),
+        }
     }
 }
 
 impl From<Credential> for Credentials {
     fn from(credential: Credential) -> Self {
-        Self(Source::Fixed(Box::new(credential)))
+        Self(Source::Fixed(Box::new(credential.into())))
     }
 }
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Source::Fixed(credential) => write!(f, "Credentials({})", credential.key_id()),
+            Source::Fixed(presented) => write!(f, "Credentials({})", presented.credential.key_id()),
             Source::Environment { key_id, secret } => write!(f, "Credentials(environment {key_id}, {secret})"),
             Source::File(file) => write!(f, "Credentials(file {})", file.path().display()),
             Source::Call(_) | Source::Await(_) => f.write_str("Credentials(closure)"),
+            #[cfg(feature = "sessions")]
+            Source::Session(keeper) => write!(f, "Credentials(session {})", keeper.session_id()),
         }
     }
 }
@@ -152,7 +198,7 @@ mod tests {
         assert!(error.contains("COUNTERSIGN_TEST_NO_SUCH_ID is not set"), "{error}");
         // Every process has these two.
         let there = Credentials::from_env("PATH", "PATH").current_now().unwrap();
-        assert_eq!(there.key_id(), std::env::var("PATH").unwrap());
+        assert_eq!(there.credential.key_id(), std::env::var("PATH").unwrap());
     }
 
     #[test]

@@ -58,6 +58,14 @@ pub enum ClientError {
     },
     /// The answer is not signed as it must be: take nothing from it.
     Unverified(Refusal),
+    /// The access token of a user cannot ride in this request.
+    Token {
+        /// Why, and what helps.
+        fault: String,
+    },
+    /// The session of a user cannot be used.
+    #[cfg(feature = "sessions")]
+    Session(crate::session::SessionError),
     /// The server refused the request and said why.
     #[cfg(feature = "reqwest")]
     Refused(Box<ServerRefusal>),
@@ -105,6 +113,9 @@ impl fmt::Display for ClientError {
             }
             Self::NotPresignable { reason } => write!(f, "no URL can be signed ahead: {reason}"),
             Self::Unverified(refusal) => write!(f, "the answer is not signed as it must be: {refusal}"),
+            Self::Token { fault } => write!(f, "the access token was not sent: {fault}"),
+            #[cfg(feature = "sessions")]
+            Self::Session(error) => write!(f, "{error}"),
             #[cfg(feature = "reqwest")]
             Self::Refused(refusal) => write!(f, "{refusal}"),
             #[cfg(feature = "envelope")]

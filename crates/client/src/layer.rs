@@ -104,9 +104,9 @@ where
     B::Error: Into<BoxError>,
 {
     let (mut parts, body) = request.into_parts();
-    let credential = signer.credentials().current().await?;
+    let presented = signer.credentials().current().await?;
     if signer.dialect().body_need() == BodyNeed::Nothing && !body.is_end_stream() {
-        signer.sign_head(&mut parts, Payload::Unread, &credential)?;
+        signer.sign_head(&mut parts, Payload::Unread, &presented)?;
         return Ok(Request::from_parts(parts, body));
     }
     let bytes = match Limited::new(body, most).collect().await {
@@ -114,7 +114,7 @@ where
         Err(error) if error.is::<http_body_util::LengthLimitError>() => return Err(ClientError::TooLarge { most }.into()),
         Err(error) => return Err(error),
     };
-    let signed = signer.sign_head(&mut parts, Payload::Bytes(bytes.to_vec()), &credential)?;
+    let signed = signer.sign_head(&mut parts, Payload::Bytes(bytes.to_vec()), &presented)?;
     let bytes = if signed == bytes { bytes } else { signed.into() };
     Ok(Request::from_parts(parts, B::from(bytes)))
 }

@@ -167,6 +167,7 @@ mod learning;
 mod middleware;
 #[cfg(feature = "reqwest")]
 mod outgoing;
+mod presented;
 mod presign;
 #[cfg(feature = "reqwest")]
 mod redirect;
@@ -175,6 +176,8 @@ mod refused;
 mod request;
 #[cfg(feature = "reqwest")]
 mod retry;
+#[cfg(feature = "sessions")]
+mod session;
 mod signer;
 #[cfg(feature = "reqwest")]
 mod stream;
@@ -204,6 +207,8 @@ pub use outgoing::OutgoingRequest;
 pub use refused::{Difference, ServerRefusal};
 #[cfg(feature = "reqwest")]
 pub use retry::RetryPolicy;
+#[cfg(feature = "sessions")]
+pub use session::{Bind, Keeping, Login, Session, SessionError, SessionUser, WhoAmI};
 pub use signer::Signer;
 #[cfg(feature = "reqwest")]
 pub use stream::StreamBody;

@@ -105,8 +105,8 @@ impl OutgoingRequest {
     /// When the request cannot be sent exactly as it would be signed, or cannot be signed; when its body is sent in pieces.
     pub fn sign(&self) -> Result<reqwest::Request, ClientError> {
         let signer = &self.client.signer;
-        let credential = signer.credentials().current_now()?;
-        Ok(self.template.attempt_now(signer, &self.client.rules.sealing, &credential)?.request)
+        let presented = signer.credentials().current_now()?;
+        Ok(self.template.attempt_now(signer, &self.client.rules.sealing, &presented)?.request)
     }
 
     async fn answered(&self) -> Result<Answered, ClientError> {

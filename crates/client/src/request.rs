@@ -1,12 +1,13 @@
 //! Signing of `http::Request`, for whatever sends it.
 
-use countersign_protocol::{Credential, Dialect, Place, Request};
+use countersign_protocol::{Dialect, Place, Request};
 use http::Uri;
 use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 
 use crate::error::{ClientError, url_fault};
+use crate::presented::Presented;
 use crate::signer::{Payload, Signer, Unsigned};
 use crate::target::scheme_and_host;
 
@@ -18,8 +19,8 @@ impl Signer {
     /// # Errors
     /// When the request cannot be signed, or the source of credentials has none or has to be awaited.
     pub fn sign_request<B: AsRef<[u8]> + From<Vec<u8>>>(&self, request: http::Request<B>) -> Result<http::Request<B>, ClientError> {
-        let credential = self.credentials().current_now()?;
-        self.sign_whole(request, &credential)
+        let presented = self.credentials().current_now()?;
+        self.sign_whole(request, &presented)
     }
 
     /// The same, with a source of credentials that is awaited.
@@ -30,8 +31,8 @@ impl Signer {
     where
         B: AsRef<[u8]> + From<Vec<u8>>,
     {
-        let credential = self.credentials().current().await?;
-        self.sign_whole(request, &credential)
+        let presented = self.credentials().current().await?;
+        self.sign_whole(request, &presented)
     }
 
     /// Signs a head with its body, which is given back where signing changed it: in a dialect whose signature rides there.
@@ -39,25 +40,25 @@ impl Signer {
     /// # Errors
     /// As [`Signer::sign_request`].
     pub fn sign_parts(&self, parts: &mut Parts, body: &[u8]) -> Result<Option<Vec<u8>>, ClientError> {
-        let credential = self.credentials().current_now()?;
-        self.sign_head(parts, Payload::Bytes(body.to_vec()), &credential).map(|signed| (signed != body).then_some(signed))
+        let presented = self.credentials().current_now()?;
+        self.sign_head(parts, Payload::Bytes(body.to_vec()), &presented).map(|signed| (signed != body).then_some(signed))
     }
 
-    fn sign_whole<B>(&self, request: http::Request<B>, credential: &Credential) -> Result<http::Request<B>, ClientError>
+    fn sign_whole<B>(&self, request: http::Request<B>, presented: &Presented) -> Result<http::Request<B>, ClientError>
     where
         B: AsRef<[u8]> + From<Vec<u8>>,
     {
         let (mut parts, body) = request.into_parts();
-        let signed = self.sign_head(&mut parts, Payload::Bytes(body.as_ref().to_vec()), credential)?;
+        let signed = self.sign_head(&mut parts, Payload::Bytes(body.as_ref().to_vec()), presented)?;
         let body = if signed == body.as_ref() { body } else { B::from(signed) };
         Ok(http::Request::from_parts(parts, body))
     }
 
     /// Signs a head, and gives the body's bytes back as they are to be sent; none where they were not given.
-    pub(crate) fn sign_head(&self, parts: &mut Parts, payload: Payload, credential: &Credential) -> Result<Vec<u8>, ClientError> {
-        let signed = self.sign(unsigned(parts, payload)?, credential)?.request;
+    pub(crate) fn sign_head(&self, parts: &mut Parts, payload: Payload, presented: &Presented) -> Result<Vec<u8>, ClientError> {
+        let signed = self.sign(unsigned(parts, payload)?, presented)?.request;
         parts.uri = with_target(&parts.uri, &signed.target)?;
-        parts.headers = header_map(self.dialect(), &signed)?;
+        parts.headers = header_map(self.dialect(), presented, &signed)?;
         if parts.headers.contains_key(CONTENT_LENGTH) && !signed.body.is_empty() {
             parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(signed.body.len()));
         }
@@ -97,7 +98,7 @@ pub(crate) fn header_lines(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
 }
 
 /// The lines of a signed request as a map. Signatures and secrets are marked, so that `Debug` of what sends them leaves them out.
-pub(crate) fn header_map(dialect: &Dialect, signed: &Request) -> Result<HeaderMap, ClientError> {
+pub(crate) fn header_map(dialect: &Dialect, presented: &Presented, signed: &Request) -> Result<HeaderMap, ClientError> {
     let mut headers = HeaderMap::with_capacity(signed.headers.len());
     for (name, value) in &signed.headers {
         let malformed = || ClientError::Header { name: name.clone() };
@@ -105,7 +106,7 @@ pub(crate) fn header_map(dialect: &Dialect, signed: &Request) -> Result<HeaderMa
         let mut value = HeaderValue::from_bytes(value).map_err(|_| malformed())?;
         let holds =
             |name: &str| dialect.carriers().any(|c| c.is_sensitive && c.place == Place::Header && c.name.eq_ignore_ascii_case(name));
-        value.set_sensitive(holds(name));
+        value.set_sensitive(holds(name) || presented.holds(name));
         if key == HOST && headers.contains_key(HOST) {
             return Err(malformed());
         }

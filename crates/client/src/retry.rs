@@ -130,7 +130,7 @@ fn parse_retry_after(text: &str, now: std::time::SystemTime) -> Option<Duration>
 }
 
 /// A random part of this span: callers that failed together do not come back together.
-fn random_part(span: Duration) -> Result<Duration, ClientError> {
+pub(crate) fn random_part(span: Duration) -> Result<Duration, ClientError> {
     let mut bytes = [0_u8; 4];
     getrandom::fill(&mut bytes).map_err(|e| ClientError::Source(format!("no randomness: {e}")))?;
     Ok(span.mul_f64(f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)))

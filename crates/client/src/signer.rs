@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_protocol::{BodyDigests, BodyHasher, BodyNeed, Credential, Dialect, Inputs, Request, Scheme, SignOptions, Timestamp};
+use countersign_protocol::{BodyDigests, BodyHasher, BodyNeed, Dialect, Inputs, Request, Scheme, SignOptions, Timestamp};
 
 use crate::clock::{Offsets, machine_time};
 use crate::credentials::Credentials;
 use crate::error::ClientError;
+use crate::presented::Presented;
 
 type Clock = dyn Fn() -> Result<Timestamp, ClientError> + Send + Sync;
 type Nonces = dyn Fn() -> Result<String, ClientError> + Send + Sync;
@@ -129,6 +130,13 @@ impl Signer {
         &self.dialect
     }
 
+    /// The same, signing with what this source gives.
+    #[cfg(feature = "sessions")]
+    pub(crate) fn with_credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = credentials;
+        self
+    }
+
     pub(crate) const fn credentials(&self) -> &Credentials {
         &self.credentials
     }
@@ -144,9 +152,12 @@ impl Signer {
     }
 
     /// Signs one attempt: with a new time and, where the dialect carries one, a new nonce.
-    pub(crate) fn sign(&self, unsigned: Unsigned, credential: &Credential) -> Result<SignedRequest, ClientError> {
+    pub(crate) fn sign(&self, mut unsigned: Unsigned, presented: &Presented) -> Result<SignedRequest, ClientError> {
         if self.dialect.carries_secret() && unsigned.scheme != Some(Scheme::Https) && !self.plain_http {
             return Err(ClientError::InsecureTransport);
+        }
+        if let Some(token) = &presented.token {
+            token.ride(&self.dialect, &mut unsigned)?;
         }
         let mut options = self.options(&unsigned)?;
         let body = match unsigned.payload {
@@ -165,7 +176,7 @@ impl Signer {
         let mut request = Request::new(unsigned.method, unsigned.target).with_body(body);
         request.scheme = unsigned.scheme.unwrap_or_default();
         request.headers = unsigned.headers;
-        let signed = self.dialect.sign(request, credential, &options).map_err(ClientError::Sign)?;
+        let signed = self.dialect.sign(request, &presented.credential, &options).map_err(ClientError::Sign)?;
         let string_to_sign = signed.stages().get("string_to_sign").unwrap_or_default().to_vec();
         let request = signed.into_message().into_request().ok_or(ClientError::Sign(countersign_protocol::SignError::WrongMessage))?;
         Ok(SignedRequest { request, string_to_sign })

@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use countersign_protocol::{Credential, Dialect, Request};
+use countersign_protocol::{Dialect, Request};
 use http::{Method, Uri};
 use reqwest::Url;
 
 use crate::draft::{Draft, Sealing};
 use crate::error::{ClientError, url_fault};
+use crate::presented::Presented;
 use crate::request::header_map;
 use crate::signer::{Payload, Signer, Unsigned};
 use crate::stream::StreamBody;
@@ -71,20 +72,20 @@ impl Template {
     }
 
     /// Signs one attempt, reading a body that is sent in pieces for its digest.
-    pub(crate) async fn attempt(&self, signer: &Signer, sealing: &Sealing, credential: &Credential) -> Result<Attempt, ClientError> {
+    pub(crate) async fn attempt(&self, signer: &Signer, sealing: &Sealing, presented: &Presented) -> Result<Attempt, ClientError> {
         let has_word = self.digest_word.is_some();
         match &self.body {
-            Content::Bytes(_) => self.attempt_now(signer, sealing, credential),
+            Content::Bytes(_) => self.attempt_now(signer, sealing, presented),
             Content::Stream(stream) => {
                 sealing.refuse_stream()?;
                 let signed = stream.digests(signer.dialect(), has_word).await?;
                 let payload = signed.clone().map_or(Payload::Unread, Payload::Digests);
-                let mut attempt = self.sign(signer, credential, Draft::plain(&self.headers), payload)?;
+                let mut attempt = self.sign(signer, presented, Draft::plain(&self.headers), payload)?;
                 *attempt.request.body_mut() = Some(stream.pieces(signer.dialect(), signed).await?);
                 Ok(attempt)
             }
             Content::Opaque(body) => {
-                let mut attempt = self.sign(signer, credential, Draft::plain(&self.headers), Payload::Unread)?;
+                let mut attempt = self.sign(signer, presented, Draft::plain(&self.headers), Payload::Unread)?;
                 *attempt.request.body_mut() = body.lock().unwrap_or_else(PoisonError::into_inner).take();
                 Ok(attempt)
             }
@@ -92,16 +93,16 @@ impl Template {
     }
 
     /// Signs one attempt whose body is here.
-    pub(crate) fn attempt_now(&self, signer: &Signer, sealing: &Sealing, credential: &Credential) -> Result<Attempt, ClientError> {
+    pub(crate) fn attempt_now(&self, signer: &Signer, sealing: &Sealing, presented: &Presented) -> Result<Attempt, ClientError> {
         let Content::Bytes(body) = &self.body else {
             return Err(ClientError::Body { fault: "it is read when it is sent; use `send`".to_owned() });
         };
         let mut draft = sealing.draft(&self.headers, body)?;
         let payload = Payload::Bytes(std::mem::take(&mut draft.body));
-        self.sign(signer, credential, draft, payload)
+        self.sign(signer, presented, draft, payload)
     }
 
-    fn sign(&self, signer: &Signer, credential: &Credential, draft: Draft, payload: Payload) -> Result<Attempt, ClientError> {
+    fn sign(&self, signer: &Signer, presented: &Presented, draft: Draft, payload: Payload) -> Result<Attempt, ClientError> {
         let (origin, target) = split(&self.url)?;
         let url = exact_url(origin, target)?;
         let (scheme, host) = scheme_and_host(url.scheme(), url.authority())?;
@@ -117,8 +118,8 @@ impl Template {
             digest_word: self.digest_word.clone(),
             expires: None,
         };
-        let signed = signer.sign(unsigned, credential)?;
-        let mut request = self.as_sent(signer.dialect(), origin, &signed.request)?;
+        let signed = signer.sign(unsigned, presented)?;
+        let mut request = self.as_sent(signer.dialect(), presented, origin, &signed.request)?;
         *request.timeout_mut() = self.timeout;
         if let Some(version) = self.version {
             *request.version_mut() = version;
@@ -126,10 +127,10 @@ impl Template {
         Ok(Attempt { request, draft, string_to_sign: signed.string_to_sign, origin: origin_key })
     }
 
-    fn as_sent(&self, dialect: &Dialect, origin: &str, signed: &Request) -> Result<reqwest::Request, ClientError> {
+    fn as_sent(&self, dialect: &Dialect, presented: &Presented, origin: &str, signed: &Request) -> Result<reqwest::Request, ClientError> {
         let target = std::str::from_utf8(&signed.target).map_err(|_| url_fault("the signed target is no text"))?;
         let mut request = reqwest::Request::new(self.method.clone(), exact_url(origin, target)?);
-        *request.headers_mut() = header_map(dialect, signed)?;
+        *request.headers_mut() = header_map(dialect, presented, signed)?;
         if !signed.body.is_empty() {
             *request.body_mut() = Some(signed.body.clone().into());
         }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::load::code;
 use crate::site::private;
 
-const CONFIG: &str = r#"
+pub(crate) const CONFIG: &str = r#"
 listen = ["127.0.0.1:0"]
 workers = 1
 
@@ -53,24 +53,24 @@ session = "required"
 login_within = "1s"
 "#;
 
-const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// A gateway with an app `shop` and a user `ada`, who has the scope `orders`.
-struct Home {
-    gateway: Serving,
-    shop: Credential,
-    folder: tempfile::TempDir,
+pub(crate) struct Home {
+    pub(crate) gateway: Serving,
+    pub(crate) shop: Credential,
+    pub(crate) folder: tempfile::TempDir,
     stores: Vec<String>,
 }
 
 impl Home {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data").to_str().unwrap().to_owned();
         Self::with(folder, CONFIG, vec!["--data".to_owned(), data])
     }
 
-    fn with(folder: tempfile::TempDir, config: &str, stores: Vec<String>) -> Self {
+    pub(crate) fn with(folder: tempfile::TempDir, config: &str, stores: Vec<String>) -> Self {
         let config = private(folder.path(), "gateway.toml", config);
         let run = |arguments: &[&str]| run(&stores, arguments);
         let secret = private(folder.path(), "secret", "the secret of the shop");
@@ -105,13 +105,13 @@ impl Home {
     }
 }
 
-fn run(stores: &[String], arguments: &[&str]) {
+pub(crate) fn run(stores: &[String], arguments: &[&str]) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
     let output = command.arg(arguments[0]).args(stores).args(&arguments[1..]).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn serve(config: &Path, stores: &[String]) -> Serving {
+pub(crate) fn serve(config: &Path, stores: &[String]) -> Serving {
     let config = config.to_str().unwrap();
     let mut arguments: Vec<&str> = stores.iter().map(String::as_str).collect();
     if !arguments.contains(&"--config") {
@@ -410,9 +410,9 @@ fn a_logout_through_one_gateway_is_seen_by_the_other() {
 }
 
 /// The shipped dialect, signed with Ed25519.
-const OWN: &str = include_str!("../../../protocol/dialects/hmac-sha256.yaml");
+pub(crate) const OWN: &str = include_str!("../../../protocol/dialects/hmac-sha256.yaml");
 
-fn openssl(arguments: &[&str]) {
+pub(crate) fn openssl(arguments: &[&str]) {
     assert!(Command::new("openssl").args(arguments).output().unwrap().status.success(), "{arguments:?}");
 }
 

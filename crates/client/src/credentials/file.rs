@@ -102,7 +102,8 @@ impl State {
     }
 }
 
-fn refuse_what_others_read(metadata: &Metadata) -> Result<(), String> {
+/// Only a file that nobody else can read holds a secret.
+pub(crate) fn refuse_what_others_read(metadata: &Metadata) -> Result<(), String> {
     if !metadata.is_file() {
         return Err("it is no file".to_owned());
     }

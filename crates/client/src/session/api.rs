@@ -1,0 +1,139 @@
+//! The session API of a server, called through the app's client.
+
+use std::time::Duration;
+
+use countersign_protocol::Credential;
+use http::{Method, StatusCode};
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use super::grant::Grant;
+use super::{Bind, Keeping, Login, SessionError};
+use crate::answers::gather;
+use crate::client::SigningClient;
+use crate::credentials::Credentials;
+use crate::draft::Sealing;
+use crate::error::{ClientError, url_fault};
+use crate::outgoing::OutgoingRequest;
+use crate::presented::Presented;
+use crate::refused::ServerRefusal;
+use crate::retry::RetryPolicy;
+use crate::target::{scheme_and_host, split};
+
+/// The most bytes of an answer.
+const MOST_ANSWER: usize = 64 * 1024;
+/// How often what may be done twice is tried.
+const ATTEMPTS: u32 = 4;
+
+/// Where the API is, and through whom it is called.
+pub(crate) struct Api {
+    client: SigningClient,
+    base: String,
+    origin: String,
+    patience: Duration,
+}
+
+impl Api {
+    pub(super) fn new(client: &SigningClient, base_url: &str, keeping: &Keeping) -> Result<Self, SessionError> {
+        let (own, _) = split(base_url)?;
+        let (scheme, authority) = own.split_once("://").ok_or_else(|| url_fault("the URL has no scheme; write https://host"))?;
+        let (scheme, host) = scheme_and_host(scheme, authority)?;
+        let base = format!("{}{}", base_url.trim_end_matches('/'), keeping.path);
+        Ok(Self { client: client.clone(), base, origin: format!("{}://{host}", scheme.as_str()), patience: keeping.patience })
+    }
+
+    pub(super) const fn client(&self) -> &SigningClient {
+        &self.client
+    }
+
+    /// The URL of the whole API, by which a token file knows its server.
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Scheme and authority of the server.
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    pub(super) fn url(&self, below: &str) -> String {
+        format!("{}{below}", self.base)
+    }
+
+    /// Logs in: once, for it may have been done.
+    pub(super) async fn login(&self, login: &Login) -> Result<Grant, SessionError> {
+        let body = login.body().map_err(|fault| SessionError::Key { fault })?;
+        let client = match (&login.public_app, &login.bind) {
+            (None, _) => self.through(None),
+            #[cfg(feature = "asymmetric")]
+            (Some(app), Bind::Client(key)) => {
+                let own = countersign_protocol::KeyMaterial::Pair(key.clone());
+                self.through(Some(Credential::new(format!("self:{app}"), own).into()))
+            }
+            (Some(_), _) => return Err(SessionError::Key { fault: "the login of an app without a secret needs `Bind::Client`" }),
+        };
+        Grant::of_answer(&self.post(&client, "/login", &body).await?)
+    }
+
+    /// Asks for the next pair of tokens. The same question has the same answer, so one that was lost is asked again.
+    pub(super) async fn refresh(&self, before: &Grant, key: Option<Credential>) -> Result<Grant, SessionError> {
+        let token = std::str::from_utf8(before.refresh_token.expose()).map_err(|_| SessionError::Answer { fault: "a token is no text" })?;
+        let quoted = Zeroizing::new(serde_json::to_vec(token).map_err(|_| SessionError::Answer { fault: "a token is no text" })?);
+        let body = Zeroizing::new([b"{\"refresh_token\":", &quoted[..], b"}"].concat());
+        let client = self.through(key.map(Presented::from)).with_retries(self.persistence());
+        let answer = match self.post(&client, "/refresh", &body).await {
+            // The head came, and the body did not.
+            Err(SessionError::Client(error)) if matches!(*error, ClientError::Send(_)) => self.post(&client, "/refresh", &body).await?,
+            other => other?,
+        };
+        Grant::of_refresh(&answer, before)
+    }
+
+    /// Logs out, showing this token and no other.
+    pub(super) async fn logout(&self, presented: Presented) -> Result<(), SessionError> {
+        let client = self.through(Some(presented)).with_retries(self.persistence());
+        self.done(&client.request(Method::POST, self.url("/logout"))).await
+    }
+
+    /// Sends what has no answer but that it was done.
+    pub(super) async fn done(&self, request: &OutgoingRequest) -> Result<(), SessionError> {
+        self.whole(request).await.map(drop)
+    }
+
+    /// Sends, and reads the answer.
+    pub(super) async fn json<T: DeserializeOwned>(&self, request: &OutgoingRequest) -> Result<T, SessionError> {
+        let body = self.whole(request).await?;
+        serde_json::from_slice(&body).map_err(|_| SessionError::Answer { fault: "it is not of the form of one" })
+    }
+
+    async fn post(&self, client: &SigningClient, below: &str, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, SessionError> {
+        let request = client.request(Method::POST, self.url(below)).header("Content-Type", "application/json").body(body);
+        self.whole(&request).await
+    }
+
+    async fn whole(&self, request: &OutgoingRequest) -> Result<Zeroizing<Vec<u8>>, SessionError> {
+        let request = request.clone().timeout(self.patience / ATTEMPTS);
+        let (head, body) = gather(request.send().await?, MOST_ANSWER).await?;
+        let body = Zeroizing::new(body);
+        if matches!(head.status(), StatusCode::OK | StatusCode::NO_CONTENT) {
+            return Ok(body);
+        }
+        // No string to sign: it would hold the digest of a password.
+        Err(SessionError::of(ServerRefusal::new(self.client.signer().dialect(), head.status(), head.headers(), &body, &[])))
+    }
+
+    /// The client that signs with this, or as the app does. Bodies of the API are not encrypted but by TLS.
+    fn through(&self, presented: Option<Presented>) -> SigningClient {
+        let mut client = self.client.clone();
+        client.rules.sealing = Sealing::default();
+        client.rules.retries = None;
+        if let Some(presented) = presented {
+            client.signer = client.signer.with_credentials(Credentials::fixed(presented));
+        }
+        client
+    }
+
+    fn persistence(&self) -> RetryPolicy {
+        RetryPolicy::default().with_attempts(ATTEMPTS).with_total(self.patience).for_every_method()
+    }
+}
