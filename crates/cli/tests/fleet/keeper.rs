@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use countersign_client::{Bind, ClientError, ClockLearning, Keeping, Login, Session, SessionError, SigningClient};
+use countersign_client::{ClientError, ClockLearning, Keeping, Login, Session, SessionError, SigningClient};
 use countersign_protocol::{Dialects, Timestamp};
 use http::Method;
 
