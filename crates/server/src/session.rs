@@ -99,6 +99,7 @@ impl SessionDesk {
         let mut rules = RouteRules::new(settings.dialects.clone());
         rules.name.clone_from(&settings.path);
         rules.body_limit = MOST_BODY;
+        rules.judges_later = true;
         rules.scopes.extend(settings.scope.clone());
         let desk = Self { settings, rules, sessions, authenticator, clock: Arc::new(SystemTime(clock)) };
         desk.tend().await?;

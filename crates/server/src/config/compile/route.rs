@@ -111,6 +111,7 @@ impl Reader<'_> {
             keys: keys?,
             scopes: written.scopes.clone(),
             user: user?,
+            judges_later: false,
         })
     }
 
