@@ -231,7 +231,7 @@ impl Call<'_> {
     }
 
     /// The body, as the endpoint takes it.
-    fn read<T: DeserializeOwned>(&self) -> Result<T, Refused> {
+    fn read<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
         let kind = self.head.values("content-type").next().unwrap_or_default().to_ascii_lowercase();
         if !kind.starts_with(b"application/json") {
             return Err(invalid("the body is no application/json"));
@@ -240,15 +240,15 @@ impl Call<'_> {
     }
 
     /// The access token, which must be there once and signed.
-    fn token(&self) -> Result<&str, Refused> {
+    fn token(&self) -> Result<&str, Refusal> {
         let header = &self.desk.settings.header;
         let mut values = self.head.values(header);
-        let token = values.next().ok_or(Reason::TokenMissing)?;
+        let token = values.next().ok_or_else(|| Refusal::new(Reason::TokenMissing, "there is no access token"))?;
         let is_signed = self.admitted.covers().contains(&Part::Header(header.clone()));
         if values.next().is_some() || !is_signed {
-            return Err(Refusal::new(Reason::TokenNotSigned, format!("{header} is not among the signed headers, or there twice")).into());
+            return Err(Refusal::new(Reason::TokenNotSigned, format!("{header} is not among the signed headers, or there twice")));
         }
-        std::str::from_utf8(token).map_err(|_| Reason::TokenMalformed.into())
+        std::str::from_utf8(token).map_err(|_| Refusal::new(Reason::TokenMalformed, "the token is no text"))
     }
 
     /// Records what is about to be done, where there is an audit log.
@@ -270,8 +270,8 @@ fn word(error: &serde_json::Error) -> &'static str {
     }
 }
 
-fn invalid(detail: impl Into<std::borrow::Cow<'static, str>>) -> Refused {
-    Refusal::new(Reason::InvalidRequest, detail).into()
+fn invalid(detail: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+    Refusal::new(Reason::InvalidRequest, detail)
 }
 
 fn unavailable(error: &StoreError) -> Refused {

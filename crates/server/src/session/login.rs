@@ -84,11 +84,11 @@ impl Call<'_> {
         let login: Login = self.read()?;
         let binding = binding(login.bind.as_deref(), login.public_key.as_ref())?;
         if login.app.as_deref().is_some_and(|app| app != self.caller.app) {
-            return Err(invalid("app is not the app that signed"));
+            return Err(invalid("app is not the app that signed").into());
         }
         // Nothing but its own key proves who such a caller is.
         if self.caller.key_id.starts_with(SELF) && !matches!(binding, Binding::Client(_)) {
-            return Err(invalid("a login that is signed with a key of its own has bind client"));
+            return Err(invalid("a login that is signed with a key of its own has bind client").into());
         }
         let now = self.admission.now();
         let attempt = Attempt {
@@ -142,7 +142,7 @@ fn scopes(text: &str) -> Vec<String> {
     text.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
 }
 
-fn binding(asked: Option<&str>, key: Option<&serde_json::Value>) -> Result<Binding, Refused> {
+fn binding(asked: Option<&str>, key: Option<&serde_json::Value>) -> Result<Binding, Refusal> {
     match (asked, key) {
         (None | Some("app"), None) => Ok(Binding::App),
         (Some("session"), None) => Ok(Binding::Session),
@@ -154,7 +154,7 @@ fn binding(asked: Option<&str>, key: Option<&serde_json::Value>) -> Result<Bindi
 }
 
 /// An Ed25519 or P-256 key: those that have a thumbprint in tokens.
-fn public_key(value: &serde_json::Value) -> Result<KeyPair, Refused> {
+fn public_key(value: &serde_json::Value) -> Result<KeyPair, Refusal> {
     let refused = || invalid("public_key is no Ed25519 or P-256 public key as PEM or JWK");
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let key = if text.trim_start().starts_with('{') {
