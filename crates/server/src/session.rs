@@ -28,6 +28,7 @@ use self::callback::CallbackOptions;
 use crate::admit::Inbound;
 use crate::body::{Arriving, BoxError};
 use crate::head::Head;
+use crate::metrics::sessions::SessionSeries;
 use crate::refused::Refused;
 use crate::report::Report;
 
@@ -158,6 +159,7 @@ impl SessionDesk {
         inbound: &Inbound<'_>,
         body: &mut Arriving<B>,
         admission: &Admission,
+        counts: &SessionSeries,
         report: &mut Report,
     ) -> Result<Response<Bytes>, Refused>
     where
@@ -184,7 +186,7 @@ impl SessionDesk {
         }
         let agent = head.values("user-agent").next().and_then(|agent| std::str::from_utf8(agent).ok());
         let caller = Caller { app: &admitted.app().name, key_id: admitted.key_id(), address: inbound.client, agent };
-        let call = Call { desk: self, head, body: &read, admitted: &admitted, caller, admission };
+        let call = Call { desk: self, head, body: &read, admitted: &admitted, caller, admission, counts };
         let mut answer = call.answer(below).await?;
         answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(answer)
@@ -212,6 +214,7 @@ struct Call<'c> {
     admitted: &'c Admitted,
     caller: Caller<'c>,
     admission: &'c Admission,
+    counts: &'c SessionSeries,
 }
 
 impl Call<'_> {

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use super::grant::granted;
 use super::{Call, SessionDesk, invalid, unavailable};
 use crate::head::Head;
+use crate::metrics::sessions::LoginEnd;
 use crate::refused::Refused;
 
 /// What a self-signed login's key id begins with; the app's name follows.
@@ -103,16 +104,24 @@ impl Call<'_> {
         let who = match outcome {
             Outcome::Authenticated(who) => who,
             Outcome::Rejected(rejected) => {
+                self.counts.login(LoginEnd::Rejected);
                 let user = rejected.user().map(|user| format!(" user={user}")).unwrap_or_default();
                 self.record("refuse a login", format!("{}{user}", rejected.reason().as_str())).await?;
                 return Err(Refusal::new(Reason::InvalidCredentials, rejected.reason().as_str()).into());
             }
-            Outcome::TooMany(_) => return Err(Refusal::new(Reason::RateLimited, "too many logins").into()),
-            Outcome::Busy => return Err(Refusal::new(Reason::Overloaded, "too many passwords are being checked").into()),
+            Outcome::TooMany(_) => {
+                self.counts.login(LoginEnd::Limited);
+                return Err(Refusal::new(Reason::RateLimited, "too many logins").into());
+            }
+            Outcome::Busy => {
+                self.counts.login(LoginEnd::Busy);
+                return Err(Refusal::new(Reason::Overloaded, "too many passwords are being checked").into());
+            }
         };
         let wanted = Wanted { scopes: login.scope.as_deref().map(scopes), binding };
         self.record("log in", format!("user={} methods={}", who.user.id, who.methods.join(","))).await?;
         let grant = self.desk.sessions.begin(&who, wanted, &self.caller, now).await.map_err(|fault| refused(&fault))?;
+        self.counts.login(LoginEnd::Begun);
         tracing::info!(session = %grant.session.sid, user = %grant.session.user, app = self.caller.app, "a user logged in");
         Ok(granted(&grant, &self.desk.settings, now))
     }
@@ -121,7 +130,9 @@ impl Call<'_> {
         let renewal: Renewal = self.read()?;
         let now: Timestamp = self.admission.now();
         let scopes = renewal.scope.as_deref().map(scopes);
-        match self.desk.sessions.refresh(renewal.refresh_token.expose(), scopes.as_deref(), &self.caller, now).await {
+        let result = self.desk.sessions.refresh(renewal.refresh_token.expose(), scopes.as_deref(), &self.caller, now).await;
+        self.counts.refresh(&result);
+        match result {
             Ok(grant) => Ok(granted(&grant, &self.desk.settings, now)),
             Err(fault) => {
                 if let SessionFault::Refresh(why, Some(sid)) = &fault {

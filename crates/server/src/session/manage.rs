@@ -112,6 +112,7 @@ impl Call<'_> {
         self.record("end a session", format!("session={sid} {why}")).await?;
         let ended = self.desk.sessions.end(sid, why, self.admission.now()).await.map_err(|error| unavailable(&error))?;
         if ended {
+            self.counts.end();
             tracing::info!(session = %sid, app = self.caller.app, %why, "a session ended");
         }
         Ok(())
