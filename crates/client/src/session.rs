@@ -28,7 +28,7 @@ pub use error::SessionError;
 pub(crate) use keeper::Keeper;
 pub use login::{Bind, Login};
 
-/// How long a refresh may take, where nothing else is said.
+/// How long a request to the API takes at most; a refresh, where nothing else is said.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A user's session. Cheap to clone; clones share the tokens.
@@ -174,7 +174,7 @@ impl Session {
     /// # Errors
     /// The server was not reached or refused; the session is kept then.
     pub async fn logout_all(&self) -> Result<(), SessionError> {
-        let request = self.request(Method::POST, self.keeper.api().url("/logout-all"));
+        let request = self.request(Method::POST, self.keeper.api().url("/logout-all")).timeout(PATIENCE);
         self.keeper.api().done(&request).await?;
         self.keeper.forget().await
     }
@@ -184,7 +184,7 @@ impl Session {
     /// # Errors
     /// As every request.
     pub async fn whoami(&self) -> Result<WhoAmI, SessionError> {
-        let request = self.request(Method::GET, self.keeper.api().url("/whoami"));
+        let request = self.request(Method::GET, self.keeper.api().url("/whoami")).timeout(PATIENCE);
         self.keeper.api().json(&request).await
     }
 

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::grant::Grant;
-use super::{Bind, Keeping, Login, SessionError};
+use super::{Bind, Keeping, Login, PATIENCE, SessionError};
 use crate::answers::gather;
 use crate::client::SigningClient;
 use crate::credentials::Credentials;
@@ -72,7 +72,7 @@ impl Api {
             }
             (Some(_), _) => return Err(SessionError::Key { fault: "the login of an app without a secret needs `Bind::Client`" }),
         };
-        Grant::of_answer(&self.post(&client, "/login", &body).await?)
+        Grant::of_answer(&self.post(&client, "/login", &body, PATIENCE).await?)
     }
 
     /// Asks for the next pair of tokens. The same question has the same answer, so one that was lost is asked again.
@@ -81,9 +81,12 @@ impl Api {
         let quoted = Zeroizing::new(serde_json::to_vec(token).map_err(|_| SessionError::Answer { fault: "a token is no text" })?);
         let body = Zeroizing::new([b"{\"refresh_token\":", &quoted[..], b"}"].concat());
         let client = self.through(key.map(Presented::from)).with_retries(self.persistence());
-        let answer = match self.post(&client, "/refresh", &body).await {
+        let each = self.patience / ATTEMPTS;
+        let answer = match self.post(&client, "/refresh", &body, each).await {
             // The head came, and the body did not.
-            Err(SessionError::Client(error)) if matches!(*error, ClientError::Send(_)) => self.post(&client, "/refresh", &body).await?,
+            Err(SessionError::Client(error)) if matches!(*error, ClientError::Send(_)) => {
+                self.post(&client, "/refresh", &body, each).await?
+            }
             other => other?,
         };
         Grant::of_refresh(&answer, before)
@@ -92,7 +95,7 @@ impl Api {
     /// Logs out, showing this token and no other.
     pub(super) async fn logout(&self, presented: Presented) -> Result<(), SessionError> {
         let client = self.through(Some(presented)).with_retries(self.persistence());
-        self.done(&client.request(Method::POST, self.url("/logout"))).await
+        self.done(&client.request(Method::POST, self.url("/logout")).timeout(PATIENCE)).await
     }
 
     /// Sends what has no answer but that it was done.
@@ -106,13 +109,12 @@ impl Api {
         serde_json::from_slice(&body).map_err(|_| SessionError::Answer { fault: "it is not of the form of one" })
     }
 
-    async fn post(&self, client: &SigningClient, below: &str, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, SessionError> {
-        let request = client.request(Method::POST, self.url(below)).header("Content-Type", "application/json").body(body);
+    async fn post(&self, client: &SigningClient, below: &str, body: &[u8], each: Duration) -> Result<Zeroizing<Vec<u8>>, SessionError> {
+        let request = client.request(Method::POST, self.url(below)).header("Content-Type", "application/json").body(body).timeout(each);
         self.whole(&request).await
     }
 
     async fn whole(&self, request: &OutgoingRequest) -> Result<Zeroizing<Vec<u8>>, SessionError> {
-        let request = request.clone().timeout(self.patience / ATTEMPTS);
         let (head, body) = gather(request.send().await?, MOST_ANSWER).await?;
         let body = Zeroizing::new(body);
         if matches!(head.status(), StatusCode::OK | StatusCode::NO_CONTENT) {
