@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_core::admission::{Admission, Admitted, RouteRules};
-use countersign_core::audit::{Change, Event};
+use countersign_core::audit::{Audit, AuditedKeys, Change, Event};
 use countersign_core::clock::Clock;
 use countersign_core::error::StoreError;
 use countersign_core::session::authenticate::Authenticator;
-use countersign_core::session::signing::{RotationPolicy, SigningAlgorithm, rotate};
-use countersign_core::session::{Caller, SessionCredentials, SessionPolicy, Sessions};
+use countersign_core::session::signing::{RotationPolicy, SigningAlgorithm, SigningKeyStore, rotate};
+use countersign_core::session::{Caller, SessionCredentials, SessionPolicy, SessionStores, Sessions};
 use countersign_protocol::{Dialect, Part, Reason, Refusal, Timestamp};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
@@ -74,6 +74,8 @@ pub struct SessionDesk {
     rules: RouteRules,
     sessions: Arc<Sessions>,
     authenticator: Arc<dyn Authenticator>,
+    /// The keys that sign access tokens; each change of them is recorded where there is an audit log.
+    signing: Arc<dyn SigningKeyStore>,
     clock: Arc<SystemTime>,
 }
 
@@ -96,13 +98,19 @@ impl SessionDesk {
         sessions: Arc<Sessions>,
         authenticator: Arc<dyn Authenticator>,
         clock: Arc<dyn Clock>,
+        audit: Option<&Audit>,
     ) -> Result<Self, StoreError> {
         let mut rules = RouteRules::new(settings.dialects.clone());
         rules.name.clone_from(&settings.path);
         rules.body_limit = MOST_BODY;
         rules.judges_later = true;
         rules.scopes.extend(settings.scope.clone());
-        let desk = Self { settings, rules, sessions, authenticator, clock: Arc::new(SystemTime(clock)) };
+        let keys: Arc<dyn SigningKeyStore> = Arc::<dyn SessionStores>::clone(sessions.store());
+        let signing = match audit {
+            Some(audit) => Arc::new(AuditedKeys::new(keys, audit.clone(), Arc::clone(&clock), "serve")),
+            None => keys,
+        };
+        let desk = Self { settings, rules, sessions, authenticator, signing, clock: Arc::new(SystemTime(clock)) };
         desk.tend().await?;
         Ok(desk)
     }
@@ -123,7 +131,7 @@ impl SessionDesk {
     async fn tend(&self) -> Result<(), StoreError> {
         let (now, policy, store) = (self.now(), self.sessions.policy(), self.sessions.store());
         let rotation = RotationPolicy { algorithm: self.settings.algorithm, ..RotationPolicy::new(policy.access, policy.skew) };
-        if let Some(rotated) = rotate(&**store, now, &rotation).await?
+        if let Some(rotated) = rotate(&*self.signing, now, &rotation).await?
             && let Some(kid) = rotated.added
         {
             tracing::info!(%kid, from = %rotated.signs_from, "a new key signs access tokens");

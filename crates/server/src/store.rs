@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::admission::Admission;
+use countersign_core::audit::Audit;
 use countersign_core::clock::Clock;
 use countersign_core::error::StoreError;
 use countersign_core::limit::RateLimiter;
@@ -190,11 +191,16 @@ impl Stores {
     ///
     /// # Errors
     /// The store cannot be opened, or the login service cannot be asked.
-    pub async fn sessions(&self, settings: SessionSettings, clock: Arc<dyn Clock>) -> Result<SessionDesk, StoreError> {
+    pub async fn sessions(
+        &self,
+        settings: SessionSettings,
+        clock: Arc<dyn Clock>,
+        audit: Option<&Audit>,
+    ) -> Result<SessionDesk, StoreError> {
         match self.credentials().await? {
-            Credentials::Embedded(store) => desk(Arc::new(store), settings, clock).await,
+            Credentials::Embedded(store) => desk(Arc::new(store), settings, clock, audit).await,
             #[cfg(feature = "postgres")]
-            Credentials::Shared(store) => desk(Arc::new(store), settings, clock).await,
+            Credentials::Shared(store) => desk(Arc::new(store), settings, clock, audit).await,
         }
     }
 
@@ -311,7 +317,7 @@ impl Credentials {
     }
 }
 
-async fn desk<S>(store: Arc<S>, settings: SessionSettings, clock: Arc<dyn Clock>) -> Result<SessionDesk, StoreError>
+async fn desk<S>(store: Arc<S>, settings: SessionSettings, clock: Arc<dyn Clock>, audit: Option<&Audit>) -> Result<SessionDesk, StoreError>
 where
     S: SessionStores + ThrottleStore + 'static,
 {
@@ -328,7 +334,7 @@ where
             Arc::new(CallbackAuthenticator::new(options, store, throttle).map_err(fault)?)
         }
     };
-    SessionDesk::open(settings, sessions, authenticator, clock).await
+    SessionDesk::open(settings, sessions, authenticator, clock, audit).await
 }
 
 /// The URL as text; it may hold a password and is not shown.

@@ -117,7 +117,7 @@ async fn serve(
         admission = stores.files.audited(admission, audit, &config, clock()).await?;
     }
     let desk = match settings.session.clone() {
-        Some(session) => Some(stores.sessions(session, clock()).await?),
+        Some(session) => Some(stores.sessions(session, clock(), admission.audit()).await?),
         None => None,
     };
     if let Some(desk) = &desk {
