@@ -14,6 +14,8 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 #[expect(clippy::print_stdout, reason = "an example shows what it got")]
 async fn main() -> Result<(), Failure> {
     println!("{}", run(&std::env::var("URL")?, Credentials::from_env("KEY_ID", "SECRET")).await?);
+    let key = Credential::hmac("sender", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLKSw");
+    println!("received by ourselves: {}", if round(&key)? { "as it was sent, and not when it was changed" } else { "wrongly" });
     Ok(())
 }
 

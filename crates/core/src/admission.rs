@@ -26,12 +26,14 @@ use crate::store::{CredentialStore, LookupKey};
 
 mod admitted;
 mod audited;
+mod bearer;
 mod denial;
 mod once;
 mod user;
 
 use admitted::Reservation;
 pub use admitted::{Admitted, BodyProof};
+pub use bearer::{BEARER, Bearer};
 use denial::About;
 pub use denial::{ClockNote, Denial};
 use once::{Acceptance, Once, ReplayKeys};
@@ -62,6 +64,8 @@ pub struct RouteRules {
     pub scopes: Vec<String>,
     /// What is asked of a user's session; absent: the route has no users, and an access token is a header like others.
     pub user: Option<UserRule>,
+    /// Whether what stands behind judges access tokens by itself, as a session API does: there the key of a session signs without its token too.
+    pub judges_later: bool,
 }
 
 impl RouteRules {
@@ -78,6 +82,7 @@ impl RouteRules {
             keys: RouteKeys::ByClaim,
             scopes: Vec::new(),
             user: None,
+            judges_later: false,
         }
     }
 }
@@ -335,7 +340,7 @@ impl Admission {
         let reservation = self.reserve(&once, caller, now).await?;
         let mut admitted = Admitted::new(verified, proof, holder, once.mode, reservation);
         let allowed = match self.user(caller, verified, now).await {
-            Ok(user) => self.allow(caller, user.as_ref(), now).await.map(|()| user),
+            Ok(user) => self.may(rules, &holder.app, user.as_ref(), caller.peer, now).await.map(|()| user),
             Err(refusal) => Err(refusal),
         };
         match allowed {
@@ -359,7 +364,9 @@ impl Admission {
         let Some(token) = token else {
             return match &self.tokens {
                 _ if rule.is_some_and(|rule| rule.is_required) => missing("the route needs a user"),
-                Some(tokens) if tokens.is_of_a_session(key_id) => missing("the key of a session signs with its token only"),
+                Some(tokens) if !caller.rules.judges_later && tokens.is_of_a_session(key_id) => {
+                    missing("the key of a session signs with its token only")
+                }
                 _ => Ok(None),
             };
         };
@@ -369,16 +376,22 @@ impl Admission {
     }
 
     /// Step 8: scopes, addresses, and the app's own limit.
-    async fn allow(&self, caller: &Caller<'_>, user: Option<&SignedIn>, now: Timestamp) -> Result<(), Refusal> {
-        if let (Some(rule), Some(user)) = (&caller.rules.user, user) {
+    async fn may(
+        &self,
+        rules: &RouteRules,
+        app: &App,
+        user: Option<&SignedIn>,
+        peer: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        if let (Some(rule), Some(user)) = (&rules.user, user) {
             rule.allows(user, now)?;
         }
-        let app = &caller.holder.app;
-        if let Some(scope) = caller.rules.scopes.iter().find(|scope| !app.scopes.contains(scope)) {
+        if let Some(scope) = rules.scopes.iter().find(|scope| !app.scopes.contains(scope)) {
             return Err(Refusal::new(Reason::InsufficientScope, format!("the app lacks {scope:?}")));
         }
-        if !app.may_call_from(caller.peer) {
-            let from = caller.peer.map_or_else(|| "an address that is not known".to_owned(), |peer| peer.to_string());
+        if !app.may_call_from(peer) {
+            let from = peer.map_or_else(|| "an address that is not known".to_owned(), |peer| peer.to_string());
             return Err(Refusal::new(Reason::AddressNotAllowed, format!("the app called from {from}")));
         }
         let Some(rate) = app.rate else { return Ok(()) };

@@ -67,7 +67,7 @@ enum Target {
 #[derive(Clone)]
 struct Live {
     connection: Connection,
-    /// Empty for a cluster, whose nodes come and go behind its connection.
+    /// Empty for a cluster, whose nodes come and go behind its connection: there each node says it itself.
     process: Arc<str>,
 }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use countersign_core::admission::{Admission, Admitted, Authentic, RouteRules, Step};
-use countersign_protocol::{Body as Known, HeaderLine, Reason, RequestView, Scheme};
+use countersign_protocol::{Body as Known, HeaderLine, Reason, Refusal, RequestView, Scheme};
 use hyper::body::Body;
 
 use crate::body::{Arriving, BoxError};
@@ -41,6 +41,10 @@ impl<'a> Inbound<'a> {
     {
         let early = self.view(if body.is_empty() { Known::Bytes(b"") } else { Known::Pending });
         let (limit, idle) = (rules.body_limit, self.idle);
+        if let Some(token) = self.bearer(rules, &early)? {
+            body.read(limit, idle).await?;
+            return Ok(admission.admit_bearer(rules, token, self.client).await?);
+        }
         let read;
         let whole;
         let authentic = match admission.begin(rules, &early)? {
@@ -61,6 +65,25 @@ impl<'a> Inbound<'a> {
             }
         };
         Ok(admission.admit(self.of_client(authentic)).await?)
+    }
+
+    /// The access token of a caller without a signature, where the rules take one and no dialect of theirs claims the request.
+    fn bearer(&self, rules: &RouteRules, request: &RequestView<'_>) -> Result<Option<&'a str>, Refusal> {
+        let takes = rules.user.as_ref().is_some_and(|rule| rule.takes_bearer);
+        if !takes || rules.dialects.iter().any(|dialect| dialect.marks(request)) {
+            return Ok(None);
+        }
+        let mut values =
+            self.lines.iter().filter(|line| line.name.eq_ignore_ascii_case("authorization")).map(|line| line.value.trim_ascii());
+        let (Some(value), None) = (values.next(), values.next()) else { return Ok(None) };
+        let Some((scheme, token)) = value.split_first_chunk::<7>() else { return Ok(None) };
+        if !scheme.eq_ignore_ascii_case(b"bearer ") {
+            return Ok(None);
+        }
+        if self.scheme == Scheme::Http && !rules.policy.allow_cleartext {
+            return Err(Refusal::new(Reason::InsecureTransport, "a token without a signature on an open wire"));
+        }
+        std::str::from_utf8(token).map(Some).map_err(|_| Refusal::new(Reason::TokenMalformed, "the token is no text"))
     }
 
     /// The same, with the address that the app's list of addresses is about.

@@ -6,6 +6,7 @@
 mod clocks;
 mod requests;
 mod series;
+pub(crate) mod sessions;
 mod stores;
 mod text;
 mod upstreams;
@@ -21,6 +22,7 @@ use countersign_protocol::Timestamp;
 pub(crate) use self::clocks::Clocks;
 pub(crate) use self::requests::{Ended, Requests};
 pub(crate) use self::series::{Counter, Gauge, Held};
+use self::sessions::SessionSeries;
 use self::stores::{ObservedGuard, ObservedStore, Stores};
 pub(crate) use self::text::MEDIA_TYPE;
 use self::text::Text;
@@ -44,6 +46,7 @@ pub(crate) struct Metrics {
     /// Tokens of the admin listener that were wrong.
     pub(crate) wrong_tokens: Counter,
     pub(crate) registered: Counter,
+    pub(crate) sessions: SessionSeries,
     stores: Arc<Stores>,
     /// When the certificates that are served end, by name; whoever loads them says so.
     certificates: Mutex<BTreeMap<String, Timestamp>>,
@@ -60,6 +63,7 @@ impl Metrics {
             accepted: Counter::default(),
             wrong_tokens: Counter::default(),
             registered: Counter::default(),
+            sessions: SessionSeries::default(),
             stores: Arc::default(),
             certificates: Mutex::default(),
         };
@@ -101,6 +105,7 @@ impl Metrics {
         text.counter("countersign_admin_wrong_tokens_total", "Requests to the admin listener with a wrong token.")
             .value(&[], self.wrong_tokens.get());
         text.counter("countersign_registrations_total", "Apps that registered themselves.").value(&[], self.registered.get());
+        self.sessions.write(&mut text);
         text.gauge("countersign_build_info", "The version of the program.").value(&[("version", env!("CARGO_PKG_VERSION"))], 1);
         text.into_string()
     }

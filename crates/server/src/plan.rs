@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use countersign_core::admission::Admission;
+use countersign_core::admission::{Admission, BEARER};
 use countersign_protocol::{Dialects, Timestamp};
 
 use crate::capacity::Capacity;
@@ -74,7 +74,8 @@ impl Plan {
         tls: Vec<Server>,
     ) -> Self {
         let accepted = settings.routes.iter().flat_map(|route| &route.rules.dialects);
-        let own = accepted.map(|dialect| (dialect.id().to_owned(), Carried::by([dialect]))).collect();
+        let own = accepted.map(|dialect| (dialect.id().to_owned(), Carried::by([dialect])));
+        let own = own.chain([(BEARER.to_owned(), Carried::authorization())]).collect();
         Self {
             own,
             routes: settings.routes,

@@ -201,7 +201,7 @@ impl Visit<'_> {
             }
             let (lines, scheme) = (head.lines(), origin.scheme.unwrap_or(self.peer.scheme));
             let inbound = Inbound { head: &head, lines: &lines, scheme, client: Some(origin.client), idle: self.plan.limits.body_idle };
-            let answer = desk.answer(&inbound, &mut body, &self.plan.admission, report).await?;
+            let answer = desk.answer(&inbound, &mut body, &self.plan.admission, &self.shared.observers.metrics.sessions, report).await?;
             return Ok(self.allowed(answer).map(full));
         }
         let told = origin.authority(head.host(), origin.scheme.unwrap_or(self.peer.scheme))?;

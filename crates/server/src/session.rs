@@ -30,6 +30,7 @@ use self::callback::CallbackOptions;
 use crate::admit::Inbound;
 use crate::body::{Arriving, BoxError};
 use crate::head::Head;
+use crate::metrics::sessions::SessionSeries;
 use crate::refused::Refused;
 use crate::report::Report;
 
@@ -103,6 +104,7 @@ impl SessionDesk {
         let mut rules = RouteRules::new(settings.dialects.clone());
         rules.name.clone_from(&settings.path);
         rules.body_limit = MOST_BODY;
+        rules.judges_later = true;
         rules.scopes.extend(settings.scope.clone());
         let desk = Self { settings, rules, sessions, authenticator, clock: Arc::new(SystemTime(clock)) };
         desk.tend().await?;
@@ -175,6 +177,7 @@ impl SessionDesk {
         inbound: &Inbound<'_>,
         body: &mut Arriving<B>,
         admission: &Admission,
+        counts: &SessionSeries,
         report: &mut Report,
     ) -> Result<Response<Bytes>, Refused>
     where
@@ -201,7 +204,7 @@ impl SessionDesk {
         }
         let agent = head.values("user-agent").next().and_then(|agent| std::str::from_utf8(agent).ok());
         let caller = Caller { app: &admitted.app().name, key_id: admitted.key_id(), address: inbound.client, agent };
-        let call = Call { desk: self, head, body: &read, admitted: &admitted, caller, admission };
+        let call = Call { desk: self, head, body: &read, admitted: &admitted, caller, admission, counts };
         let mut answer = call.answer(below).await?;
         answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(answer)
@@ -229,6 +232,7 @@ struct Call<'c> {
     admitted: &'c Admitted,
     caller: Caller<'c>,
     admission: &'c Admission,
+    counts: &'c SessionSeries,
 }
 
 impl Call<'_> {
@@ -248,7 +252,7 @@ impl Call<'_> {
     }
 
     /// The body, as the endpoint takes it.
-    fn read<T: DeserializeOwned>(&self) -> Result<T, Refused> {
+    fn read<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
         let kind = self.head.values("content-type").next().unwrap_or_default().to_ascii_lowercase();
         if !kind.starts_with(b"application/json") {
             return Err(invalid("the body is no application/json"));
@@ -257,15 +261,15 @@ impl Call<'_> {
     }
 
     /// The access token, which must be there once and signed.
-    fn token(&self) -> Result<&str, Refused> {
+    fn token(&self) -> Result<&str, Refusal> {
         let header = &self.desk.settings.header;
         let mut values = self.head.values(header);
-        let token = values.next().ok_or(Reason::TokenMissing)?;
+        let token = values.next().ok_or_else(|| Refusal::new(Reason::TokenMissing, "there is no access token"))?;
         let is_signed = self.admitted.covers().contains(&Part::Header(header.clone()));
         if values.next().is_some() || !is_signed {
-            return Err(Refusal::new(Reason::TokenNotSigned, format!("{header} is not among the signed headers, or there twice")).into());
+            return Err(Refusal::new(Reason::TokenNotSigned, format!("{header} is not among the signed headers, or there twice")));
         }
-        std::str::from_utf8(token).map_err(|_| Reason::TokenMalformed.into())
+        std::str::from_utf8(token).map_err(|_| Refusal::new(Reason::TokenMalformed, "the token is no text"))
     }
 
     /// Records what is about to be done, where there is an audit log.
@@ -287,8 +291,8 @@ fn word(error: &serde_json::Error) -> &'static str {
     }
 }
 
-fn invalid(detail: impl Into<std::borrow::Cow<'static, str>>) -> Refused {
-    Refusal::new(Reason::InvalidRequest, detail).into()
+fn invalid(detail: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+    Refusal::new(Reason::InvalidRequest, detail)
 }
 
 fn unavailable(error: &StoreError) -> Refused {

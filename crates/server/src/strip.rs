@@ -75,6 +75,11 @@ impl Carried {
         carried
     }
 
+    /// What a caller without a signature carries.
+    pub(crate) fn authorization() -> Self {
+        Self { headers: BTreeSet::from(["authorization".to_owned()]), parameters: BTreeSet::new() }
+    }
+
     /// Whether something that is carried stands in this head, an `Authorization` line apart: it may be of any other scheme.
     pub(crate) fn is_begun_in(&self, head: &Head) -> bool {
         let carries = |name: &str| self.headers.contains(&plain_name(name)) && !name.eq_ignore_ascii_case("authorization");

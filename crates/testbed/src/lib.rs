@@ -19,5 +19,5 @@ pub use log::{Told, keep_log};
 pub use nginx::Nginx;
 pub use postgres::Postgres;
 pub use power::Power;
-pub use redis::Redis;
+pub use redis::{Redis, RedisCluster};
 pub use serving::Serving;

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::daemon::{Daemon, free_port};
+use crate::daemon::{Daemon, free_port, wait_until};
 
 /// A running Redis, killed when this is dropped.
 #[derive(Debug)]
@@ -50,9 +50,14 @@ impl Redis {
     /// When there is no Redis, or it does not answer.
     pub fn restart(&mut self) {
         self.kill();
+        self.run(&[]);
+    }
+
+    fn run(&mut self, further: &[&str]) {
         let folder = tempfile::tempdir().expect("a folder");
         let port = self.port.to_string();
         let arguments = ["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"];
+        let arguments = [&arguments[..], further].concat();
         let mut daemon = Daemon::start("redis-server", folder, &arguments);
         daemon.until(|| self.ask(&["PING"]).is_some_and(|answer| answer.starts_with("+PONG")));
         self.daemon = Some(daemon);
@@ -89,5 +94,59 @@ impl Redis {
         let count = stream.read(&mut answer).ok()?;
         answer.truncate(count);
         String::from_utf8(answer).ok()
+    }
+}
+
+/// A cluster of three Redis nodes without replicas, each with a third of the slots.
+#[derive(Debug)]
+pub struct RedisCluster {
+    nodes: Vec<Redis>,
+}
+
+/// The first and the last slot of each node.
+const SLOTS: [[&str; 2]; 3] = [["0", "5460"], ["5461", "10922"], ["10923", "16383"]];
+
+impl RedisCluster {
+    /// Starts one on free ports.
+    ///
+    /// # Panics
+    /// When there is no Redis, or the nodes do not find each other.
+    #[must_use]
+    pub fn start() -> Self {
+        let started = SLOTS.map(|[first, last]| {
+            let (mut node, bus) = (Redis { daemon: None, port: free_port() }, free_port().to_string());
+            node.run(&["--cluster-enabled", "yes", "--cluster-port", &bus]);
+            assert_eq!(node.command(&["CLUSTER", "ADDSLOTSRANGE", first, last]), "+OK\r\n");
+            (node, bus)
+        });
+        for (i, (node, _)) in started.iter().enumerate() {
+            assert_eq!(node.command(&["CLUSTER", "SET-CONFIG-EPOCH", &(i + 1).to_string()]), "+OK\r\n");
+            let (other, bus) = &started[(i + 1) % started.len()];
+            assert_eq!(node.command(&["CLUSTER", "MEET", "127.0.0.1", &other.port.to_string(), bus]), "+OK\r\n");
+        }
+        let nodes: Vec<_> = started.into_iter().map(|(node, _)| node).collect();
+        let is_whole = |node: &Redis| {
+            let info = node.command(&["CLUSTER", "INFO"]);
+            info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+        };
+        assert!(wait_until(Duration::from_secs(30), || nodes.iter().all(is_whole)), "{}", nodes[0].command(&["CLUSTER", "NODES"]));
+        Self { nodes }
+    }
+
+    /// The URLs of its nodes.
+    #[must_use]
+    pub fn urls(&self) -> Vec<String> {
+        self.nodes.iter().map(Redis::url).collect()
+    }
+
+    /// Kills one node at once.
+    pub fn kill(&mut self, node: usize) {
+        self.nodes[node].kill();
+    }
+
+    /// The nodes.
+    #[must_use]
+    pub fn nodes(&self) -> &[Redis] {
+        &self.nodes
     }
 }

@@ -53,6 +53,10 @@ session = "required"
 login_within = "1s"
 "#;
 
+/// Plain callers, as over TLS.
+const BEARER: &str =
+    "[[route]]\nprefix = \"/plain\"\nupstream = \"echo\"\ndialects = [\"hmac-sha256\"]\nsession = \"required\"\nbearer = true\n";
+
 const PASSWORD: &str = "correct horse battery";
 
 /// A gateway with an app `shop` and a user `ada`, who has the scope `orders`.
@@ -514,4 +518,34 @@ fn a_flood_of_logins_is_shed_and_signed_requests_keep_their_pace() {
     );
     // Both cores hash, and the machine runs other tests: what matters is that nobody waits for a hash, let alone for a queue of them.
     assert!(flooded < Duration::from_millis(500), "{flooded:?}");
+}
+
+#[test]
+fn a_route_may_take_a_token_without_a_signature() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data").to_str().unwrap().to_owned();
+    let config = format!("{CONFIG}\n{BEARER}loopback_is_tls = true\n\n{}", BEARER.replace("/plain", "/cleartext"));
+    let home = Home::with(folder, &config, vec!["--data".to_owned(), data]);
+    let (login, bound) = (home.login(&json!({})), home.login(&json!({ "bind": "session" })));
+    let bearer = |path: &str, token: &str| send(home.gateway.address(), &get(path).with_header("Authorization", format!("Bearer {token}")));
+    let answer = bearer("/plain", token(&login));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let told = |name: &str| told(&answer, name);
+    assert_eq!((told("x-countersign-user-name").as_deref(), told("x-countersign-app").as_deref()), (Some("ada"), Some("shop")));
+    assert_eq!((told("x-countersign-dialect").as_deref(), told("x-countersign-covers").as_deref()), (Some("bearer"), Some("")));
+    assert_eq!(told("authorization"), None, "the upstream has no use for it");
+    assert_eq!(home.get("/plain", Some(token(&login)), &home.shop).0, 200, "a signed one is as good");
+    for (path, token, wanted) in [
+        ("/plain", token(&bound), "token_binding_mismatch"),
+        ("/plain", "broken", "token_malformed"),
+        ("/own", token(&login), "missing_signature"),
+        ("/cleartext", token(&login), "insecure_transport"),
+    ] {
+        assert_eq!(code(&bearer(path, token)), wanted, "{path}");
+    }
+    let mut signed_too = signed(get("/plain"), &home.shop);
+    signed_too.headers.push(("Authorization".to_owned(), format!("Bearer {}", token(&login)).into_bytes()));
+    assert!(send(home.gateway.address(), &signed_too).status >= 400, "one or the other");
+    run(&home.stores, &["app", "disable", "shop"]);
+    assert_eq!(code(&bearer("/plain", token(&login))), "key_disabled");
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use countersign_protocol::{Part, ReplayMode, Timestamp, Verified};
 
+use super::bearer::BEARER;
 use super::user::SignedIn;
 use crate::app::{App, Registered};
 use crate::error::StoreError;
@@ -78,6 +79,22 @@ impl Admitted {
             reservation,
             record: None,
             user: None,
+        }
+    }
+
+    /// The one place where a request without a signature becomes an admitted one, by the last step of its admission.
+    pub(super) fn of_bearer(app: App, user: SignedIn) -> Self {
+        Self {
+            app,
+            key_id: String::new(),
+            dialect: BEARER.to_owned(),
+            covers: BTreeSet::new(),
+            time: None,
+            replay: ReplayMode::None,
+            body: BodyProof::Unchecked,
+            reservation: None,
+            record: None,
+            user: Some(user),
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use countersign_protocol::{MessageView, Part, Reason, Refusal, Timestamp, Verified};
 
+use super::bearer::Bearer;
 use crate::store::Answer;
 
 /// What a route asks of the user's session.
@@ -17,6 +18,8 @@ pub struct UserRule {
     pub is_required: bool,
     /// The scopes that the user needs.
     pub scopes: Vec<String>,
+    /// Whether a token may come without a signature, as `Authorization: Bearer`: then whoever has it is the user.
+    pub takes_bearer: bool,
     /// How long ago the login may be.
     pub login_within: Option<Duration>,
 }
@@ -25,7 +28,7 @@ impl UserRule {
     /// A user is needed, with the token in `X-Access-Token`, whatever its scopes are.
     #[must_use]
     pub fn required() -> Self {
-        Self { header: "x-access-token".to_owned(), is_required: true, scopes: Vec::new(), login_within: None }
+        Self { header: "x-access-token".to_owned(), is_required: true, scopes: Vec::new(), takes_bearer: false, login_within: None }
     }
 }
 
@@ -71,6 +74,9 @@ impl fmt::Debug for TokenSent<'_> {
 pub trait TokenJudge: fmt::Debug + Send + Sync {
     /// The user of the token, or why it is refused.
     fn judge<'a>(&'a self, sent: TokenSent<'a>) -> Answer<'a, Result<SignedIn, Refusal>>;
+
+    /// The user of a token that came without a signature, and its app. One that is bound to a key is refused.
+    fn judge_bearer<'a>(&'a self, token: &'a str, now: Timestamp) -> Answer<'a, Result<Bearer, Refusal>>;
 
     /// Whether this key id belongs to a session: then it signs nothing without that session's token.
     fn is_of_a_session(&self, key_id: &str) -> bool;

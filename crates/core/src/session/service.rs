@@ -16,7 +16,7 @@ use super::user::{User, UserStore};
 use super::{
     Binding, Ended, Known, Refresh, RefreshToken, Rotation, Session, SessionId, SessionKeys, SessionPolicy, SessionStore, TokenId,
 };
-use crate::admission::{SignedIn, TokenJudge, TokenSent};
+use crate::admission::{Bearer, SignedIn, TokenJudge, TokenSent};
 use crate::error::StoreError;
 use crate::jwk;
 use crate::limit::{MemoryLimiter, Rate, RateLimiter};
@@ -241,6 +241,17 @@ impl Sessions {
         self.judge(token, caller, now).await
     }
 
+    /// Who the user of a token is that came without a signature. A session that is bound to a key of its own needs that key.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the token or its session; [`SessionFault::Binding`] for one that is bound to a key.
+    pub async fn check_bearer(&self, token: &str, now: Timestamp) -> Result<UserSession, SessionFault> {
+        let token = self.holder.verify(token, &self.rules, now).await?;
+        let app = token.client_id.clone();
+        let found = self.judge(token, &Caller { app: &app, key_id: "", address: None, agent: None }, now).await?;
+        if found.session.binding == Binding::App { Ok(found) } else { Err(SessionFault::Binding) }
+    }
+
     /// The session of a token that may be over, for a logout.
     ///
     /// # Errors
@@ -401,6 +412,13 @@ impl TokenJudge for Sessions {
         Box::pin(async move {
             let caller = Caller { app: sent.app, key_id: sent.key_id, address: sent.peer, agent: None };
             Ok(self.check(sent.token, &caller, sent.now).await.map(SignedIn::from).map_err(|fault| fault.refusal()))
+        })
+    }
+
+    fn judge_bearer<'a>(&'a self, token: &'a str, now: Timestamp) -> Answer<'a, Result<Bearer, Refusal>> {
+        Box::pin(async move {
+            let found = self.check_bearer(token, now).await;
+            Ok(found.map(|found| Bearer { app: found.session.app.clone(), user: found.into() }).map_err(|fault| fault.refusal()))
         })
     }
 

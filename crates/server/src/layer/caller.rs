@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use countersign_core::admission::{Admitted, BodyProof};
+use countersign_core::admission::{Admitted, BodyProof, SignedIn};
 use countersign_core::app::App;
 use countersign_protocol::{Part, Reason, ReplayMode, Timestamp};
 
@@ -29,6 +29,7 @@ struct Facts {
     replay: ReplayMode,
     time: Option<Timestamp>,
     body: BodyProof,
+    user: Option<SignedIn>,
 }
 
 /// The layer let a request pass that makes no claim at all.
@@ -47,6 +48,7 @@ impl Caller {
             replay: admitted.replay(),
             time: admitted.time(),
             body: admitted.body(),
+            user: admitted.user().cloned(),
         }))
     }
 
@@ -96,6 +98,12 @@ impl Caller {
     #[must_use]
     pub fn body(&self) -> BodyProof {
         self.0.body
+    }
+
+    /// The user whose access token came with the request, where the rules ask for one.
+    #[must_use]
+    pub fn user(&self) -> Option<&SignedIn> {
+        self.0.user.as_ref()
     }
 
     /// Whether the app has this scope.

@@ -44,7 +44,8 @@ pub(crate) fn origin_fault(text: &str) -> Option<&'static str> {
     if written != text || host.is_empty() || !host_is_plain || port == Some(default) {
         return Some("is not written as a browser sends it");
     }
-    let is_local = host == "localhost" || host.ends_with(".localhost") || host == "[::1]" || host.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback());
+    let is_local =
+        host == "localhost" || host.ends_with(".localhost") || host == "[::1]" || host.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback());
     // Whoever can change what comes over an open wire would be a listed page.
     (scheme == "http" && !is_local).then_some("is a page that anyone on its way can change")
 }
@@ -65,7 +66,9 @@ impl Cross {
         }
         let mut origins = head.values("origin");
         let origin = match (origins.next(), origins.next()) {
-            (Some(origin), None) => listed.iter().find(|listed| listed.as_bytes() == origin).and_then(|one| HeaderValue::try_from(one).ok()),
+            (Some(origin), None) => {
+                listed.iter().find(|listed| listed.as_bytes() == origin).and_then(|one| HeaderValue::try_from(one).ok())
+            }
             _ => None,
         };
         let asks_first = origin.is_some() && head.method == "OPTIONS" && head.values("access-control-request-method").next().is_some();
@@ -153,14 +156,31 @@ mod tests {
 
     #[test]
     fn an_origin_is_written_as_a_browser_sends_it() {
-        for good in ["https://app.example.com", "https://app.example.com:8443", "http://localhost:3000", "http://127.0.0.1", "http://[::1]:80801"] {
+        for good in
+            ["https://app.example.com", "https://app.example.com:8443", "http://localhost:3000", "http://127.0.0.1", "http://[::1]:80801"]
+        {
             let is_odd = good.ends_with("80801");
             assert_eq!(origin_fault(good).is_some(), is_odd, "{good}");
         }
         let bad = [
-            "*", "null", "", "app.example.com", "https://", "https://app.example.com/", "https://app.example.com/a", "https://App.example.com",
-            "https://app.example.com:443", "http://localhost:80", "https://*.example.com", "https://me@app.example.com", "http://app.example.com",
-            "ftp://app.example.com", "https://app.example.com?", "https://a.example.com,https://b.example.com", "http://localhost.example.com", "http://127.0.0.1.example.com",
+            "*",
+            "null",
+            "",
+            "app.example.com",
+            "https://",
+            "https://app.example.com/",
+            "https://app.example.com/a",
+            "https://App.example.com",
+            "https://app.example.com:443",
+            "http://localhost:80",
+            "https://*.example.com",
+            "https://me@app.example.com",
+            "http://app.example.com",
+            "ftp://app.example.com",
+            "https://app.example.com?",
+            "https://a.example.com,https://b.example.com",
+            "http://localhost.example.com",
+            "http://127.0.0.1.example.com",
         ];
         for bad in bad {
             assert!(origin_fault(bad).is_some(), "{bad}");
@@ -187,7 +207,10 @@ mod tests {
     #[test]
     fn only_a_listed_page_may_announce_a_request() {
         let announce = |origin: &str, method: &str| {
-            let head = head(method, &[("origin", origin), ("access-control-request-method", "PUT"), ("access-control-request-headers", "x-a,x-b")]);
+            let head = head(
+                method,
+                &[("origin", origin), ("access-control-request-method", "PUT"), ("access-control-request-headers", "x-a,x-b")],
+            );
             let cross = Cross::of(&head, &["https://app.example.com".to_owned()]).unwrap();
             cross.announced(&head).map(|announced| (announced.method, cross.permission(&head)))
         };

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use super::grant::granted;
 use super::{Call, SessionDesk, invalid, unavailable};
 use crate::head::Head;
+use crate::metrics::sessions::LoginEnd;
 use crate::refused::Refused;
 
 /// What a self-signed login's key id begins with; the app's name follows.
@@ -84,11 +85,11 @@ impl Call<'_> {
         let login: Login = self.read()?;
         let binding = binding(login.bind.as_deref(), login.public_key.as_ref())?;
         if login.app.as_deref().is_some_and(|app| app != self.caller.app) {
-            return Err(invalid("app is not the app that signed"));
+            return Err(invalid("app is not the app that signed").into());
         }
         // Nothing but its own key proves who such a caller is.
         if self.caller.key_id.starts_with(SELF) && !matches!(binding, Binding::Client(_)) {
-            return Err(invalid("a login that is signed with a key of its own has bind client"));
+            return Err(invalid("a login that is signed with a key of its own has bind client").into());
         }
         let now = self.admission.now();
         let attempt = Attempt {
@@ -103,16 +104,24 @@ impl Call<'_> {
         let who = match outcome {
             Outcome::Authenticated(who) => who,
             Outcome::Rejected(rejected) => {
+                self.counts.login(LoginEnd::Rejected);
                 let user = rejected.user().map(|user| format!(" user={user}")).unwrap_or_default();
                 self.record("refuse a login", format!("{}{user}", rejected.reason().as_str())).await?;
                 return Err(Refusal::new(Reason::InvalidCredentials, rejected.reason().as_str()).into());
             }
-            Outcome::TooMany(_) => return Err(Refusal::new(Reason::RateLimited, "too many logins").into()),
-            Outcome::Busy => return Err(Refusal::new(Reason::Overloaded, "too many passwords are being checked").into()),
+            Outcome::TooMany(_) => {
+                self.counts.login(LoginEnd::Limited);
+                return Err(Refusal::new(Reason::RateLimited, "too many logins").into());
+            }
+            Outcome::Busy => {
+                self.counts.login(LoginEnd::Busy);
+                return Err(Refusal::new(Reason::Overloaded, "too many passwords are being checked").into());
+            }
         };
         let wanted = Wanted { scopes: login.scope.as_deref().map(scopes), binding };
         self.record("log in", format!("user={} methods={}", who.user.id, who.methods.join(","))).await?;
         let grant = self.desk.sessions.begin(&who, wanted, &self.caller, now).await.map_err(|fault| refused(&fault))?;
+        self.counts.login(LoginEnd::Begun);
         tracing::info!(session = %grant.session.sid, user = %grant.session.user, app = self.caller.app, "a user logged in");
         Ok(granted(&grant, &self.desk.settings, now))
     }
@@ -121,7 +130,9 @@ impl Call<'_> {
         let renewal: Renewal = self.read()?;
         let now: Timestamp = self.admission.now();
         let scopes = renewal.scope.as_deref().map(scopes);
-        match self.desk.sessions.refresh(renewal.refresh_token.expose(), scopes.as_deref(), &self.caller, now).await {
+        let result = self.desk.sessions.refresh(renewal.refresh_token.expose(), scopes.as_deref(), &self.caller, now).await;
+        self.counts.refresh(&result);
+        match result {
             Ok(grant) => Ok(granted(&grant, &self.desk.settings, now)),
             Err(fault) => {
                 if let SessionFault::Refresh(why, Some(sid)) = &fault {
@@ -142,7 +153,7 @@ fn scopes(text: &str) -> Vec<String> {
     text.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
 }
 
-fn binding(asked: Option<&str>, key: Option<&serde_json::Value>) -> Result<Binding, Refused> {
+fn binding(asked: Option<&str>, key: Option<&serde_json::Value>) -> Result<Binding, Refusal> {
     match (asked, key) {
         (None | Some("app"), None) => Ok(Binding::App),
         (Some("session"), None) => Ok(Binding::Session),
@@ -154,7 +165,7 @@ fn binding(asked: Option<&str>, key: Option<&serde_json::Value>) -> Result<Bindi
 }
 
 /// An Ed25519 or P-256 key: those that have a thumbprint in tokens.
-fn public_key(value: &serde_json::Value) -> Result<KeyPair, Refused> {
+fn public_key(value: &serde_json::Value) -> Result<KeyPair, Refusal> {
     let refused = || invalid("public_key is no Ed25519 or P-256 public key as PEM or JWK");
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let key = if text.trim_start().starts_with('{') {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use countersign_core::session::{Ended, RefreshToken, Session, SessionFault, SessionId, UserSession};
-use countersign_protocol::{Reason, Timestamp};
+use countersign_protocol::{Reason, Refusal, Timestamp};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -68,12 +68,12 @@ impl Call<'_> {
     /// What a token of this app is worth (RFC 7662). Of any other, and of what is none, only that it is not active is told.
     pub(super) async fn introspect(&self) -> Result<Response<Bytes>, Refused> {
         let text = self.form_token()?;
-        let inactive = || Ok(answer(StatusCode::OK, &json!({ "active": false })));
+        let inactive = answer(StatusCode::OK, &json!({ "active": false }));
         let now = self.admission.now();
         let found = match self.desk.sessions.of_app(&text, self.caller.app, now).await {
             Ok(found) => found,
             Err(SessionFault::Store(error)) => return Err(unavailable(&error)),
-            Err(_) => return inactive(),
+            Err(_) => return Ok(inactive),
         };
         let UserSession { token, session } = found;
         let body = json!({
@@ -87,7 +87,6 @@ impl Call<'_> {
     /// Ends the session of a token of this app (RFC 7009). The answer is the same for a token that is none.
     pub(super) async fn revoke(&self) -> Result<Response<Bytes>, Refused> {
         let text = self.form_token()?;
-        let done = || Ok(answer(StatusCode::OK, &json!({})));
         let now = self.admission.now();
         let sid = match RefreshToken::parse(text.as_bytes()) {
             Some(token) => self.desk.sessions.of_refresh_token(&token, self.caller.app).await.map_err(|fault| refused(&fault))?,
@@ -100,7 +99,7 @@ impl Call<'_> {
         if let Some(sid) = sid {
             self.end(sid, Ended::Logout).await?;
         }
-        done()
+        Ok(answer(StatusCode::OK, &json!({})))
     }
 
     /// The user of the access token that came with the request.
@@ -113,13 +112,14 @@ impl Call<'_> {
         self.record("end a session", format!("session={sid} {why}")).await?;
         let ended = self.desk.sessions.end(sid, why, self.admission.now()).await.map_err(|error| unavailable(&error))?;
         if ended {
+            self.counts.end();
             tracing::info!(session = %sid, app = self.caller.app, %why, "a session ended");
         }
         Ok(())
     }
 
     /// The parameter `token` of a form, which is there once.
-    fn form_token(&self) -> Result<String, Refused> {
+    fn form_token(&self) -> Result<String, Refusal> {
         let kind = self.head.values("content-type").next().unwrap_or_default().to_ascii_lowercase();
         if !kind.starts_with(b"application/x-www-form-urlencoded") {
             return Err(invalid("the body is no application/x-www-form-urlencoded"));

@@ -68,7 +68,7 @@ fn a_good_one_is_taken() {
     let pki = Pki::new();
     let good = Malformed::read(&pki).good.replace("UPSTREAM", "127.0.0.1:9000");
     let settings = compile(&good).unwrap();
-    assert_eq!((settings.routes.iter().count(), settings.tls.len()), (4, 1));
+    assert_eq!((settings.routes.iter().count(), settings.tls.len()), (5, 1));
     for told in ["gateway.toml:31: route /V1: the host may be unsigned", "gateway.toml:31: route /V1: in shadow mode"] {
         assert!(settings.warnings.iter().any(|warning| warning.starts_with(told)), "{told}: {:?}", settings.warnings);
     }

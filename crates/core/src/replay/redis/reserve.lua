@@ -9,11 +9,13 @@ if ARGV[11] == '1' then
   if math.abs(time[1] * 1000 + math.floor(time[2] / 1000) - now) > skew then return {'clock', '0', '0'} end
 end
 
--- A memory that is gone, or that another process has now, may have lost entries.
+-- A memory that is gone, or that another process has now, may have lost entries. In a cluster only the node itself knows which process it is.
+local process = ARGV[12]
+if process == '' then process = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') end
 local memory = redis.call('HMGET', KEYS[1], 'started', 'first', 'process', 'now')
-if not memory[1] or memory[3] ~= ARGV[12] then
-  memory = {ARGV[1], '0', ARGV[12], ARGV[1]}
-  redis.call('HSET', KEYS[1], 'started', ARGV[1], 'first', '0', 'process', ARGV[12], 'now', ARGV[1])
+if not memory[1] or memory[3] ~= process then
+  memory = {ARGV[1], '0', process, ARGV[1]}
+  redis.call('HSET', KEYS[1], 'started', ARGV[1], 'first', '0', 'process', process, 'now', ARGV[1])
 end
 local function told(what) return {what, memory[1], memory[2]} end
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use countersign_testbed::Redis;
+use countersign_testbed::{Redis, RedisCluster};
 
 use super::{LIMITS, at, epoch, key};
 use crate::error::StoreError;
@@ -22,6 +22,13 @@ fn link(server: &Redis, options: RedisOptions) -> Arc<RedisLink> {
 
 pub(super) async fn guard(server: &Redis, prefix: &str, epoch: Epoch) -> RedisGuard {
     RedisGuard::open(link(server, options(prefix)), LIMITS, epoch).await.unwrap()
+}
+
+pub(super) async fn cluster_guard(cluster: &RedisCluster, prefix: &str, limits: ReplayLimits, epoch: Epoch) -> RedisGuard {
+    let urls = cluster.urls();
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    let options = RedisOptions { timeout: Duration::from_secs(5), ..options(prefix) };
+    RedisGuard::open(Arc::new(RedisLink::new(&urls, options).unwrap()), limits, epoch).await.unwrap()
 }
 
 /// A request that was signed at this second and comes at that one, under a credential that is older than any epoch of these tests.
@@ -179,4 +186,53 @@ async fn without_the_server_each_process_limits_by_itself() {
         taken += u32::from(limiter.takes("a", rate, at(0)).await.unwrap());
     }
     assert_eq!(taken, 2);
+}
+
+#[tokio::test]
+async fn entries_lie_on_every_node_of_a_cluster_and_each_is_new_once() {
+    let cluster = RedisCluster::start();
+    let limits = ReplayLimits { total: 1_000, per_app: 1_000 };
+    let guards = [cluster_guard(&cluster, "p", limits, epoch()).await, cluster_guard(&cluster, "p", limits, epoch()).await];
+    for n in 0..200 {
+        assert!(is_reserved(&asked(&guards[usize::from(n) % 2], n, 1_200, 1_201).await), "{n}");
+        assert_eq!(asked(&guards[usize::from(n + 1) % 2], n, 1_200, 1_201).await, Ok(Reserve::Seen { committed: false }), "{n}");
+    }
+    let sizes: Vec<_> = cluster.nodes().iter().map(|node| node.command(&["DBSIZE"])).collect();
+    assert!(sizes.iter().all(|size| size != ":0\r\n"), "{sizes:?}");
+    assert_eq!(guards[0].occupancy().await.unwrap().unwrap().entries, 200);
+}
+
+/// Each part of a cluster has a memory of its own, and another process in the place of its node begins a new one.
+#[tokio::test]
+async fn another_process_behind_a_cluster_begins_a_new_epoch() {
+    let cluster = RedisCluster::start();
+    let guard = cluster_guard(&cluster, "p", LIMITS, epoch()).await;
+    assert!(is_reserved(&asked(&guard, 1, 1_200, 1_201).await));
+    for node in cluster.nodes() {
+        let keys = node.command(&["KEYS", "p:{*}:memory"]);
+        for key in keys.split("\r\n").filter(|line| line.starts_with("p:{")) {
+            assert_eq!(node.command(&["HSET", key, "process", "another"]), ":0\r\n");
+        }
+    }
+    for n in 2..40 {
+        assert_eq!(asked(&guard, n, 1_200, 1_202).await, Ok(Reserve::Doubted), "{n}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_was_lost_closes_what_lay_on_it() {
+    let mut cluster = RedisCluster::start();
+    let limits = ReplayLimits { total: 10_000, per_app: 10_000 };
+    let guard = cluster_guard(&cluster, "p", limits, epoch()).await;
+    assert!(is_reserved(&asked(&guard, 1, 1_200, 1_201).await));
+    cluster.kill(0);
+    let mut answers = [0, 0];
+    for n in 2..60 {
+        match asked(&guard, n, 1_300, 1_301).await {
+            Ok(Reserve::Reserved(_)) => answers[0] += 1,
+            Err(StoreError::Unavailable(_)) => answers[1] += 1,
+            other => panic!("{n}: {other:?}"),
+        }
+    }
+    assert!(answers[1] > 0, "what lay on the lost node is closed: {answers:?}");
 }

@@ -59,6 +59,10 @@ impl Reader<'_> {
         let mode = faults.keep(self.mode());
         let client_certificate = faults.keep(self.client_certificate());
         let envelope = rules.as_ref().and_then(|rules| faults.keep(self.envelope(rules)));
+        if written.bearer && passes {
+            let mend = "write `body = \"buffered\"`, or remove `bearer`";
+            faults.add(self.error_at_route("a token without a signature is taken with a body that is read", mend));
+        }
         if let Some(written) = written.envelope.as_ref().filter(|_| passes) {
             let mend = "write `body = \"buffered\"`, or remove the envelope";
             faults.add(self.error(written, "an envelope is opened as a whole, and this route does not read bodies", mend));
@@ -111,6 +115,7 @@ impl Reader<'_> {
             keys: keys?,
             scopes: written.scopes.clone(),
             user: user?,
+            judges_later: false,
         })
     }
 
@@ -118,8 +123,8 @@ impl Reader<'_> {
     fn user(&self, dialects: &[Dialect]) -> Result<Option<UserRule>, ConfigError> {
         let written = self.written;
         let Some(session) = written.session.as_ref().filter(|session| session.get_ref() != "none") else {
-            let says = !written.user_scopes.is_empty() || written.login_within.is_some();
-            let mend = "write `session = \"required\"`, or remove user_scopes and login_within";
+            let says = !written.user_scopes.is_empty() || written.login_within.is_some() || written.bearer;
+            let mend = "write `session = \"required\"`, or remove user_scopes, login_within and bearer";
             return if says { Err(self.error_at_route("the route asks of users, and has none", mend)) } else { Ok(None) };
         };
         let is_required = match session.get_ref().as_str() {
@@ -138,7 +143,8 @@ impl Reader<'_> {
             return Err(self.error(session, why, "name other dialects, or give users a route of their own"));
         }
         let login_within = written.login_within.map(|span| span.0);
-        Ok(Some(UserRule { header: header.to_owned(), is_required, scopes: written.user_scopes.clone(), login_within }))
+        let (header, scopes, takes_bearer) = (header.to_owned(), written.user_scopes.clone(), written.bearer);
+        Ok(Some(UserRule { header, is_required, scopes, takes_bearer, login_within }))
     }
 
     /// What is legal and weak.

@@ -57,6 +57,8 @@ pub(in crate::config) struct WrittenRoute {
     /// `required`, `optional` or `none`
     pub(in crate::config) session: Option<Spanned<String>>,
     #[serde(default)]
+    pub(in crate::config) bearer: bool,
+    #[serde(default)]
     pub(in crate::config) user_scopes: Vec<String>,
     pub(in crate::config) login_within: Option<Span>,
     pub(in crate::config) envelope: Option<Spanned<WrittenEnvelope>>,
