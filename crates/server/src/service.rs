@@ -30,7 +30,6 @@ use crate::refused::Refused;
 use crate::register;
 use crate::report::{Outcome, Report};
 use crate::route::{Found, Mode, Route};
-use crate::session::SessionDesk;
 use crate::session::browser::Cross;
 use crate::strip::{REQUEST_ID, Way};
 use crate::tls::Fingerprint;
@@ -196,7 +195,7 @@ impl Visit<'_> {
         }
         if let Some(desk) = self.shared.session.get().filter(|desk| desk.takes(&head)) {
             let _held = self.enter().await?;
-            if let Some(answer) = self.open_answer(desk, &head, report) {
+            if let Some(answer) = desk.open_answer(&head, self.cross, report) {
                 return Ok(answer.map(full));
             }
             let (lines, scheme) = (head.lines(), origin.scheme.unwrap_or(self.peer.scheme));
@@ -238,15 +237,6 @@ impl Visit<'_> {
             _ => answer,
         };
         Ok(answer.map(|body| hold(body, permit)))
-    }
-
-    /// What the session API answers without a signature: the module for browsers, and the permission for a page to call.
-    fn open_answer(&self, desk: &SessionDesk, head: &Head, report: &mut Report) -> Option<Response<Bytes>> {
-        if let Some(answer) = desk.open_answer(head, report) {
-            return Some(self.allowed(answer));
-        }
-        let cross = self.cross.filter(|cross| cross.announced(head).is_some())?;
-        Some(cross.permission(head))
     }
 
     /// The permission for a page to call a route that knows users.

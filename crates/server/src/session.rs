@@ -156,13 +156,16 @@ impl SessionDesk {
         Cross::of(head, &self.settings.origins)
     }
 
-    /// The answer to a request that needs no signature, and is for anyone: the module for browsers.
-    pub(crate) fn open_answer(&self, head: &Head, report: &mut Report) -> Option<Response<Bytes>> {
-        if head.method != "GET" || self.below(head) != Some(browser::MODULE_PATH) {
-            return None;
-        }
+    /// The answer to what needs no signature: the module for browsers, which is for anyone, and a listed page that asks whether it may call.
+    pub(crate) fn open_answer(&self, head: &Head, cross: Option<&Cross>, report: &mut Report) -> Option<Response<Bytes>> {
         report.route.clone_from(&self.settings.path);
-        Some(browser::module(head))
+        if head.method == "GET" && self.below(head) == Some(browser::MODULE_PATH) {
+            let mut answer = browser::module(head);
+            cross.inspect(|cross| cross.allow(answer.headers_mut()));
+            return Some(answer);
+        }
+        let cross = cross.filter(|cross| cross.announced(head).is_some())?;
+        Some(cross.permission(head))
     }
 
     /// The path below the API's own.
