@@ -20,6 +20,7 @@ import kong
 import minio_s3
 import oauth1
 import published
+import signed
 import sigv4_faults
 import tencent_tc3
 import transcripts
@@ -40,6 +41,7 @@ def dialects():
         "qlm-open-md5": ([lambda: transcripts.qlm_open_vectors("md5")], user_faults.qlm_open_md5),
         "hmac-sha256": ([transcripts.hmac_sha256_vectors], user_faults.hmac_sha256),
         "hmac-sha256-body": ([transcripts.hmac_sha256_body_vectors], user_faults.hmac_sha256_body),
+        "signed-sha256": ([signed.vectors], signed.signed_faults),
         "aws-sigv4": ([published.aws_sigv4_vectors, botocore_sigv4.header_vectors, botocore_sigv4.client_vectors, awscrt_sigv4.header_vectors, aws4auth_sigv4.header_vectors,
                        sigv4_faults.header_witness], sigv4_faults.header),
         "aws-sigv4-presigned": ([published.aws_sigv4_presigned_vectors, botocore_sigv4.presigned_vectors, awscrt_sigv4.presigned_vectors, sigv4_faults.presigned_witness],

@@ -30,6 +30,8 @@ const PACKAGES: &[Package] = &[
     Package { name: "postgresql", programs: &["postgres", "initdb"] },
     Package { name: "nginx-light", programs: &["nginx"] },
     Package { name: "caddy", programs: &["caddy"] },
+    Package { name: "chromium", programs: &["chromium"] },
+    Package { name: "chromium-driver", programs: &["chromedriver"] },
     Package { name: "openssl", programs: &["openssl"] },
     Package { name: "python3", programs: &["python3"] },
 ];

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use countersign_protocol::{HeaderLine, Reason, Refusal, Scheme};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -29,6 +30,7 @@ use crate::refused::Refused;
 use crate::register;
 use crate::report::{Outcome, Report};
 use crate::route::{Found, Mode, Route};
+use crate::session::browser::Cross;
 use crate::strip::{REQUEST_ID, Way};
 use crate::tls::Fingerprint;
 use crate::trace;
@@ -104,7 +106,9 @@ impl Service {
         let named = head.as_ref().ok().filter(|_| peer.may_tell);
         let mut report = Report::new(self.shared.access.id(peer.address.ip(), named), peer.address);
         let span = self.shared.span(peer.address.ip(), named);
-        let visit = Visit { shared: &self.shared, plan: &plan, upstreams: &self.upstreams, tunnel: &self.tunnel, peer, started };
+        let cross = head.as_ref().ok().filter(|_| plan.decide.is_none()).and_then(|head| self.shared.session.get()?.cross(head));
+        let cross = cross.as_ref();
+        let visit = Visit { shared: &self.shared, plan: &plan, upstreams: &self.upstreams, tunnel: &self.tunnel, peer, started, cross };
         let result = match head {
             Ok(head) => visit.admit_and_forward(head, Arriving::Unread(body), near, &mut report).instrument(span.clone()).await,
             Err(refusal) => Err(visit.counted(refusal)),
@@ -113,11 +117,15 @@ impl Service {
         let mut answer = result.unwrap_or_else(|refused| {
             report.note(&refused);
             (outcome.reason, outcome.detail) = (Some(refused.reason()), refused.detail.clone());
-            match &plan.decide {
+            let mut answer = match &plan.decide {
                 Some(decide) => decide.refuse(&refused, report.language, &report.id),
                 None => refused.answer(report.language, &report.id),
+            };
+            // A page has to read why, wherever its request was refused.
+            if let Some(cross) = cross {
+                cross.allow(answer.headers_mut());
             }
-            .map(full)
+            answer.map(full)
         });
         // An id is at most 64 visible characters.
         answer.headers_mut().extend(HeaderValue::try_from(&report.id).ok().map(|value| (HeaderName::from_static(REQUEST_ID), value)));
@@ -137,6 +145,7 @@ struct Visit<'a> {
     tunnel: &'a Tunnel,
     peer: Peer,
     started: Instant,
+    cross: Option<&'a Cross>,
 }
 
 /// A request on its way, but for its body.
@@ -186,12 +195,18 @@ impl Visit<'_> {
         }
         if let Some(desk) = self.shared.session.get().filter(|desk| desk.takes(&head)) {
             let _held = self.enter().await?;
+            if let Some(answer) = desk.open_answer(&head, self.cross, report) {
+                return Ok(answer.map(full));
+            }
             let (lines, scheme) = (head.lines(), origin.scheme.unwrap_or(self.peer.scheme));
             let inbound = Inbound { head: &head, lines: &lines, scheme, client: Some(origin.client), idle: self.plan.limits.body_idle };
-            let answer = desk.answer(&inbound, &mut body, &self.plan.admission, &self.shared.observers.metrics.sessions, report).await;
-            return Ok(answer?.map(full));
+            let answer = desk.answer(&inbound, &mut body, &self.plan.admission, &self.shared.observers.metrics.sessions, report).await?;
+            return Ok(self.allowed(answer).map(full));
         }
         let told = origin.authority(head.host(), origin.scheme.unwrap_or(self.peer.scheme))?;
+        if let Some(answer) = self.permission(&head, told.as_deref(), report) {
+            return Ok(answer.map(full));
+        }
         let route = match self.plan.routes.find(&head, told.as_deref()) {
             Found::Route(route) => route,
             Found::Nothing => return Err(Reason::NoRoute.into()),
@@ -215,12 +230,31 @@ impl Visit<'_> {
             }
             Err(refused) => return Err(refused),
         };
+        let answer = if route.rules.user.is_some() { self.allowed(answer) } else { answer };
         let answer = match &route.sign_response {
             // What is no answer yet carries no body: a tunnel begins.
             Some(signer) if answer.status() != StatusCode::SWITCHING_PROTOCOLS => signer.sign(answer).await?,
             _ => answer,
         };
         Ok(answer.map(|body| hold(body, permit)))
+    }
+
+    /// The permission for a page to call a route that knows users.
+    fn permission(&self, head: &Head, told: Option<&str>, report: &mut Report) -> Option<Response<Bytes>> {
+        let cross = self.cross?;
+        let announced = cross.announced(head)?;
+        let Found::Route(route) = self.plan.routes.find(&announced, told) else { return None };
+        route.rules.user.as_ref()?;
+        report.route.clone_from(&route.name);
+        Some(cross.permission(head))
+    }
+
+    /// The answer, with who may read it.
+    fn allowed<B>(&self, mut answer: Response<B>) -> Response<B> {
+        if let Some(cross) = self.cross {
+            cross.allow(answer.headers_mut());
+        }
+        answer
     }
 
     /// Room for one more request, which is counted as long as it is held.

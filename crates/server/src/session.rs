@@ -2,6 +2,7 @@
 //!
 //! Every request to it is signed, by the app through which the user logs in or by the key of the session, and is admitted like any other.
 
+pub(crate) mod browser;
 pub mod callback;
 mod grant;
 mod login;
@@ -24,6 +25,7 @@ use http::{HeaderValue, Response, StatusCode};
 use hyper::body::Body;
 use serde::de::DeserializeOwned;
 
+use self::browser::Cross;
 use self::callback::CallbackOptions;
 use crate::admit::Inbound;
 use crate::body::{Arriving, BoxError};
@@ -57,6 +59,8 @@ pub struct SessionSettings {
     pub scope: Option<String>,
     /// Apps whose users may log in with a key that they bring, without a secret of the app.
     pub public_apps: Vec<String>,
+    /// The pages of other origins that may call, as browsers name them: `https://app.example.com`.
+    pub origins: Vec<String>,
     /// How tokens are signed.
     pub algorithm: SigningAlgorithm,
     /// How long things last.
@@ -153,6 +157,23 @@ impl SessionDesk {
     /// Whether a request is for the API.
     pub(crate) fn takes(&self, head: &Head) -> bool {
         self.below(head).is_some() || head.path() == JWKS_PATH.as_bytes()
+    }
+
+    /// What pages of other origins may do with the answer; nothing where none is listed.
+    pub(crate) fn cross(&self, head: &Head) -> Option<Cross> {
+        Cross::of(head, &self.settings.origins)
+    }
+
+    /// The answer to what needs no signature: the module for browsers, which is for anyone, and a listed page that asks whether it may call.
+    pub(crate) fn open_answer(&self, head: &Head, cross: Option<&Cross>, report: &mut Report) -> Option<Response<Bytes>> {
+        report.route.clone_from(&self.settings.path);
+        if head.method == "GET" && self.below(head) == Some(browser::MODULE_PATH) {
+            let mut answer = browser::module(head);
+            cross.inspect(|cross| cross.allow(answer.headers_mut()));
+            return Some(answer);
+        }
+        let cross = cross.filter(|cross| cross.announced(head).is_some())?;
+        Some(cross.permission(head))
     }
 
     /// The path below the API's own.

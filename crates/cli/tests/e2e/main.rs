@@ -5,6 +5,8 @@
 
 mod answer;
 mod aws;
+mod browser;
+mod chromium;
 mod envelope;
 mod examples;
 mod gateway;

@@ -16,10 +16,13 @@ use crate::config::written::session::{WrittenCallback, WrittenSession};
 use crate::config::{Config, ConfigError};
 use crate::route::is_plain_path;
 use crate::session::SessionSettings;
+use crate::session::browser::origin_fault;
 use crate::session::callback::CallbackOptions;
 
 /// The longest life of an access token.
 const MOST_ACCESS: Duration = Duration::from_hours(1);
+/// The most pages that may call.
+const MOST_ORIGINS: usize = 64;
 /// The algorithms.
 const ALGORITHMS: [SigningAlgorithm; 3] = [SigningAlgorithm::EdDsa, SigningAlgorithm::Es256, SigningAlgorithm::Hs256];
 
@@ -45,6 +48,7 @@ pub(super) fn settings(
         header,
         scope: written.scope.clone(),
         public_apps: written.public_apps.clone(),
+        origins: origins(config, &written.origins)?,
         algorithm: algorithm(config, written.algorithm.as_ref())?,
         policy: policy(config, written)?,
         callback: written.callback.as_ref().map(|callback| self::callback(config, callback)).transpose()?,
@@ -59,6 +63,21 @@ fn path(config: &Config, written: Option<&Spanned<String>>) -> Result<String, Co
         return Ok(text.clone());
     }
     Err(config.error(written.span().start, format!("`{text}` is no path"), "write a plain path, such as /session"))
+}
+
+fn origins(config: &Config, written: &[Spanned<String>]) -> Result<Vec<String>, ConfigError> {
+    if let Some(beyond) = written.get(MOST_ORIGINS) {
+        let fault = format!("session: more than {MOST_ORIGINS} origins");
+        return Err(config.error(beyond.span().start, fault, "list the pages that call this gateway only"));
+    }
+    let check = |origin: &Spanned<String>| match origin_fault(origin.get_ref()) {
+        None => Ok(origin.get_ref().clone()),
+        Some(fault) => {
+            let fault = format!("session: the origin `{}` {fault}", origin.get_ref());
+            Err(config.error(origin.span().start, fault, "write scheme, host and port of the page, such as https://app.example.com"))
+        }
+    };
+    written.iter().map(check).collect()
 }
 
 fn header(config: &Config, written: Option<&Spanned<String>>) -> Result<String, ConfigError> {

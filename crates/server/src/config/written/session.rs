@@ -24,6 +24,9 @@ pub(in crate::config) struct WrittenSession {
     pub(in crate::config) scope: Option<String>,
     #[serde(default)]
     pub(in crate::config) public_apps: Vec<String>,
+    /// `https://app.example.com`
+    #[serde(default)]
+    pub(in crate::config) origins: Vec<Spanned<String>>,
     /// `EdDSA`, `ES256` or `HS256`
     pub(in crate::config) algorithm: Option<Spanned<String>>,
     pub(in crate::config) access: Option<Spanned<Span>>,
