@@ -20,6 +20,11 @@ const PARTS: &[Part] = &[
     Part { name: "ambiguity", shows: "all requests of four free characters: none shares its string to sign", run: ambiguity },
     Part { name: "fleet", shows: "10,000 nonces sent to two gateways at once, each accepted once", run: fleet },
     Part { name: "crash", shows: "20 rounds of a gateway killed under load while the power fails", run: crash },
+    Part {
+        name: "sessions",
+        shows: "two processes rotate one token file 1,000 times; 10,000 schedules of clients, thief and losses",
+        run: sessions,
+    },
 ];
 
 /// What is kept of a part that held.
@@ -91,6 +96,16 @@ fn crash() -> Task {
     let mut command = fleet_tests("crash::");
     command.env("COUNTERSIGN_CRASHES", "20");
     counted(command, Count::Nextest)
+}
+
+fn sessions() -> Task {
+    let mut rotations = fleet_tests("keeper::rotations::");
+    rotations.env("COUNTERSIGN_ROTATIONS", "1000");
+    let mut total = counted(rotations, Count::Nextest)?;
+    let mut schedules = cargo(&["nextest", "run", "--package", "countersign-core", "--features", "sessions", "--no-fail-fast"]);
+    schedules.args(["--profile", "long", "session::service::suite::model"]).env("PROPTEST_CASES", "10000");
+    total += counted(schedules, Count::Nextest)?;
+    Ok(total)
 }
 
 /// The tests of gateways as operators run them, of one module.

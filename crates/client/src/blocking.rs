@@ -70,6 +70,20 @@ impl SigningClient {
         OutgoingRequest { request: self.client.request(method, url), most: MOST_BYTES, thread: Arc::clone(&self.thread) }
     }
 
+    /// Waits for what a session of a user does, such as `client.wait(Session::login(..))`; its requests go through [`SigningClient::of`].
+    ///
+    /// # Errors
+    /// [`ClientError::Blocking`] inside of async code, which must not be made to wait.
+    pub fn wait<F: Future>(&self, future: F) -> Result<F::Output, ClientError> {
+        self.thread.wait(future)
+    }
+
+    /// The same thread for another client, such as that of a session.
+    #[must_use]
+    pub fn of(&self, client: AsyncClient) -> Self {
+        Self { client, thread: Arc::clone(&self.thread) }
+    }
+
     /// A URL that carries its own signature; see [`crate::Signer::presign`].
     ///
     /// # Errors

@@ -191,3 +191,78 @@ mod text {
         Ok(Secret::new(text.as_bytes()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWER: &str = r#"{"access_token": "at", "token_type": "Signed", "header": "x-access-token", "expires_in": 600, "expires_at": 1,
+        "refresh_token": "rt1_canary", "refresh_expires_in": 43200, "session_id": "s", "session_expires_at": 2,
+        "user": {"id": "u", "name": "ada"}, "scope": "", "binding": "session", "session_key": {"key_id": "sk_s", "secret": "canary"}}"#;
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(seconds).unwrap()
+    }
+
+    fn grant() -> Grant {
+        Grant::of_answer(ANSWER.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_token_is_due_at_four_fifths_and_a_minute_before_its_end() {
+        for (life, earliest, latest) in [(600, 450, 480), (3_600, 2_700, 2_880), (200, 130, 140), (100, 45, 50), (0, 0, 0)] {
+            for _ in 0..50 {
+                let due = due(seconds(life)).unwrap();
+                assert!((seconds(earliest)..=seconds(latest)).contains(&due), "{life}: {due:?}");
+            }
+        }
+        assert!((0..50).map(|_| due(seconds(600)).unwrap()).collect::<std::collections::BTreeSet<_>>().len() > 1, "not all at one time");
+    }
+
+    #[test]
+    fn the_life_of_a_token_is_that_of_the_clock_that_nobody_sets() {
+        let held = Held::new(grant(), seconds(1_000), at(50)).unwrap();
+        let stages = [1_000, 1_449, 1_481, 1_599, 1_600].map(|now| held.stage(seconds(now)));
+        assert_eq!(stages, [Stage::Fresh, Stage::Fresh, Stage::Due, Stage::Due, Stage::Over]);
+        assert_eq!((held.left(seconds(1_100)), held.left(seconds(9_000))), (seconds(500), seconds(0)));
+        let endless = Grant { expires_in: u64::MAX, ..grant() };
+        assert_eq!(Held::new(endless, Duration::MAX, at(0)).unwrap().left(Duration::MAX), MOST_LIFE, "and nothing overflows");
+    }
+
+    #[test]
+    fn the_age_of_a_stored_token_is_a_difference_of_one_clock_and_never_less_than_none() {
+        let stage = |granted: i64, now| Held::stored(grant(), granted * 1_000, seconds(7), at(now)).unwrap().stage(seconds(7));
+        assert_eq!([stage(100, 110), stage(100, 590), stage(100, 700)], [Stage::Fresh, Stage::Due, Stage::Over]);
+        assert_eq!(stage(50_000, 100), Stage::Fresh, "a clock that was set back: the server's refusal tells");
+        let half = Held::stored(grant(), 100_000, seconds(7), at(400)).unwrap();
+        assert_eq!(half.left(seconds(7)), seconds(300));
+        assert!(Held::stored(grant(), i64::MIN, seconds(7), at(0)).unwrap().stage(seconds(7)) == Stage::Over);
+    }
+
+    #[test]
+    fn an_answer_that_is_no_grant_of_this_session_is_refused_without_showing_it() {
+        let changed = |from: &str, to: &str| ANSWER.replace(from, to);
+        for answer in [
+            changed("\"Signed\"", "\"Bearer\""),
+            changed("x-access-token", "x access token"),
+            changed("\"at\"", "\"\""),
+            changed("\"session_key\"", "\"other\""),
+            changed("\"session\"", "\"client\""),
+            changed("\"session\"", "\"none\""),
+            changed("600", "-1"),
+            "canary".to_owned(),
+        ] {
+            let error = Grant::of_answer(answer.as_bytes()).err().unwrap();
+            assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
+        }
+        let before = grant();
+        assert!(Grant::of_refresh(changed("\"session_key\"", "\"none\"").as_bytes(), &before).unwrap().key(None).unwrap().is_some());
+        for (from, to) in [("\"s\"", "\"t\""), ("\"u\"", "\"v\"")] {
+            assert!(Grant::of_refresh(changed(from, to).as_bytes(), &before).is_err(), "{from}");
+        }
+    }
+}

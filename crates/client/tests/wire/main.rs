@@ -9,3 +9,5 @@ mod redirects;
 mod signed;
 mod streams;
 mod support;
+#[cfg(feature = "sessions")]
+mod users;
