@@ -1,8 +1,8 @@
 //! The stages of verifying, one promise each, on built-in dialects and on small ones written here.
 
 use countersign_protocol::{
-    Body, BodyHasher, BodyNeed, Credential, Dialect, Dialects, DigestAlgorithm, Inputs, KeyLookup, Keys, Part, Policy, Reason, ReplayMode,
-    Request, RequestView, Response, Scheme, Secret, SignError, SignOptions, Tag, Timestamp, Verified,
+    Body, BodyHasher, BodyNeed, Credential, Dialect, Dialects, DigestAlgorithm, Hazard, Inputs, KeyLookup, Keys, Part, Policy, Reason,
+    ReplayMode, Request, RequestView, Response, Scheme, Secret, SignError, SignOptions, Tag, Timestamp, Verified,
 };
 
 fn builtin(id: &str) -> Dialect {
@@ -312,6 +312,52 @@ mod asymmetric {
         assert_eq!(verdict(&weak), Ok(()));
         assert_eq!(verdict(&key()), Err(Reason::AlgorithmNotAllowed), "SHA-1 is off unless it is registered");
     }
+}
+
+/// Whoever speaks HTTP/2 to the caller and HTTP/1.1 to us changes nothing, but where the vendor's protocol signs the version.
+#[test]
+fn no_dialect_signs_the_version_but_the_one_that_must() {
+    let key = Credential::hmac("key-1", "c2VjcmV0LXNlY3JldC1zZWNyZXQ=");
+    let policy = Policy { allow_unsafe: true, allow_ambiguous: true, waive: vec![Part::Body], ..Policy::default() };
+    let reason = |dialect: &Dialect, request: &Request, version: &str| {
+        let seen = Request { version: version.to_owned(), ..request.clone() };
+        dialect.verify(&seen, &Inputs::new(), &[&key], now(), &policy).map(drop).map_err(|r| r.reason())
+    };
+    for dialect in Dialects::builtin().expect("sound").iter().filter(|dialect| !dialect.is_of_responses()) {
+        let needed = dialect.inputs().iter().filter(|input| !input.optional);
+        let options = needed.fold(SignOptions::new(now()).with_nonce("0123456789abcdef"), |o, input| o.with_input(&input.name, "sample"));
+        let signed = [("application/json", "{}"), ("application/x-www-form-urlencoded", "c=d")].into_iter().filter_map(|(kind, body)| {
+            let plain = Request::new("POST", "/v1/items?a=1").with_header("Host", "api.example.com");
+            dialect.sign(plain.with_header("Content-Type", kind).with_body(body), &key, &options).ok()?.into_message().into_request()
+        });
+        let signed: Vec<Request> = signed.collect();
+        assert!(!signed.is_empty(), "{}", dialect.id());
+        let moved = if dialect.id() == "kong-hmac" { Err(Reason::SignatureMismatch) } else { Ok(()) };
+        for request in &signed {
+            assert_eq!((reason(dialect, request, "HTTP/1.1"), reason(dialect, request, "HTTP/2.0")), (Ok(()), moved), "{}", dialect.id());
+        }
+    }
+    let kong = builtin("kong-hmac");
+    let without = ["@request-target", "date", "digest"].map(str::to_owned).to_vec();
+    let options = SignOptions { headers: Some(without), ..SignOptions::new(now()) };
+    let signed = kong.sign(request(), &key, &options).expect("signable").into_message().into_request().expect("a request");
+    assert_eq!((reason(&kong, &signed, "HTTP/1.1"), reason(&kong, &signed, "HTTP/2.0")), (Ok(()), Ok(())));
+}
+
+#[test]
+fn a_bare_digest_is_verified_only_where_it_is_called_unsafe() {
+    let dialect = Dialect::from_yaml(
+        "countersign: 1\ndialect: a\ntitle: t\nstring_to_sign: \"{method} {target}\\n{time}\\n{body}\\n{secret}\"\nalgorithm: md5\n\
+         carry: { header: { S: \"{signature}\", T: \"{time}\" } }\ntime: { format: unix, window: 5m }\n",
+    )
+    .expect("a dialect");
+    assert!(dialect.hazards().contains(&Hazard::UnkeyedDigest) && dialect.is_unsafe());
+    let signed = sign(&dialect, request(), &SignOptions::new(now()));
+    assert_eq!(verify(&dialect, &signed), Err(Reason::DialectNotAllowed));
+    let open = Policy { allow_unsafe: true, ..Policy::default() };
+    let reason = |request: &Request| dialect.verify(request, &Inputs::new(), &[&key()], now(), &open).map(drop).map_err(|r| r.reason());
+    assert_eq!(reason(&signed), Ok(()));
+    assert_eq!(reason(&Request { body: b"[]".to_vec(), ..signed }), Err(Reason::SignatureMismatch));
 }
 
 #[test]
