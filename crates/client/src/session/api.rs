@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::grant::Grant;
-use super::{Bind, Keeping, Login, PATIENCE, SessionError};
+use super::{Keeping, Login, PATIENCE, SessionError};
 use crate::answers::gather;
 use crate::client::SigningClient;
 use crate::credentials::Credentials;
@@ -63,14 +63,13 @@ impl Api {
     /// Logs in: once, for it may have been done.
     pub(super) async fn login(&self, login: &Login) -> Result<Grant, SessionError> {
         let body = login.body().map_err(|fault| SessionError::Key { fault })?;
-        let client = match (&login.public_app, &login.bind) {
-            (None, _) => self.through(None),
-            #[cfg(feature = "asymmetric")]
-            (Some(app), Bind::Client(key)) => {
-                let own = countersign_protocol::KeyMaterial::Pair(key.clone());
+        let client = match &login.public_app {
+            None => self.through(None),
+            Some(app) => {
+                let own = login.bind.own_key();
+                let own = own.ok_or(SessionError::Key { fault: "the login of an app without a secret needs `Bind::Client`" })?;
                 self.through(Some(Credential::new(format!("self:{app}"), own).into()))
             }
-            (Some(_), _) => return Err(SessionError::Key { fault: "the login of an app without a secret needs `Bind::Client`" }),
         };
         Grant::of_answer(&self.post(&client, "/login", &body, PATIENCE).await?)
     }

@@ -10,7 +10,7 @@ use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 use super::api::Api;
 use super::file::{Locked, Stored, TokenFile};
 use super::grant::{Binding, Grant, Held, Stage};
-use super::{Bind, Keeping, Login, SessionError};
+use super::{Keeping, Login, SessionError};
 use crate::error::ClientError;
 use crate::presented::{AccessToken, Presented};
 use crate::refused::Told;
@@ -44,11 +44,7 @@ struct State {
 
 impl Keeper {
     pub(super) async fn login(api: Api, login: Login, keeping: Keeping) -> Result<Self, SessionError> {
-        let own = match &login.bind {
-            #[cfg(feature = "asymmetric")]
-            Bind::Client(key) => Some(KeyMaterial::Pair(key.clone())),
-            _ => None,
-        };
+        let own = login.bind.own_key();
         let (asked, at) = ((keeping.elapsed)(), api.client().signer().time()?);
         let grant = api.login(&login).await?;
         let held = Held::new(grant, asked, at)?;
