@@ -45,13 +45,17 @@ struct State {
 impl Keeper {
     pub(super) async fn login(api: Api, login: Login, keeping: Keeping) -> Result<Self, SessionError> {
         let own = login.bind.own_key();
+        // Before anything is sent: a session that could not be kept is not begun.
+        let locked = match keeping.token_file() {
+            Some(file) => Some(file.lock(keeping.patience).await?),
+            None => None,
+        };
         let (asked, at) = ((keeping.elapsed)(), api.client().signer().time()?);
         let grant = api.login(&login).await?;
         let held = Held::new(grant, asked, at)?;
         let keeper = Self::new(api, Keeping { key: own, ..keeping }, held)?;
-        if let Some(file) = &keeper.file {
-            let locked = file.lock(keeper.patience).await?;
-            keeper.write(&locked, &keeper.held()).await?;
+        if let Some(locked) = &locked {
+            keeper.write(locked, &keeper.held()).await?;
         }
         Ok(keeper)
     }
