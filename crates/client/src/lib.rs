@@ -27,6 +27,7 @@
 //! |---|---|---|
 //! | | [`Signer`]: `sign_request` and `presign`, without anything that sends | always |
 //! | `reqwest` | [`SigningClient`] with retries, clock, redirects, streams and signed answers | yes |
+//! | `sessions` | [`Session`]: users who log in, and stay so | yes |
 //! | `middleware` | `SigningMiddleware` for reqwest-middleware | |
 //! | `tower` | `SigningLayer` for any tower client of `http::Request` | |
 //! | `blocking` | `blocking::SigningClient`, the client without async | |
@@ -94,6 +95,42 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Users
+//!
+//! Behind an app stand users, who log in with name and password (feature `sessions`; crates/server/SESSIONS.md has the server's side). From then on
+//! an access token rides inside each signed request, to that server only. It is refreshed at 80 % of its life, by a clock that nobody sets,
+//! and after `token_expired` or `token_invalid`: once for all callers, after which each request is signed anew.
+//!
+//! ```no_run
+//! # #[cfg(feature = "sessions")]
+//! # async fn example(client: countersign_client::SigningClient) -> Result<(), Box<dyn std::error::Error>> {
+//! use countersign_client::{Bind, ClientError, Keeping, Login, Session, SessionError};
+//! use http::Method;
+//!
+//! let (api, keeping) = ("https://api.example.com", Keeping::default().with_file("ada.json"));
+//! let login = Login::new("ada", "correct horse battery").bind(Bind::Session);
+//! let session = Session::login(&client, api, login, keeping.clone()).await?;
+//! // Another process, or this one tomorrow.
+//! let session = Session::resume(&client, api, keeping).await?;
+//! match session.request(Method::GET, "https://api.example.com/orders").send_ok().await {
+//!     Ok(orders) => drop(orders),
+//!     Err(ClientError::Session(error)) if error.must_log_in() => { /* ask for the password again */ }
+//!     Err(other) => return Err(other.into()),
+//! }
+//! session.logout().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What signs is the app's credential (`Bind::App`), a key that the login brings (`Bind::Session`), or the caller's own (`Bind::Client`, which is
+//! in no file: `Keeping::with_key` gives it again). `Session::client` is a [`SigningClient`], `Session::signer` is for the middleware and
+//! the tower layer; a layer sees no answers, so it refreshes ahead of time only.
+//!
+//! Processes that share a token file take turns by the lock beside it, and each reads again what another has refreshed. New tokens are on disk
+//! before they are used, so that a crash, a full disk or a lost answer logs nobody out. A file that is torn, of another server, readable by others or
+//! replaced by another login is [`SessionError::File`], and ends nothing. Do not copy a token file: two copies that refresh by turns look to
+//! the server as a thief does, and the session ends; with `Bind::Client` they do not.
 //!
 //! # Answers that are signed
 //!

@@ -16,7 +16,6 @@ pub(crate) struct Presented {
 
 /// An access token, and for whom it is.
 #[derive(Clone)]
-#[cfg_attr(not(feature = "sessions"), expect(dead_code, reason = "only sessions have them"))]
 pub(crate) struct AccessToken {
     /// The header in which the server looks for it.
     pub(crate) header: String,

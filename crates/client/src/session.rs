@@ -112,7 +112,7 @@ pub struct WhoAmIUser {
 impl Session {
     /// Logs in at this server through the app of `client`, with its rules, clock and credentials.
     ///
-    /// `base_url` is the server's, such as `https://api.example.com`. An existing token file is replaced, the session in it is not ended. A
+    /// `base_url` is the server's, such as `https://api.example.com`; plain `http` is for the loopback. An existing token file is replaced, the session in it is not ended. A
     /// login is not tried again: it may have been done.
     ///
     /// # Errors

@@ -137,6 +137,11 @@ impl Signer {
         self
     }
 
+    #[cfg(feature = "sessions")]
+    pub(crate) const fn allows_plain_http(&self) -> bool {
+        self.plain_http
+    }
+
     pub(crate) const fn credentials(&self) -> &Credentials {
         &self.credentials
     }

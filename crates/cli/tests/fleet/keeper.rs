@@ -13,6 +13,9 @@ use crate::sessions::{CONFIG, Home, PASSWORD};
 use wire::Wire;
 
 mod bound;
+#[path = "../../../client/examples/session.rs"]
+#[expect(dead_code, reason = "its main is not run here")]
+mod example;
 mod rotations;
 mod wire;
 
@@ -257,6 +260,21 @@ async fn a_machine_whose_clock_is_hours_off_keeps_its_session() {
         session.refresh().await.unwrap();
         assert_eq!(status(&session, &url, "/own").await.unwrap(), 200);
     }
+}
+
+#[tokio::test]
+async fn the_example_of_a_session_runs() {
+    let home = Home::new();
+    let (url, file) = (format!("http://{}", home.gateway.address()), token_file(&home));
+    let run = async || example::run(&url, home.shop.clone().into(), ada(), &file).await;
+    for _ in 0..2 {
+        let got: serde_json::Value = serde_json::from_str(&run().await.unwrap()).unwrap();
+        assert_eq!(got["target"], "/own/orders");
+    }
+    // A session that is there is gone on with; one that has ended is replaced.
+    let session = Session::login(&client(&home), &url, ada(), Keeping::default().with_file(&file)).await.unwrap();
+    run().await.unwrap();
+    assert!(status(&session, &url, "/own").await.unwrap_err().to_string().contains("session_revoked"));
 }
 
 /// What a configuration says for tests that refresh often.

@@ -1,14 +1,15 @@
 //! The session API of a server, called through the app's client.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use countersign_protocol::Credential;
+use countersign_protocol::{Credential, Scheme};
 use http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::grant::Grant;
-use super::{Bind, Keeping, Login, PATIENCE, SessionError};
+use super::{Keeping, Login, PATIENCE, SessionError};
 use crate::answers::gather;
 use crate::client::SigningClient;
 use crate::credentials::Credentials;
@@ -38,10 +39,15 @@ impl Api {
         let (own, _) = split(base_url)?;
         let (scheme, authority) = own.split_once("://").ok_or_else(|| url_fault("the URL has no scheme; write https://host"))?;
         let (scheme, host) = scheme_and_host(scheme, authority)?;
+        let is_private = scheme == Scheme::Https || is_loopback(&host) || client.signer().allows_plain_http();
+        if !is_private {
+            return Err(url_fault("passwords and tokens would be shown on the wire; use an https URL").into());
+        }
         let base = format!("{}{}", base_url.trim_end_matches('/'), keeping.path);
         Ok(Self { client: client.clone(), base, origin: format!("{}://{host}", scheme.as_str()), patience: keeping.patience })
     }
 
+    /// Through whom it is called.
     pub(super) const fn client(&self) -> &SigningClient {
         &self.client
     }
@@ -63,14 +69,13 @@ impl Api {
     /// Logs in: once, for it may have been done.
     pub(super) async fn login(&self, login: &Login) -> Result<Grant, SessionError> {
         let body = login.body().map_err(|fault| SessionError::Key { fault })?;
-        let client = match (&login.public_app, &login.bind) {
-            (None, _) => self.through(None),
-            #[cfg(feature = "asymmetric")]
-            (Some(app), Bind::Client(key)) => {
-                let own = countersign_protocol::KeyMaterial::Pair(key.clone());
+        let client = match &login.public_app {
+            None => self.through(None),
+            Some(app) => {
+                let own = login.bind.own_key();
+                let own = own.ok_or(SessionError::Key { fault: "the login of an app without a secret needs `Bind::Client`" })?;
                 self.through(Some(Credential::new(format!("self:{app}"), own).into()))
             }
-            (Some(_), _) => return Err(SessionError::Key { fault: "the login of an app without a secret needs `Bind::Client`" }),
         };
         Grant::of_answer(&self.post(&client, "/login", &body, PATIENCE).await?)
     }
@@ -137,5 +142,30 @@ impl Api {
 
     fn persistence(&self) -> RetryPolicy {
         RetryPolicy::default().with_attempts(ATTEMPTS).with_total(self.patience).for_every_method()
+    }
+}
+
+/// Whether a host with or without a port is this machine.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    name == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_the_loopback() {
+        for host in ["localhost", "localhost:8080", "127.0.0.1", "127.1.2.3:80", "[::1]", "[::1]:8080"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["example.com", "localhost.example.com", "127.0.0.1.example.com:80", "[::2]:1", "10.0.0.1", "::1.example", ""] {
+            assert!(!is_loopback(host), "{host}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 use super::api::Api;
 use super::file::{Locked, Stored, TokenFile};
 use super::grant::{Binding, Grant, Held, Stage};
-use super::{Bind, Keeping, Login, SessionError};
+use super::{Keeping, Login, SessionError};
 use crate::error::ClientError;
 use crate::presented::{AccessToken, Presented};
 use crate::refused::Told;
@@ -44,18 +44,18 @@ struct State {
 
 impl Keeper {
     pub(super) async fn login(api: Api, login: Login, keeping: Keeping) -> Result<Self, SessionError> {
-        let own = match &login.bind {
-            #[cfg(feature = "asymmetric")]
-            Bind::Client(key) => Some(KeyMaterial::Pair(key.clone())),
-            _ => None,
+        let own = login.bind.own_key();
+        // Before anything is sent: a session that could not be kept is not begun.
+        let locked = match keeping.token_file() {
+            Some(file) => Some(file.lock(keeping.patience).await?),
+            None => None,
         };
         let (asked, at) = ((keeping.elapsed)(), api.client().signer().time()?);
         let grant = api.login(&login).await?;
         let held = Held::new(grant, asked, at)?;
         let keeper = Self::new(api, Keeping { key: own, ..keeping }, held)?;
-        if let Some(file) = &keeper.file {
-            let locked = file.lock(keeper.patience).await?;
-            keeper.write(&locked, &keeper.held()).await?;
+        if let Some(locked) = &locked {
+            keeper.write(locked, &keeper.held()).await?;
         }
         Ok(keeper)
     }

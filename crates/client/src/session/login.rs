@@ -4,7 +4,7 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use countersign_protocol::Secret;
+use countersign_protocol::{KeyMaterial, Secret};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -99,6 +99,15 @@ impl Bind {
             Self::Session => "session",
             #[cfg(feature = "asymmetric")]
             Self::Client(_) => "client",
+        }
+    }
+
+    /// The caller's own key.
+    pub(super) fn own_key(&self) -> Option<KeyMaterial> {
+        match self {
+            #[cfg(feature = "asymmetric")]
+            Self::Client(key) => Some(KeyMaterial::Pair(key.clone())),
+            _ => None,
         }
     }
 

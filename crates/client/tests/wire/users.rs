@@ -171,6 +171,23 @@ async fn new_tokens_that_cannot_be_written_are_not_used() {
     assert_eq!(header(&arrived(&server), "x-access-token"), Some(TOKEN), "the old ones are");
 }
 
+#[tokio::test]
+async fn a_login_that_could_not_be_kept_or_would_be_seen_is_not_begun() {
+    let server = Recorder::ok().await;
+    let login = || countersign_client::Login::new("ada", "a password");
+    let keeping = Keeping::default().with_file("/no/such/folder/ada.json");
+    let error = Session::login(&client("hmac-sha256"), &server.url(""), login(), keeping).await.unwrap_err();
+    assert!(matches!(error, SessionError::File { .. }), "{error}");
+    for url in ["http://api.example.com", "http://10.0.0.1:8080"] {
+        let error = Session::login(&client("hmac-sha256"), url, login(), Keeping::default()).await.unwrap_err();
+        assert!(error.to_string().contains("use an https URL"), "{error}");
+    }
+    // An answer that gives no session.
+    let error = Session::login(&client("hmac-sha256"), &server.url(""), login(), Keeping::default()).await.unwrap_err();
+    assert!(matches!(error, SessionError::Answer { .. }), "{error}");
+    assert_eq!(server.taken().len(), 1);
+}
+
 #[cfg(feature = "blocking")]
 #[test]
 fn the_blocking_client_waits_for_sessions_too() {
