@@ -170,6 +170,27 @@ async fn an_unknown_key_costs_what_a_wrong_signature_costs() {
 }
 
 #[tokio::test]
+async fn a_forged_request_uses_no_nonce_up() {
+    let guard = Arc::new(MemoryGuard::new(ReplayLimits::default(), Epoch::begin(at(NOW - 1_000_000), true)));
+    let credential = NewCredential::new("k", KeyMaterial::Hmac(SECRET.into()), Terms::new(["hmac-sha256"]));
+    let kept: Arc<dyn ReplayGuard> = Arc::<MemoryGuard>::clone(&guard);
+    let (world, mut rules) = (World::guarded(credential, kept).await, rules(&["hmac-sha256"]));
+    rules.policy.require.push(Part::Header("x-tenant".to_owned()));
+    let forged = [
+        (sign_as("hmac-sha256", &Credential::hmac("k", "wrong"), plain(), &options("n")), Reason::SignatureMismatch),
+        (sign_as("hmac-sha256", &Credential::hmac("unknown", SECRET), plain(), &options("n")), Reason::UnknownKey),
+        (signed("n").with_header("X-Tenant", "t"), Reason::RequiredPartUnsigned),
+    ];
+    let used = async || guard.occupancy().await.unwrap().unwrap().entries;
+    for (request, reason) in forged {
+        assert_eq!(world.refused(&rules, &request).await, reason);
+        assert_eq!(used().await, 0, "{reason:?}");
+    }
+    world.accepted(&rules, &signed("n")).await;
+    assert_eq!(used().await, 1);
+}
+
+#[tokio::test]
 async fn standing_is_told_to_the_holder_only() {
     let rules = rules(&["hmac-sha256"]);
     let mut terms = Terms::new(["hmac-sha256"]);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use countersign_protocol::{KeyMaterial, Policy, Reason, SignOptions, Window};
+use countersign_protocol::{KeyMaterial, Policy, Reason, ReplayMode, Request, SignOptions, Window};
 use proptest::prelude::*;
 
 use super::{NOW, SECRET, World, at, plain, rules, sign, signed};
@@ -57,6 +57,33 @@ fn race(world: &Arc<World>, start: &Barrier) -> Vec<Option<Reason>> {
         }
         verdicts
     })
+}
+
+/// A signature that is sent escaped may be spelt in two ways: the second spelling is the same request.
+#[tokio::test]
+async fn another_spelling_of_a_signature_is_no_new_request() {
+    for id in ["aws-sigv1", "oauth1"] {
+        let world = World::new(Terms::new([id])).await;
+        let mut rules = rules(&[id]);
+        (rules.policy.allow_unsafe, rules.replay) = (id == "aws-sigv1", (id == "aws-sigv1").then_some(ReplayMode::Signature));
+        let spelt = |n: usize| {
+            let request = Request::new("GET", format!("/?Action=List{n}")).with_header("Host", "h");
+            let first = sign(id, request, &SignOptions::new(at(NOW)).with_nonce(n.to_string()));
+            let mut second = first.clone();
+            let lower = |text: &[u8]| String::from_utf8(text.to_vec()).unwrap().replace("%2B", "%2b").replace("%2F", "%2f").into_bytes();
+            second.target = lower(&second.target);
+            for (_, value) in &mut second.headers {
+                *value = lower(value);
+            }
+            (first, second)
+        };
+        let (first, second) = (0..100).map(spelt).find(|(first, second)| first != second).unwrap();
+        world.accepted(&rules, &first).await;
+        assert_eq!(world.refused(&rules, &second).await, Reason::Replayed, "{id}");
+        let (first, second) = (100..200).map(spelt).find(|(first, second)| first != second).unwrap();
+        world.accepted(&rules, &second).await;
+        assert_eq!(world.refused(&rules, &first).await, Reason::Replayed, "{id}");
+    }
 }
 
 proptest! {
