@@ -16,7 +16,7 @@ use countersign_protocol::{
     Sound, Timestamp, Verified,
 };
 
-use crate::app::{App, Registered, Status};
+use crate::app::{App, NewCredential, Registered, Status, Terms};
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::error::StoreError;
@@ -38,7 +38,7 @@ use denial::About;
 pub use denial::{ClockNote, Denial};
 use once::{Acceptance, Once, ReplayKeys};
 use user::Carried;
-pub use user::{SignedIn, TokenJudge, TokenSent, UserRule};
+pub use user::{SessionKey, SignedIn, TokenJudge, TokenSent, UserRule};
 
 /// The most credentials that a route without key ids may try.
 pub const MOST_KEYS: usize = 16;
@@ -123,6 +123,8 @@ pub struct Admission {
     families: BTreeMap<String, String>,
     audit: Option<Audit>,
     tokens: Option<Arc<dyn TokenJudge>>,
+    /// The ids of the dialects in which the keys of sessions sign.
+    session_dialects: Vec<String>,
 }
 
 /// The first step's result.
@@ -173,7 +175,17 @@ impl Admission {
     #[must_use]
     pub fn new(store: Arc<dyn CredentialStore>, guard: Arc<dyn ReplayGuard>, clock: Arc<dyn Clock>, replay_key: &Secret) -> Self {
         let limiter = Arc::new(MemoryLimiter::new());
-        Self { store, guard, clock, limiter, keys: ReplayKeys::new(replay_key), families: BTreeMap::new(), audit: None, tokens: None }
+        Self {
+            store,
+            guard,
+            clock,
+            limiter,
+            keys: ReplayKeys::new(replay_key),
+            families: BTreeMap::new(),
+            audit: None,
+            tokens: None,
+            session_dialects: Vec::new(),
+        }
     }
 
     /// The same, knowing which dialects are versions of each other also where a route does not accept them.
@@ -190,10 +202,10 @@ impl Admission {
         self
     }
 
-    /// The same, with users: whose access tokens this one judges.
+    /// The same, with users: whose access tokens this one judges, and whose sessions' keys sign in these dialects.
     #[must_use]
-    pub fn with_users(mut self, tokens: Arc<dyn TokenJudge>) -> Self {
-        self.tokens = Some(tokens);
+    pub fn with_users(mut self, tokens: Arc<dyn TokenJudge>, dialects: Vec<String>) -> Self {
+        (self.tokens, self.session_dialects) = (Some(tokens), dialects);
         self
     }
 
@@ -350,7 +362,7 @@ impl Admission {
                 return Err(Denial::new(refusal, about));
             }
         }
-        if holder.due(now) {
+        if !holder.is_brought() && holder.due(now) {
             self.store.touch(holder.stored.credential.key_id(), verified.dialect().id(), now);
         }
         self.recorded(admitted, proof, about).await
@@ -420,9 +432,21 @@ impl Admission {
         }
         let mut found = Vec::new();
         for key in self.wanted(begun) {
-            found.extend(self.store.find(&key).await?);
+            found.extend(self.find(&key).await?);
         }
         Ok(begun.usable(found))
+    }
+
+    /// A credential of the store, or the key of a session.
+    async fn find(&self, key: &LookupKey) -> Result<Option<Arc<Registered>>, StoreError> {
+        let (Some(tokens), LookupKey::KeyId(id)) = (&self.tokens, key) else { return self.store.find(key).await };
+        if !tokens.is_of_a_session(id) {
+            return self.store.find(key).await;
+        }
+        let Some(SessionKey { app, material, created }) = tokens.session_key(id).await? else { return Ok(None) };
+        let Some(app) = self.store.app(&app).await? else { return Ok(None) };
+        let credential = NewCredential::new(id, material, Terms::new(&self.session_dialects));
+        Ok(Some(Arc::new(Registered::brought(app, credential, created))))
     }
 
     fn wanted(&self, begun: &Begun<'_>) -> Vec<LookupKey> {

@@ -211,6 +211,7 @@ pub struct Registered {
     /// The credential.
     pub stored: StoredCredential,
     touched: AtomicI64,
+    brought: bool,
 }
 
 impl Registered {
@@ -218,14 +219,19 @@ impl Registered {
     #[must_use]
     pub fn new(app: App, stored: StoredCredential) -> Self {
         let touched = AtomicI64::new(stored.last_used.map_or(i64::MIN, Timestamp::millis));
-        Self { app, stored, touched }
+        Self { app, stored, touched, brought: false }
     }
 
-    /// A credential that a caller brings itself: nothing of it is stored.
+    /// A credential that is in no store: a caller brought it, or it belongs to a session.
     #[must_use]
     pub fn brought(app: App, credential: NewCredential, now: Timestamp) -> Self {
         let stored = credential.stored(&app.name, now);
-        Self::new(app, StoredCredential { last_used: Some(now), ..stored })
+        Self { brought: true, ..Self::new(app, stored) }
+    }
+
+    /// Whether no store has it: then its uses are not written down.
+    pub(crate) const fn is_brought(&self) -> bool {
+        self.brought
     }
 
     /// Whether a use at this time is to be written down; true at most once a minute, for one caller.

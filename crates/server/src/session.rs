@@ -18,7 +18,7 @@ use countersign_core::clock::Clock;
 use countersign_core::error::StoreError;
 use countersign_core::session::authenticate::Authenticator;
 use countersign_core::session::signing::{RotationPolicy, SigningAlgorithm, SigningKeyStore, rotate};
-use countersign_core::session::{Caller, SessionCredentials, SessionPolicy, SessionStores, Sessions};
+use countersign_core::session::{Caller, SessionPolicy, SessionStores, Sessions};
 use countersign_protocol::{Dialect, Part, Reason, Refusal, Timestamp};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
@@ -122,9 +122,8 @@ impl SessionDesk {
     /// Admissions that know users, and the keys of their sessions.
     #[must_use]
     pub fn joined(&self, admission: Admission) -> Admission {
-        let (sessions, dialects) = (Arc::clone(&self.sessions), self.settings.dialects.iter().map(|d| d.id().to_owned()).collect());
         let users = Arc::<Sessions>::clone(&self.sessions);
-        admission.behind(|store| Arc::new(SessionCredentials::new(store, sessions, dialects)), |guard| guard).with_users(users)
+        admission.with_users(users, self.settings.dialects.iter().map(|dialect| dialect.id().to_owned()).collect())
     }
 
     fn now(&self) -> Timestamp {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use countersign_protocol::{MessageView, Part, Reason, Refusal, Timestamp, Verified};
+use countersign_protocol::{KeyMaterial, MessageView, Part, Reason, Refusal, Timestamp, Verified};
 
 use super::bearer::Bearer;
 use crate::store::Answer;
@@ -70,6 +70,17 @@ impl fmt::Debug for TokenSent<'_> {
     }
 }
 
+/// A key that signs the requests of one session.
+#[derive(Debug, Clone)]
+pub struct SessionKey {
+    /// The app through which the user logged in.
+    pub app: String,
+    /// The key.
+    pub material: KeyMaterial,
+    /// When the session began.
+    pub created: Timestamp,
+}
+
 /// Who judges access tokens.
 pub trait TokenJudge: fmt::Debug + Send + Sync {
     /// The user of the token, or why it is refused.
@@ -77,6 +88,9 @@ pub trait TokenJudge: fmt::Debug + Send + Sync {
 
     /// The user of a token that came without a signature, and its app. One that is bound to a key is refused.
     fn judge_bearer<'a>(&'a self, token: &'a str, now: Timestamp) -> Answer<'a, Result<Bearer, Refusal>>;
+
+    /// The key of this id, where it belongs to a session.
+    fn session_key<'a>(&'a self, key_id: &'a str) -> Answer<'a, Option<SessionKey>>;
 
     /// Whether this key id belongs to a session: then it signs nothing without that session's token.
     fn is_of_a_session(&self, key_id: &str) -> bool;

@@ -16,7 +16,7 @@ use super::user::{User, UserStore};
 use super::{
     Binding, Ended, Known, Refresh, RefreshToken, Rotation, Session, SessionId, SessionKeys, SessionPolicy, SessionStore, TokenId,
 };
-use crate::admission::{Bearer, SignedIn, TokenJudge, TokenSent};
+use crate::admission::{Bearer, SessionKey, SignedIn, TokenJudge, TokenSent};
 use crate::error::StoreError;
 use crate::jwk;
 use crate::limit::{MemoryLimiter, RateLimiter};
@@ -27,7 +27,7 @@ mod fault;
 mod keys;
 
 pub use fault::{RefreshFault, SessionFault};
-pub use keys::{SessionCredentials, client_key_id, session_key_id};
+pub use keys::{client_key_id, session_key_id};
 
 /// Everything that sessions are kept in.
 pub trait SessionStores: SessionStore + UserStore + SigningKeyStore {}
@@ -415,6 +415,10 @@ impl TokenJudge for Sessions {
             let found = self.check_bearer(token, now).await;
             Ok(found.map(|found| Bearer { app: found.session.app.clone(), user: found.into() }).map_err(|fault| fault.refusal()))
         })
+    }
+
+    fn session_key<'a>(&'a self, key_id: &'a str) -> Answer<'a, Option<SessionKey>> {
+        Box::pin(keys::find(self, key_id))
     }
 
     fn is_of_a_session(&self, key_id: &str) -> bool {

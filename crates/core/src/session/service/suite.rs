@@ -7,12 +7,11 @@ use std::path::Path;
 use countersign_protocol::Reason;
 
 use super::*;
-use crate::app::{App, Status};
 use crate::master_key::MasterKey;
+use crate::session::client_key_id;
 use crate::session::signing::{RotationPolicy, rotate};
 use crate::session::user::{NewUser, UserStatus};
-use crate::session::{SessionCredentials, client_key_id};
-use crate::store::{CredentialStore, LookupKey, MemoryStore, SqliteStore};
+use crate::store::SqliteStore;
 
 const NOW: i64 = 1_739_437_548;
 /// An Ed25519 key of RFC 8037, appendix A.2, whose thumbprint is in appendix A.3.
@@ -147,22 +146,18 @@ async fn a_p256_key_has_its_thumbprint_too() {
 }
 
 #[tokio::test]
-async fn the_keys_of_sessions_are_found_like_credentials() {
+async fn a_session_has_the_key_of_its_binding_and_no_other() {
     let site = Site::new().await;
-    let apps = MemoryStore::new().unwrap();
-    apps.add_app(App::new("shop", at(NOW))).await.unwrap();
     let grants = [site.login(Binding::App).await, site.login(Binding::Session).await, site.login(client()).await];
-    let sessions = Arc::new(Sessions::new(Arc::clone(&site.store), parties(), SessionPolicy::default()));
-    let store = SessionCredentials::new(Arc::new(apps), sessions, vec!["hmac-sha256".to_owned()]);
-    let find = async |id: String| store.find(&LookupKey::KeyId(id)).await.unwrap();
+    let find = async |id: String| site.sessions.session_key(&id).await.unwrap();
     for (n, grant) in grants.iter().enumerate() {
         let (session, client) = (find(session_key_id(grant.session.sid)).await, find(client_key_id(grant.session.sid)).await);
         assert_eq!((session.is_some(), client.is_some()), (n == 1, n == 2));
     }
     let (key_id, secret) = grants[1].request_key.clone().unwrap();
     let found = find(key_id).await.unwrap();
-    assert_eq!((found.app.name.as_str(), found.stored.terms.status), ("shop", Status::Active));
-    assert!(matches!(found.stored.credential.material(), countersign_protocol::KeyMaterial::Hmac(found) if *found == secret));
+    assert_eq!((found.app.as_str(), found.created), ("shop", at(NOW)));
+    assert!(matches!(found.material, countersign_protocol::KeyMaterial::Hmac(found) if found == secret));
     assert!(find("sk_unknown".to_owned()).await.is_none());
     assert!(find(session_key_id(SessionId::from_bytes([0; 16]))).await.is_none());
 }
