@@ -27,6 +27,20 @@ pub struct Refresh {
     pub policy: SessionPolicy,
 }
 
+impl Refresh {
+    /// What becomes of this session, which is moved accordingly; and whether that has to be written.
+    fn judge(self, known: &mut Known) -> (Rotation, bool) {
+        let Self { presented, now, address, policy, .. } = self;
+        let rotation = Rotation::of(known, presented, now, &policy);
+        let session = &mut known.session;
+        let Some(next) = rotation.next(session.generation, presented) else { return (rotation, false) };
+        (session.generation, session.rotated, session.last_seen) = (next, now, now);
+        session.idle_ends = now.plus(policy.idle).min(session.ends);
+        session.address_last = address.or_else(|| session.address_last.take());
+        (rotation, true)
+    }
+}
+
 /// A store of sessions. What ends a session is seen by every process within a second: [`SessionStore::session_revision`] changes.
 pub trait SessionStore: Debug + Send + Sync {
     /// The key from which the keys of sessions are derived. It stays the same when the master key is replaced.

@@ -118,6 +118,19 @@ fn every_fault_is_told_at_once() {
 }
 
 #[test]
+fn users_log_in_over_tls_or_on_this_machine() {
+    let config = |listen: &str, further: &str| {
+        format!(
+            "listen = [\"{listen}\"]\n\n[session]\nissuer = \"https://api.example.com\"\ndialects = [\"hmac-sha256\"]\n{further}\n\n\
+             [[route]]\nprefix = \"/\"\nupstream = \"echo\"\ndialects = [\"hmac-sha256\"]\nsession = \"required\"\n"
+        )
+    };
+    let refused = compile(&config("0.0.0.0:0", "")).unwrap_err();
+    assert_eq!((refused.line(), refused.fault().contains("passwords and tokens on an open wire")), (Some(3), true), "{refused}");
+    assert!(compile(&config("127.0.0.1:0", "")).is_ok() && compile(&config("0.0.0.0:0", "behind_tls = true")).is_ok());
+}
+
+#[test]
 fn a_fault_shows_no_password() {
     let text = "listen = [\"127.0.0.1:0\"]\n[[route]]\nprefix = \"/\"\nupstream = \"http://user:canary@h:80\"\ndialects = [\"house\"]\n";
     let shown = compile(text).unwrap_err().to_string();

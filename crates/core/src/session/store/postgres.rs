@@ -5,7 +5,7 @@ use deadpool_postgres::GenericClient;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::row::{COLUMNS, LIVE, SessionRow, UNCONFIRMED, bound_key, idle_end, list};
+use super::row::{COLUMNS, LIVE, SessionRow, UNCONFIRMED, bound_key, list};
 use super::{Refresh, SessionStore};
 use crate::error::StoreError;
 use crate::session::{Ended, Known, Rotation, Session, SessionId, UserId};
@@ -34,22 +34,17 @@ impl SessionStore for PostgresStore {
 
     fn refresh(&self, refresh: Refresh) -> Answer<'_, Option<(Rotation, Known)>> {
         self.within(async move {
-            let Refresh { sid, presented, now, address, policy } = refresh;
             let mut client = self.client().await?;
             let transaction = client.transaction().await.map_err(|e| unavailable(&e))?;
             // The row stays locked until the commit: of two refreshes, or a refresh and a logout, one sees what the other did.
-            let Some(mut known) = find(&transaction, sid, "FOR UPDATE OF s").await? else { return Ok(None) };
-            let rotation = Rotation::of(&known, presented, now, &policy);
-            let session = &mut known.session;
-            if let Some(next) = rotation.next(session.generation, presented) {
-                session.idle_ends = idle_end(session, now, policy.idle);
-                (session.generation, session.rotated, session.last_seen) = (next, now, now);
-                session.address_last = address.or_else(|| session.address_last.take());
+            let Some(mut known) = find(&transaction, refresh.sid, "FOR UPDATE OF s").await? else { return Ok(None) };
+            let (rotation, moved) = refresh.judge(&mut known);
+            if moved {
+                let Session { sid, generation, rotated, idle_ends, address_last, .. } = &known.session;
                 let sql = "UPDATE sessions SET generation = $2, rotated = $3, last_seen = $3, idle_ends = $4, address_last = $5
                     WHERE sid = $1";
-                let ends = session.idle_ends.millis();
                 let values: [&(dyn ToSql + Sync); 5] =
-                    [&&sid.as_bytes()[..], &next.cast_signed(), &now.millis(), &ends, &session.address_last];
+                    [&&sid.as_bytes()[..], &generation.cast_signed(), &rotated.millis(), &idle_ends.millis(), address_last];
                 transaction.execute(sql, &values).await.map_err(|e| unavailable(&e))?;
                 transaction.commit().await.map_err(|e| unavailable(&e))?;
             }

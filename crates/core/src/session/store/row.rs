@@ -88,11 +88,6 @@ pub(super) fn bound_key(binding: &Binding) -> Option<&[u8]> {
     }
 }
 
-/// How the idle end moves with a refresh: never past the end.
-pub(super) fn idle_end(session: &Session, now: Timestamp, idle: std::time::Duration) -> Timestamp {
-    now.plus(idle).min(session.ends)
-}
-
 /// A list of texts, as it is stored.
 pub(super) fn list(texts: &[String]) -> String {
     serde_json::Value::from(texts).to_string()

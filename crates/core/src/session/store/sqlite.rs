@@ -3,7 +3,7 @@
 use countersign_protocol::{Secret, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::row::{COLUMNS, LIVE, SessionRow, UNCONFIRMED, bound_key, idle_end, list};
+use super::row::{COLUMNS, LIVE, SessionRow, UNCONFIRMED, bound_key, list};
 use super::{Refresh, SessionStore};
 use crate::error::StoreError;
 use crate::session::{Ended, Known, Rotation, Session, SessionId, UserId};
@@ -28,17 +28,13 @@ impl SessionStore for SqliteStore {
 
     fn refresh(&self, refresh: Refresh) -> Answer<'_, Option<(Rotation, Known)>> {
         self.write(move |db, _| {
-            let Refresh { sid, presented, now, address, policy } = refresh;
-            let Some(mut known) = find(db, sid)? else { return Ok(None) };
-            let rotation = Rotation::of(&known, presented, now, &policy);
-            let session = &mut known.session;
-            if let Some(next) = rotation.next(session.generation, presented) {
-                session.idle_ends = idle_end(session, now, policy.idle);
-                (session.generation, session.rotated, session.last_seen) = (next, now, now);
-                session.address_last = address.or_else(|| session.address_last.take());
+            let Some(mut known) = find(db, refresh.sid)? else { return Ok(None) };
+            let (rotation, moved) = refresh.judge(&mut known);
+            if moved {
+                let Session { sid, generation, rotated, idle_ends, address_last, .. } = &known.session;
                 let sql = "UPDATE sessions SET generation = ?2, rotated = ?3, last_seen = ?3, idle_ends = ?4, address_last = ?5
                     WHERE sid = ?1";
-                let values = params![sid.as_bytes(), next.cast_signed(), now.millis(), session.idle_ends.millis(), session.address_last];
+                let values = params![sid.as_bytes(), generation.cast_signed(), rotated.millis(), idle_ends.millis(), address_last];
                 db.prepare_cached(sql)?.execute(values)?;
             }
             Ok(Some((rotation, known)))
