@@ -30,28 +30,70 @@ fn is_row(line: &str) -> bool {
 
 /// The tests and vectors of the project.
 struct Known {
-    functions: BTreeSet<String>,
+    tests: Vec<Test>,
     vectors: BTreeSet<String>,
+}
+
+/// A test, and the path of its module: folders, file, and the modules in the file.
+struct Test {
+    module: Vec<String>,
+    name: String,
 }
 
 impl Known {
     fn of(project: &Project) -> Self {
-        let functions = project.rust().flat_map(functions).collect();
         let vectors = project.sources.iter().filter(|source| source.path.starts_with("vectors/") && source.path.ends_with(".yaml"));
-        Self { functions, vectors: vectors.flat_map(vectors_of).collect() }
+        Self { tests: project.rust().flat_map(tests_of).collect(), vectors: vectors.flat_map(vectors_of).collect() }
     }
 
     fn has(&self, name: &str) -> bool {
-        let last = name.rsplit("::").next().unwrap_or(name);
-        self.vectors.contains(name) || self.functions.contains(last)
+        let mut module: Vec<&str> = name.split("::").collect();
+        let last = module.pop();
+        self.vectors.contains(name) || self.tests.iter().any(|test| Some(test.name.as_str()) == last && test.is_in(&module))
     }
 }
 
-/// The names of the functions of a file, and of the tests that are made at run time from a format.
-fn functions(source: &Source) -> Vec<String> {
-    let declared = source.text.split("fn ").skip(1).map(first_word);
-    let made = source.text.split("::").skip(1).map(first_word);
-    declared.chain(made).filter(|name| name.contains('_')).map(str::to_owned).collect()
+impl Test {
+    /// Whether these names stand in the path of its module, in this order.
+    fn is_in(&self, module: &[&str]) -> bool {
+        let mut path = self.module.iter();
+        !module.is_empty() && module.iter().all(|name| path.any(|own| own == name))
+    }
+}
+
+/// The tests of a file: functions below an attribute that ends in `test`, those in a list that is run on each store, and what is made at run time from a
+/// text.
+fn tests_of(source: &Source) -> Vec<Test> {
+    let file = source.path.trim_end_matches(".rs").trim_end_matches("/main");
+    let mut module: Vec<String> = file.split('/').map(str::to_owned).collect();
+    let depth = module.len();
+    let (mut found, mut is_next, mut is_listed) = (Vec::new(), false, false);
+    for line in source.text.lines() {
+        let text = line.trim();
+        match text.strip_prefix("mod ").and_then(|rest| rest.strip_suffix(" {")) {
+            Some(name) => module.push(name.to_owned()),
+            None if line == "}" => module.truncate(depth),
+            None => {}
+        }
+        let mut add = |name: &str| found.push(Test { module: module.clone(), name: name.to_owned() });
+        if let Some(name) = text.split("fn ").nth(1).filter(|_| is_next) {
+            add(first_word(name));
+            is_next = false;
+        }
+        is_next |= is_test_attribute(text);
+        if is_listed {
+            text.split(',').map(|name| first_word(name.trim())).filter(|name| !name.is_empty()).for_each(&mut add);
+        }
+        is_listed = text.starts_with("on_each!(") || is_listed && !text.starts_with(')');
+        if source.text.contains("Trial::test(") {
+            text.split("::").skip(1).map(first_word).filter(|name| name.contains('_')).for_each(&mut add);
+        }
+    }
+    found
+}
+
+fn is_test_attribute(text: &str) -> bool {
+    text.strip_prefix("#[").is_some_and(|rest| rest.split(['(', ']']).next().is_some_and(|path| path.rsplit("::").next() == Some("test")))
 }
 
 fn first_word(text: &str) -> &str {
@@ -71,7 +113,8 @@ mod tests {
 
     #[test]
     fn a_row_without_a_test_is_found() {
-        let test = ("crates/a/tests/b.rs", "fn a_thing_is_refused() {}\nfn not_it() {}\n");
+        let code = "#[tokio::test(flavor = \"x\")]\nasync fn a_thing_is_refused() {}\nfn no_test() {}\non_each!(\n    on_every_store,\n);\nmod tests {\n    #[test]\n    fn inner() {}\n}\n";
+        let test = ("crates/a/tests/b.rs", code);
         let vectors = ("vectors/d.yaml", "- name: changed\n");
         let rows = |rows: &str| {
             let text = format!("| complaint | seen at | test |\n|---|---|---|\n{rows}");
@@ -80,6 +123,9 @@ mod tests {
         assert_eq!(rows("| a | b | `b::a_thing_is_refused`, `d::changed` |\n"), []);
         assert_eq!(rows("| a | b | none |\n"), [(3, "no test".to_owned())]);
         assert_eq!(rows("| a | b | `d::unknown` |\n"), [(3, "there is no test `d::unknown`".to_owned())]);
-        assert_eq!(rows("| a | b | `b::another_thing_is_refused` |\n").len(), 1);
+        assert_eq!(rows("| a | b | `tests::b::on_every_store`, `b::inner`, `b::tests::inner` |\n"), []);
+        for no_test in ["b::another_thing_is_refused", "b::no_test", "c::a_thing_is_refused", "a_thing_is_refused"] {
+            assert_eq!(rows(&format!("| a | b | `{no_test}` |\n")).len(), 1, "{no_test}");
+        }
     }
 }
