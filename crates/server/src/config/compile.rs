@@ -63,6 +63,9 @@ pub(super) fn check(config: &Config, dialects: &Dialects, before: &Directory) ->
     let around = Around { listen: &listen, asks_clients, trusts, limits: &limits, decide: decides, header };
     let mut upstreams = Upstreams::read(config, &limits, before, &mut faults);
     let routes = routes(config, dialects, &around, &mut upstreams, &mut warnings, &mut faults);
+    if let Some(fault) = session.as_ref().and_then(Option::as_ref).and_then(|session| session::hidden_route(config, session, &routes)) {
+        faults.add(fault);
+    }
     let register = written.register.as_ref().map(|written| register::settings(config, written, &listen, &routes, dialects));
     let register = faults.keep(register.transpose());
     let upstreams = upstreams.directory;

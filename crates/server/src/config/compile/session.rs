@@ -14,7 +14,7 @@ use super::files;
 use crate::config::written::Span;
 use crate::config::written::session::{WrittenCallback, WrittenSession};
 use crate::config::{Config, ConfigError};
-use crate::route::is_plain_path;
+use crate::route::{Route, is_plain_path};
 use crate::session::SessionSettings;
 use crate::session::browser::origin_fault;
 use crate::session::callback::CallbackOptions;
@@ -54,6 +54,16 @@ pub(super) fn settings(
         callback: written.callback.as_ref().map(|callback| self::callback(config, callback)).transpose()?,
         by_address: written.throttle_by_address.unwrap_or(true),
     })
+}
+
+/// A route that no request would reach, because the API is there.
+pub(super) fn hidden_route(config: &Config, settings: &SessionSettings, routes: &[Route]) -> Option<ConfigError> {
+    let below = |prefix: &str| prefix.strip_prefix(settings.path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let hidden = routes.iter().find(|route| below(&route.prefix))?;
+    let at =
+        config.written.session.as_ref().map_or(0, |written| written.get_ref().path.as_ref().map_or(written.span(), Spanned::span).start);
+    let fault = format!("session: the API at {} takes the requests of the route {}", settings.path, hidden.name);
+    Some(config.error(at, fault, "write another path here, or another prefix there"))
 }
 
 fn path(config: &Config, written: Option<&Spanned<String>>) -> Result<String, ConfigError> {
