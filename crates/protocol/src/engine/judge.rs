@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::filters::apply_all;
 use super::lists::{self, Pair};
 use super::read::Reading;
 use super::scene::Scene;
@@ -95,6 +96,9 @@ fn ambiguous_list(scene: &Scene<'_>, list: &PairList) -> Result<Option<String>, 
     {
         return Ok(Some(found));
     }
+    if list.between.is_some() && lists::take(scene, list)?.sources() > 1 {
+        return Ok(Some("parameters in two places, which nothing certain parts in the text".to_owned()));
+    }
     let mut before: Vec<Pair> = Vec::new();
     for source in &list.from {
         if list.decoding != Decoding::None && !well_encoded(scene, *source)? {
@@ -141,6 +145,15 @@ fn guarded(scene: &Scene<'_>, guard: &Guard) -> Result<Option<String>, Refusal> 
         Guard::ListedHeader(forbidden) => {
             let listed = scene.names.iter().chain(&scene.plan.headers.always).any(|n| n.eq_ignore_ascii_case(forbidden));
             listed.then(|| format!("the header {forbidden} is listed, and its line would look like what follows the headers"))
+        }
+        Guard::EncodedSlash => {
+            let slash = scene.message.path().windows(3).any(|triplet| triplet.eq_ignore_ascii_case(b"%2f"));
+            slash.then(|| "an encoded slash in the path, which is decoded before it is signed".to_owned())
+        }
+        Guard::ClosingSlash { before } => {
+            let path = apply_all(before, scene.message.path())?;
+            let closed = path.len() > 1 && path.ends_with(b"/");
+            closed.then(|| "a slash at the end of the path: the path without it has the same text".to_owned())
         }
         Guard::Byte { source, byte } => {
             let holds = |text: &[u8]| text.contains(byte);
@@ -212,6 +225,8 @@ pub(crate) struct Presence {
     sentinel: bool,
     /// Lower-case names, without those that carry the signature or the list of signed headers.
     headers: Vec<String>,
+    /// Inputs that only the message says.
+    inputs: Vec<Part>,
 }
 
 impl Presence {
@@ -223,8 +238,18 @@ impl Presence {
             expires: reading.texts.get(Claimed::Expires).is_some(),
             sentinel: is_sentinel(scene.plan, reading),
             headers: headers.collect(),
+            inputs: said(scene.plan, reading),
         }
     }
+}
+
+/// The inputs that were read from the message and that no verifier gave.
+fn said(plan: &Plan, reading: &Reading<'_>) -> Vec<Part> {
+    let read = reading.carriers.iter().filter_map(|(what, _)| match what {
+        Claimed::Input(index) if !reading.pinned.contains(index) => part_of(plan, &Source::Claim(*what)),
+        _ => None,
+    });
+    read.collect()
 }
 
 /// Every required part that this message has and this dialect can sign is covered.
@@ -260,6 +285,9 @@ pub(crate) fn require(plan: &Plan, policy: &Policy, covers: &BTreeSet<Part>, pre
         if !absent && !covers.contains(part) {
             return Err(unsigned(part));
         }
+    }
+    if let Some(part) = presence.inputs.iter().find(|part| !covers.contains(part) && !policy.waives(part)) {
+        return Err(unsigned(part));
     }
     if presence.expires && !covers.contains(&Part::Expires) {
         return Err(unsigned(&Part::Expires));
