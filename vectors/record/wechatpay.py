@@ -95,7 +95,7 @@ def request_faults(by_name):
     yield edit("another-scheme", "another scheme is no signature of ours", "missing_signature", SCHEME, "Bearer")
     yield edit("scheme-of-sm2", "the scheme of another algorithm", "missing_signature", SCHEME, "WECHATPAY2-SM2-WITH-SM3")
     for name, text in (("mchid", f'mchid="{MCHID}",'), ("nonce", f'nonce_str="{NONCE}",'), ("timestamp", f'timestamp="{SDK_SECONDS}",'), ("serial-no", f',serial_no="{SERIAL}"')):
-        yield edit(f"{name}-missing", "a parameter taken away", "malformed_claim" if name != "mchid" else "accepted", text, "")
+        yield edit(f"{name}-missing", "a parameter taken away", "malformed_claim", text, "")
         yield edit(f"{name}-twice", "a parameter repeated", "malformed_claim", text, (text.rstrip(",") + "," + text) if text.endswith(",") else text + text)
     yield edit("signature-missing", "the signature taken away", "malformed_claim", f'signature="{signature}",', "")
     yield edit("signature-twice", "a parameter repeated", "malformed_claim", 'signature="', f'signature="{FOREIGN}",signature="')
