@@ -11,11 +11,15 @@ import sys
 sys.dont_write_bytecode = True
 
 import access_tokens
+import alibaba_openapi
+import alipay_rsa2
 import aliyun_xca
 import aws4auth_sigv4
 import awscrt_sigv4
+import binance_rest
 import botocore_sigv4
 import common
+import huawei_sdk
 import kong
 import minio_s3
 import oauth1
@@ -25,7 +29,10 @@ import sigv4_faults
 import tencent_tc3
 import transcripts
 import user_faults
+import vendor_webhooks
+import volcengine_v4
 import webhooks
+import wechatpay
 
 HERE = pathlib.Path(__file__).parent
 
@@ -57,6 +64,20 @@ def dialects():
         "oauth1": ([published.oauth1_vectors, lambda: (oauth1.library_vectors(), oauth1.LIBRARY_GAPS), lambda: (oauth1.session_vectors(), oauth1.SESSION_GAPS), oauth1.rule_vectors], oauth1.oauth1_faults),
         "standard-webhooks": ([published.standard_webhooks_vectors, lambda: (webhooks.standardwebhooks_vectors(), webhooks.GAPS), webhooks.svix_vectors, webhooks.rule_vectors],
                               webhooks.webhook_faults),
+        "github": ([vendor_webhooks.github_published, lambda: (vendor_webhooks.github_vectors(), vendor_webhooks.GITHUB_GAPS)], vendor_webhooks.github_faults),
+        "stripe": ([vendor_webhooks.stripe_published, lambda: (vendor_webhooks.stripe_vectors(), vendor_webhooks.STRIPE_GAPS)], vendor_webhooks.stripe_faults),
+        "slack": ([vendor_webhooks.slack_published, lambda: (vendor_webhooks.slack_vectors(), vendor_webhooks.SLACK_GAPS)], vendor_webhooks.slack_faults),
+        "alibaba-acs3": ([alibaba_openapi.acs3_published, lambda: (alibaba_openapi.util_vectors(), alibaba_openapi.UTIL_GAPS), alibaba_openapi.acs3_vectors], alibaba_openapi.acs3_faults),
+        "alibaba-rpc-v1": ([alibaba_openapi.rpc_published, lambda: (alibaba_openapi.core_vectors(), alibaba_openapi.CORE_GAPS), alibaba_openapi.rpc_vectors], alibaba_openapi.rpc_faults),
+        "wechatpay-v3": ([lambda: (wechatpay.request_vectors(), wechatpay.REQUEST_GAPS)], wechatpay.request_faults),
+        "wechatpay-v3-notify": ([lambda: (wechatpay.notice_vectors(), wechatpay.NOTICE_GAPS)], wechatpay.notice_faults),
+        "alipay-rsa2": ([lambda: (alipay_rsa2.package_vectors(), alipay_rsa2.PACKAGE_GAPS), alipay_rsa2.rule_vectors], alipay_rsa2.alipay_faults),
+        "binance": ([binance_rest.published_vectors, lambda: (binance_rest.package_vectors(), binance_rest.PACKAGE_GAPS), binance_rest.rule_vectors], binance_rest.binance_faults),
+        "volcengine": ([volcengine_v4.published_vectors, lambda: (volcengine_v4.package_vectors(), volcengine_v4.PACKAGE_GAPS), volcengine_v4.rule_vectors], volcengine_v4.volcengine_faults),
+        "huawei-sdk": ([huawei_sdk.published_vectors, lambda: (huawei_sdk.package_vectors(huawei_sdk.SHA256), huawei_sdk.SDK_GAPS), lambda: huawei_sdk.rule_vectors(huawei_sdk.SHA256)],
+                       lambda by_name: huawei_sdk.huawei_faults(huawei_sdk.SHA256, by_name)),
+        "huawei-sdk-sm3": ([lambda: (huawei_sdk.package_vectors(huawei_sdk.SM3), huawei_sdk.SDK_GAPS), lambda: huawei_sdk.rule_vectors(huawei_sdk.SM3)],
+                           lambda by_name: huawei_sdk.huawei_faults(huawei_sdk.SM3, by_name)),
     }
 
 

@@ -1,7 +1,8 @@
 //! A dialect with a key, and the positions that it has: found by signing and verifying.
 
 use countersign_protocol::{
-    Credential, Dialect, Inputs, Intact, Message, Part, Place, Policy, Prepared, Refusal, Request, SignError, SignOptions, Timestamp,
+    Credential, Dialect, Inputs, Intact, Message, Part, Place, Policy, Prepared, Reason, Refusal, Request, SignError, SignOptions,
+    Timestamp,
 };
 use countersign_vectors::{Expect, cases};
 
@@ -103,7 +104,7 @@ impl Subject {
         signed
     }
 
-    /// Whether a verifier reads an input out of the message when it is not told.
+    /// Whether a verifier takes an input out of the message when it is not told: one that nothing signs it does not.
     fn says_input(&self, index: u8) -> bool {
         let name = &self.dialect.inputs()[usize::from(index)].name;
         let told: Inputs = self.pinned.iter().filter(|(n, _)| n != name).fold(Inputs::new(), |all, (n, v)| all.with(n, v));
@@ -112,7 +113,9 @@ impl Subject {
             let asked = self.ask(point);
             let Ok(request) = self.sign(&asked) else { return };
             let claim = self.dialect.claim(&request, &told);
-            said |= claim.is_ok_and(|claim| claim.input(name) == asked.options.inputs.get(name));
+            let verdict = self.dialect.verify(&request, &told, &[&self.credential], self.now, &self.policy);
+            let taken = !verdict.is_err_and(|refusal| refusal.reason() == Reason::RequiredPartUnsigned);
+            said |= taken && claim.is_ok_and(|claim| claim.input(name) == asked.options.inputs.get(name));
         });
         said
     }
@@ -126,14 +129,26 @@ impl Subject {
         let with = |body| [&[Position::Path, Position::Query][..], &further, &[body]].concat();
         let mut spaces = vec![
             Space::of_characters(with(Position::Form), None),
-            Space::of_characters(with(Position::Raw), Some(Position::Raw)),
             Space::of_characters(vec![Position::Method, Position::Host, Position::Path, Position::Query], None),
             Space::of_escapes(vec![Position::Path, Position::Query, Position::Form]),
         ];
+        if !self.refuses_raw_bodies() {
+            spaces.push(Space::of_characters(with(Position::Raw), Some(Position::Raw)));
+        }
         if !inputs.is_empty() {
             spaces.push(Space::of_characters([&inputs[..], &further, &[Position::Query]].concat(), None));
         }
         spaces
+    }
+
+    /// Whether every body that is no form is refused as unsigned: there is nothing to search among them.
+    fn refuses_raw_bodies(&self) -> bool {
+        let mut refused = true;
+        Space::of_characters(vec![Position::Raw], Some(Position::Raw)).visit(1, &mut |point| {
+            let verdict = self.request(point).map(|request| self.verify(&request));
+            refused &= matches!(verdict, Ok(Err(refusal)) if refusal.reason() == Reason::RequiredPartUnsigned);
+        });
+        refused
     }
 
     /// The request of a point, before it is signed.

@@ -223,6 +223,8 @@ pub(crate) struct PairList {
     pub(crate) name_filters: Vec<Filter>,
     pub(crate) value_filters: Vec<Filter>,
     pub(crate) join: Vec<u8>,
+    /// What stands between the items of two sources, where that is not what joins items.
+    pub(crate) between: Option<Vec<u8>>,
     pub(crate) order: Order,
     pub(crate) repeated: Repeated,
     pub(crate) drop_empty: bool,
@@ -377,6 +379,8 @@ pub(crate) struct Entry {
     pub(crate) name: String,
     pub(crate) optional: bool,
     pub(crate) shape: Shape,
+    /// How its value is spelled in a query.
+    pub(crate) decoding: Decoding,
     /// The claims that ride in it.
     pub(crate) holds: Vec<Claimed>,
 }
@@ -474,4 +478,8 @@ pub(crate) enum Guard {
     Byte { source: Source, byte: u8 },
     /// A listed header of this lower-case name: its line would look like what follows the list.
     ListedHeader(String),
+    /// An encoded slash in a path that is decoded: it would look like a slash.
+    EncodedSlash,
+    /// A slash at the end of a path that gets one where there is none; the filters before say what the path is by then.
+    ClosingSlash { before: Vec<Filter> },
 }

@@ -64,6 +64,7 @@ pub(crate) struct Pairs {
     pub(crate) empty: Option<String>,
     pub(crate) except: Vec<String>,
     pub(crate) from: Vec<String>,
+    pub(crate) between: Option<String>,
     pub(crate) only: Option<Vec<String>>,
     pub(crate) decode: Option<String>,
 }
@@ -359,7 +360,7 @@ impl Headers {
 
 impl Pairs {
     fn read(at: &At<'_>) -> Result<Self, LoadError> {
-        let f = at.fields(&["each", "join", "order", "repeated", "empty", "except", "from", "only", "decode"])?;
+        let f = at.fields(&["each", "join", "between", "order", "repeated", "empty", "except", "from", "only", "decode"])?;
         Ok(Self {
             each: f.text("each")?,
             join: f.text("join")?,
@@ -368,6 +369,7 @@ impl Pairs {
             empty: f.text("empty")?,
             except: f.texts("except")?,
             from: f.texts("from")?,
+            between: f.text("between")?,
             only: f.get("only").map(|at| at.texts()).transpose()?,
             decode: f.text("decode")?,
         })

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::filters::apply_all;
 use super::lists::{self, Pair};
 use super::read::Reading;
 use super::scene::Scene;
@@ -112,6 +113,9 @@ fn ambiguous_list(scene: &Scene<'_>, list: &PairList) -> Result<Option<String>, 
     {
         return Ok(Some(found));
     }
+    if list.between.is_some() && lists::take(scene, list)?.sources() > 1 {
+        return Ok(Some("parameters in two places, which nothing certain parts in the text".to_owned()));
+    }
     let mut before: Vec<Pair> = Vec::new();
     for source in &list.from {
         if list.decoding != Decoding::None && !well_encoded(scene, *source)? {
@@ -158,6 +162,15 @@ fn guarded(scene: &Scene<'_>, guard: &Guard) -> Result<Option<String>, Refusal> 
         Guard::ListedHeader(forbidden) => {
             let listed = scene.names.iter().chain(&scene.plan.headers.always).any(|n| n.eq_ignore_ascii_case(forbidden));
             listed.then(|| format!("the header {forbidden} is listed, and its line would look like what follows the headers"))
+        }
+        Guard::EncodedSlash => {
+            let slash = scene.message.path().windows(3).any(|triplet| triplet.eq_ignore_ascii_case(b"%2f"));
+            slash.then(|| "an encoded slash in the path, which is decoded before it is signed".to_owned())
+        }
+        Guard::ClosingSlash { before } => {
+            let path = apply_all(before, scene.message.path())?;
+            let closed = path.len() > 1 && path.ends_with(b"/");
+            closed.then(|| "a slash at the end of the path: the path without it has the same text".to_owned())
         }
         Guard::Byte { source, byte } => {
             let holds = |text: &[u8]| text.contains(byte);
@@ -231,6 +244,8 @@ pub(crate) struct Presence {
     is_plain: bool,
     /// Lower-case names, without those that carry the signature or the list of signed headers.
     headers: Vec<String>,
+    /// Inputs that only the message says.
+    inputs: Vec<Part>,
 }
 
 impl Presence {
@@ -243,6 +258,7 @@ impl Presence {
             sentinel: is_sentinel(scene.plan, reading),
             is_plain: scene.message.request_line().is_some_and(|line| line.scheme == Scheme::Http),
             headers: headers.collect(),
+            inputs: said(scene.plan, reading),
         }
     }
 }
@@ -250,6 +266,15 @@ impl Presence {
 /// A word in place of the body's digest leaves the body to the connection, which must be a protected one.
 pub(crate) fn leaves_body_to_plain_http(presence: &Presence) -> bool {
     presence.sentinel && presence.body && presence.is_plain
+}
+
+/// The inputs that were read from the message and that no verifier gave.
+fn said(plan: &Plan, reading: &Reading<'_>) -> Vec<Part> {
+    let read = reading.carriers.iter().filter_map(|(what, _)| match what {
+        Claimed::Input(index) if !reading.pinned.contains(index) => part_of(plan, &Source::Claim(*what)),
+        _ => None,
+    });
+    read.collect()
 }
 
 /// Every required part that this message has and this dialect can sign is covered.
@@ -285,6 +310,9 @@ pub(crate) fn require(plan: &Plan, policy: &Policy, covers: &BTreeSet<Part>, pre
         if !absent && !covers.contains(part) {
             return Err(unsigned(part));
         }
+    }
+    if let Some(part) = presence.inputs.iter().find(|part| !covers.contains(part) && !policy.waives(part)) {
+        return Err(unsigned(part));
     }
     if presence.expires && !covers.contains(&Part::Expires) {
         return Err(unsigned(&Part::Expires));

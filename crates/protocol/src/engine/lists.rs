@@ -95,13 +95,24 @@ pub(crate) fn split(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 /// The items that a list takes, and the parts that it covers by them.
 pub(crate) struct Taken {
     pub(crate) items: Vec<Pair>,
+    /// Where the items of each source begin.
+    pub(crate) starts: Vec<usize>,
     pub(crate) covers: BTreeSet<Part>,
+}
+
+impl Taken {
+    /// How many sources gave an item.
+    pub(crate) fn sources(&self) -> usize {
+        let ends = self.starts.iter().skip(1).copied().chain([self.items.len()]);
+        self.starts.iter().zip(ends).filter(|(start, end)| *start < end).count()
+    }
 }
 
 /// Takes the items of a list from its sources.
 pub(crate) fn take(scene: &Scene<'_>, list: &PairList) -> Result<Taken, Refusal> {
-    let mut taken = Taken { items: Vec::new(), covers: BTreeSet::new() };
+    let mut taken = Taken { items: Vec::new(), starts: Vec::new(), covers: BTreeSet::new() };
     for source in &list.from {
+        taken.starts.push(taken.items.len());
         let mut whole = list.takes_all();
         let mut names = Vec::new();
         for (name, value) in pairs_of(scene, list, *source)? {

@@ -32,6 +32,8 @@ pub(crate) struct Reading<'p> {
     pub(crate) texts: Texts,
     /// From which entry each claim was read.
     pub(crate) carriers: Vec<(Claimed, usize)>,
+    /// Inputs that the verifier gave.
+    pub(crate) pinned: Vec<usize>,
     pub(crate) tags: Vec<Tag>,
     /// Secrets that were sent, to be compared with the credential's.
     pub(crate) secrets: Vec<(Claimed, Secret)>,
@@ -52,6 +54,7 @@ pub(crate) fn read<'p>(plan: &'p Plan, message: &dyn MessageView, body: Body<'_>
     for (index, input) in plan.inputs.iter().enumerate() {
         if let Some(value) = inputs.get(&input.name) {
             reading.texts.set(Claimed::Input(index), value);
+            reading.pinned.push(index);
         }
     }
     check_parameters(message, body)?;

@@ -5,6 +5,7 @@ use super::super::plan::*;
 use super::super::template::{self, Piece};
 use super::names::{Scope, resolve};
 use super::{Compiler, names};
+use crate::encoding::Decoding;
 
 const PLACES: [(&str, Place); 6] = [
     ("header", Place::Header),
@@ -44,7 +45,10 @@ fn entry(compiler: &Compiler<'_>, place: Place, name: &str, text: &str, path: &s
         Shape::Pattern(pattern) => collect(pattern, &mut holds),
         Shape::Parameters(parameters) => parameters.list.iter().for_each(|p| collect(&p.value, &mut holds)),
     }
-    Ok(Entry { place, name: name.to_owned(), optional, shape, holds })
+    // One that is an item of the list is read as the list reads it.
+    let as_form = place == Place::Params && compiler.written.params.as_ref().is_some_and(|list| list.decode.as_deref() == Some("form"));
+    let decoding = if as_form { Decoding::Form } else { Decoding::Percent };
+    Ok(Entry { place, name: name.to_owned(), optional, shape, decoding, holds })
 }
 
 fn collect(pattern: &Pattern, holds: &mut Vec<Claimed>) {

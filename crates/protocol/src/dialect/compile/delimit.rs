@@ -24,8 +24,30 @@ pub(super) fn guard(plan: &mut Plan) {
             found.hazards.extend(lists::hazard(list, name));
         }
     }
+    found.guards.extend(path_guards(plan));
     plan.guards = found.guards;
     plan.hazards.extend(found.hazards);
+}
+
+/// What the filters of a path make one of two paths.
+fn path_guards(plan: &Plan) -> Vec<Guard> {
+    let pseudo = plan.headers.pseudo.iter().map(|(_, program)| program);
+    let programs = plan.text.iter().chain(plan.lets.iter().map(|l| &l.program)).chain(pseudo);
+    let mut guards = Vec::new();
+    for op in programs.flat_map(|program| &program.ops) {
+        let Op::Put { source: Source::Path, filters } = op else { continue };
+        for (at, filter) in filters.iter().enumerate() {
+            let guard = match filter {
+                Filter::Decode => Guard::EncodedSlash,
+                Filter::ClosingSlash => Guard::ClosingSlash { before: filters[..at].to_vec() },
+                _ => continue,
+            };
+            if !guards.contains(&guard) {
+                guards.push(guard);
+            }
+        }
+    }
+    guards
 }
 
 #[derive(Default)]
