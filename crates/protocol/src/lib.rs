@@ -44,7 +44,7 @@ mod stages;
 mod time;
 mod verify;
 
-pub use algorithm::{Algorithm, KeyFamily};
+pub use algorithm::{Algorithm, KeyFamily, RSA_BITS};
 #[cfg(feature = "asymmetric")]
 pub use asymmetric::{KeyError, KeyPair};
 pub use credential::{Credential, KeyMaterial};

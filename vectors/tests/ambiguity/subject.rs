@@ -12,15 +12,30 @@ use crate::space::{Point, Position, Space};
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A header that a dialect may sign, and the list to sign with it where the caller gives one.
-const HEADERS: [(&str, Option<&[&str]>); 7] = [
+const HEADERS: [(&str, Option<&[&str]>); 13] = [
     ("X-Amz-A", None),
+    ("X-Bce-A", None),
     ("X-Ca-A", None),
+    ("X-Ms-A", None),
     ("X-Access-Token", None),
     ("X-A", Some(&["content-type", "host", "x-a"])),
     ("X-A", Some(&["request-line", "date", "digest", "X-A"])),
+    ("X-A", Some(&["(request-target)", "host", "date", "digest", "X-A"])),
+    ("X-A", Some(&["(request-target)", "(created)", "host", "digest", "X-A"])),
+    ("X-A", Some(&["@request-target", "date", "digest", "X-A"])),
+    ("X-A", Some(&["X-HMAC-DIGEST", "X-A"])),
     ("X-A", Some(&["X-A"])),
     ("Accept", None),
 ];
+
+/// Digests of the body, which are not there to be signed where it is empty.
+const DIGESTS: [&str; 2] = ["digest", "X-HMAC-DIGEST"];
+
+/// The header that is left out of what is signed while it is empty, and so is refused.
+const NEVER_EMPTY: &str = "X-Bce-A";
+
+/// Dialects that sign no body but a form, and refuse any other.
+const SIGN_FORMS_ONLY: [&str; 1] = ["aws-sigv2"];
 
 /// A dialect under search.
 pub(crate) struct Subject {
@@ -126,10 +141,12 @@ impl Subject {
         let with = |body| [&[Position::Path, Position::Query][..], &further, &[body]].concat();
         let mut spaces = vec![
             Space::of_characters(with(Position::Form), None),
-            Space::of_characters(with(Position::Raw), Some(Position::Raw)),
             Space::of_characters(vec![Position::Method, Position::Host, Position::Path, Position::Query], None),
             Space::of_escapes(vec![Position::Path, Position::Query, Position::Form]),
         ];
+        if !SIGN_FORMS_ONLY.contains(&self.dialect.id()) {
+            spaces.push(Space::of_characters(with(Position::Raw), Some(Position::Raw)));
+        }
         if !inputs.is_empty() {
             spaces.push(Space::of_characters([&inputs[..], &further, &[Position::Query]].concat(), None));
         }
@@ -143,9 +160,10 @@ impl Subject {
         if self.dialect.carries_nonce() {
             options.nonce = Some(nonce.clone());
         }
-        options.headers = self.header.and_then(|(_, list)| list).map(|list| list.iter().map(|name| (*name).to_owned()).collect());
         options.inputs = self.inputs(point);
         let request = self.plain(point);
+        let is_there = |name: &&&str| !(request.body.is_empty() && DIGESTS.contains(name));
+        options.headers = self.header.and_then(|(_, list)| list).map(|list| list.iter().filter(is_there).map(|name| (*name).to_owned()).collect());
         let meaning = Meaning::of(self, &request, &nonce, &options.inputs);
         Asked { request, options, meaning }
     }
@@ -159,7 +177,8 @@ impl Subject {
             .with_header("Content-Type", media)
             .with_body(body);
         if let Some((name, _)) = self.header {
-            request = request.with_header(name, point.after("", Position::Header));
+            let base = if name == NEVER_EMPTY { "v" } else { "" };
+            request = request.with_header(name, point.after(base, Position::Header));
         }
         request
     }

@@ -184,7 +184,7 @@ pub(crate) struct HeaderList {
     pub(crate) pseudo: Vec<(String, Program)>,
     pub(crate) missing: Missing,
     pub(crate) names: String,
-    pub(crate) default: Vec<String>,
+    pub(crate) default: Vec<HeaderPattern>,
 }
 
 /// A header name, or a prefix of header names.
@@ -297,6 +297,8 @@ pub(crate) struct KeyRule {
     pub(crate) from: Program,
     pub(crate) chain: Vec<Program>,
     pub(crate) encode: Option<SignatureEncoding>,
+    /// The fewest bits of an RSA modulus under which a signature is verified.
+    pub(crate) rsa_bits: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -391,10 +393,11 @@ pub(crate) struct Pattern(pub(crate) Vec<Slot>);
 #[derive(Debug, Clone)]
 pub(crate) enum Slot {
     Literal(Vec<u8>),
-    /// A claim; percent-encoded on the wire if so said.
+    /// A claim; percent-encoded on the wire if so said. One in a bracket may be empty.
     Claim {
         what: Claimed,
         percent: bool,
+        may_be_empty: bool,
     },
     /// Computed, and compared with what was read.
     Computed(Program),
@@ -463,4 +466,6 @@ pub(crate) enum Guard {
     Byte { source: Source, byte: u8 },
     /// A listed header of this lower-case name: its line would look like what follows the list.
     ListedHeader(String),
+    /// An escape of one of these bytes in a part that is signed decoded, or a `%` that begins none.
+    Escape { source: Source, bytes: &'static [u8] },
 }
