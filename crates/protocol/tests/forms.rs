@@ -71,7 +71,10 @@ fn brackets_in_an_entry_go_around_one_name() {
     let at = "carry.header.S".to_owned();
     assert_eq!(fault("{key_id}[/{signed_headers}]/{signature}"), (at.clone(), "a bracket inside an entry".to_owned()));
     assert_eq!(fault("{key_id}/{signed_headers}/[{signature}]"), (at.clone(), "{signature} may not be empty".to_owned()));
-    assert_eq!(fault("{key_id}[{signed_headers}]/{signature}"), (at, "{key_id}{signed_headers} cannot be read back, nothing parts them".to_owned()));
+    assert_eq!(
+        fault("{key_id}[{signed_headers}]/{signature}"),
+        (at, "{key_id}{signed_headers} cannot be read back, nothing parts them".to_owned())
+    );
 }
 
 #[test]
@@ -87,7 +90,8 @@ fn a_length_that_is_signed_is_written_before_it_is_signed() {
     assert_eq!(header(&chunked, "Content-Length"), None, "framed otherwise");
     let empty = signed(&named, Request::new("GET", "/").with_header("Host", "h"), &SignOptions::new(now()));
     assert_eq!(header(&empty, "Content-Length"), None, "no body, no length");
-    let unnamed = dialect("string_to_sign: \"{method} {target}\\n{time}\\n{body}\"\ncarry: { header: { T: \"{time}\", S: \"{signature}\" } }\n");
+    let unnamed =
+        dialect("string_to_sign: \"{method} {target}\\n{time}\\n{body}\"\ncarry: { header: { T: \"{time}\", S: \"{signature}\" } }\n");
     assert_eq!(header(&signed(&unnamed, plain(), &SignOptions::new(now())), "Content-Length"), None, "a dialect that does not sign it");
 }
 
@@ -147,7 +151,9 @@ fn hazards_tell_of_short_keys() {
         assert_eq!((error.path(), error.fault()), ("key.rsa_bits", format!("{bits} is out of range").as_str()));
     }
     assert_eq!(rsa("key: { rsa_bits: \"1024\" }\n").expect_err("a text").fault(), "a text where a number belongs");
-    let hmac = Dialect::from_yaml(&format!("{HEAD}key: {{ rsa_bits: 1024 }}\nstring_to_sign: \"{{time}}\"\ncarry: {{ header: {{ T: \"{{time}}\", S: \"{{signature}}\" }} }}\n"));
+    let hmac = Dialect::from_yaml(&format!(
+        "{HEAD}key: {{ rsa_bits: 1024 }}\nstring_to_sign: \"{{time}}\"\ncarry: {{ header: {{ T: \"{{time}}\", S: \"{{signature}}\" }} }}\n"
+    ));
     assert_eq!(hmac.expect_err("no RSA").fault(), "no algorithm of the dialect takes an RSA key");
 }
 

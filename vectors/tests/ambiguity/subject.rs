@@ -115,7 +115,10 @@ impl Subject {
             let part = Part::Header(header.0.to_ascii_lowercase());
             signed |= trial.accepts(point).is_some_and(|intact| intact.verified().covers().contains(&part));
         });
-        signed
+        // A list with which no body is accepted would leave the bodies unsearched.
+        let mut with_body = false;
+        Space::of_characters(vec![Position::Form], Some(Position::Form)).visit(1, &mut |point| with_body |= trial.accepts(point).is_some());
+        signed && with_body
     }
 
     /// Whether a verifier reads an input out of the message when it is not told.
@@ -163,7 +166,8 @@ impl Subject {
         options.inputs = self.inputs(point);
         let request = self.plain(point);
         let is_there = |name: &&&str| !(request.body.is_empty() && DIGESTS.contains(name));
-        options.headers = self.header.and_then(|(_, list)| list).map(|list| list.iter().filter(is_there).map(|name| (*name).to_owned()).collect());
+        options.headers =
+            self.header.and_then(|(_, list)| list).map(|list| list.iter().filter(is_there).map(|name| (*name).to_owned()).collect());
         let meaning = Meaning::of(self, &request, &nonce, &options.inputs);
         Asked { request, options, meaning }
     }

@@ -150,7 +150,8 @@ fn guarded(scene: &Scene<'_>, guard: &Guard) -> Result<Option<String>, Refusal> 
             let (mut found, mut rest) = (!is_well_encoded(text), text);
             while let Some(at) = rest.iter().position(|b| *b == b'%') {
                 let triplet = &rest[at..rest.len().min(at + 3)];
-                found |= crate::encoding::decode(triplet, Decoding::Percent).first().is_some_and(|b| triplet.len() == 3 && bytes.contains(b));
+                found |=
+                    crate::encoding::decode(triplet, Decoding::Percent).first().is_some_and(|b| triplet.len() == 3 && bytes.contains(b));
                 rest = &rest[at + 1..];
             }
             found.then(|| "the path holds an escape that is no longer one once it is decoded".to_owned())
@@ -229,7 +230,8 @@ pub(crate) struct Presence {
 
 impl Presence {
     pub(crate) fn of(scene: &Scene<'_>, reading: &Reading<'_>) -> Self {
-        let headers = scene.message.lines().map(|line| line.name.to_ascii_lowercase()).filter(|name| !lists::is_own_carrier(scene.plan, name));
+        let headers =
+            scene.message.lines().map(|line| line.name.to_ascii_lowercase()).filter(|name| !lists::is_own_carrier(scene.plan, name));
         Self {
             query: !scene.message.query().is_empty(),
             body: !scene.body_is_empty(),

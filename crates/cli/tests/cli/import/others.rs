@@ -36,9 +36,7 @@ fn a_standalone_file_is_carried_over() {
     let imported = Imported::of(&scratch, "apisix", APISIX, &[]);
     assert_eq!(imported.run.code, 0, "{}", imported.run.stderr);
     let (gateway, apps) = (imported.text("gateway.toml"), imported.json("apps.json"));
-    for line in
-        ["host = \"api.example.com\"", "prefix = \"/orders/\"", "upstream = \"http://127.0.0.1:9000\"", "window = \"300s\""]
-    {
+    for line in ["host = \"api.example.com\"", "prefix = \"/orders/\"", "upstream = \"http://127.0.0.1:9000\"", "window = \"300s\""] {
         assert!(gateway.contains(line), "{line}: {gateway}");
     }
     assert_eq!(apps["apps"][0]["credentials"][0]["key_id"], "john-key");
