@@ -14,11 +14,18 @@ import access_tokens
 import alibaba_openapi
 import alipay_rsa2
 import aliyun_xca
+import apisix
 import aws4auth_sigv4
+import aws_v2
 import awscrt_sigv4
+import azure_blob
+import baidu
 import binance_rest
 import botocore_sigv4
+import cavage
 import common
+import hawk
+import higress
 import huawei_sdk
 import kong
 import minio_s3
@@ -57,6 +64,16 @@ def dialects():
                           minio_s3.s3_vectors, sigv4_faults.s3_witness], sigv4_faults.s3),
         "aws-sigv4-s3-presigned": ([published.aws_sigv4_s3_presigned_vectors, botocore_sigv4.s3_presigned_vectors, awscrt_sigv4.s3_presigned_vectors,
                                     minio_s3.s3_presigned_vectors, sigv4_faults.s3_presigned_witness], sigv4_faults.s3_presigned),
+        "aws-sigv2": ([aws_v2.v2_published_vectors, lambda: (aws_v2.v2_sdk_vectors(), aws_v2.V2_GAPS), aws_v2.v2_rule_vectors], aws_v2.v2_faults),
+        "s3-v2": ([aws_v2.s3_published_vectors, lambda: (aws_v2.s3_sdk_vectors(), aws_v2.S3_GAPS), aws_v2.s3_client_vectors, aws_v2.s3_rule_vectors], aws_v2.s3_faults),
+        "apisix-hmac": ([apisix.published_vectors, apisix.rule_vectors], apisix.apisix_faults),
+        "apisix-hmac-old": ([apisix.old_published_vectors, lambda: (apisix.old_rule_vectors(), apisix.OLD_GAPS)], apisix.old_faults),
+        "azure-sharedkey": ([lambda: (azure_blob.sdk_vectors(), azure_blob.SDK_GAPS), azure_blob.rule_vectors], azure_blob.azure_faults),
+        "baidu-bce": ([baidu.published_vectors, lambda: (baidu.sdk_vectors(), baidu.SDK_GAPS), baidu.rule_vectors], baidu.bce_faults),
+        "cavage": ([cavage.published_vectors, lambda: (cavage.package_vectors(), cavage.PACKAGE_GAPS), cavage.rule_vectors], cavage.cavage_faults),
+        "cavage-created": ([cavage.created_vectors], cavage.created_faults),
+        "hawk": ([hawk.published_vectors, lambda: (hawk.library_vectors(), hawk.LIBRARY_GAPS), hawk.rule_vectors], hawk.hawk_faults),
+        "x-ca-higress": ([higress.published_vectors, higress.rule_vectors], higress.higress_faults),
         "x-ca": ([published.x_ca_vectors, lambda: (aliyun_xca.client_vectors(), aliyun_xca.CLIENT_GAPS), lambda: (aliyun_xca.util_vectors(), aliyun_xca.UTIL_GAPS),
                   aliyun_xca.rule_vectors], aliyun_xca.xca_faults),
         "kong-hmac": ([published.kong_vectors, lambda: (kong.httpie_vectors(), kong.HTTPIE_GAPS), lambda: (kong.package_vectors(), kong.PACKAGE_GAPS), kong.rule_vectors], kong.kong_faults),

@@ -215,7 +215,7 @@ impl Credentials {
     fn material(&self, private: Option<&String>, public: Option<&String>) -> Result<KeyMaterial, Fault> {
         let pair = match (private, public) {
             (Some(pem), _) => Some(KeyPair::from_private_pem(pem)),
-            (None, Some(pem)) => Some(KeyPair::from_public_pem(pem)),
+            (None, Some(pem)) => Some(KeyPair::from_short_public_pem(pem)),
             (None, None) => None,
         };
         match (pair, &self.secret, &self.secret_base64) {

@@ -225,6 +225,12 @@ impl Dialect {
         self.0.plan.time.as_ref().map(|t| t.window)
     }
 
+    /// The fewest bits of an RSA key under which a signature is verified: 2048, where the file does not say otherwise.
+    #[must_use]
+    pub fn least_rsa_bits(&self) -> usize {
+        self.0.plan.key.rsa_bits
+    }
+
     /// The longest validity that a message may give itself.
     #[must_use]
     pub fn max_expires(&self) -> Option<std::time::Duration> {

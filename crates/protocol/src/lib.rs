@@ -45,7 +45,7 @@ mod stand_in;
 mod time;
 mod verify;
 
-pub use algorithm::{Algorithm, KeyFamily};
+pub use algorithm::{Algorithm, KeyFamily, RSA_BITS};
 #[cfg(feature = "asymmetric")]
 pub use asymmetric::{KeyError, KeyPair};
 pub use credential::{Credential, KeyMaterial};

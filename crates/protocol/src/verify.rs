@@ -363,7 +363,7 @@ impl<'t, 'm> Trial<'t, 'm> {
         let plan = claim.dialect.plan();
         if !plan.carry.iter().any(|e| e.holds(Claimed::SignedHeaders)) {
             // The message does not list them: the file does.
-            trial.names = names::select(&trial.scene(None, None));
+            trial.names = names::select(plan, claim.message, &plan.headers.sign);
         }
         trial
     }
@@ -402,6 +402,9 @@ impl<'t, 'm> Trial<'t, 'm> {
         let (algorithm, registered) = choose(dialect.plan(), self.claim.reading.texts.get(Claimed::Algorithm), credential);
         let scene = self.scene(Some(credential), Some(algorithm));
         let mut text = dialect.rules().text(&scene)?;
+        if is_too_short(dialect.plan(), credential) {
+            return Ok(None);
+        }
         // A secret that cannot be decoded gives no key, and so no signature that holds.
         let Ok((key, key_covers)) = dialect.rules().key(&scene) else { return Ok(None) };
         let secrets = self.secrets_equal(credential);
@@ -481,6 +484,18 @@ impl<'t, 'm> Trial<'t, 'm> {
         let signed = text.covers.is_subset(covers) && !text.range.is_empty();
         Ok(signed.then(|| renderer.bytes(&text).to_vec()))
     }
+}
+
+/// Whether the key is an RSA key of fewer bits than the dialect takes: nothing that it signed holds.
+#[cfg(feature = "asymmetric")]
+fn is_too_short(plan: &Plan, credential: &Credential) -> bool {
+    let crate::credential::KeyMaterial::Pair(pair) = credential.material() else { return false };
+    pair.rsa_bits().is_some_and(|bits| bits < plan.key.rsa_bits)
+}
+
+#[cfg(not(feature = "asymmetric"))]
+const fn is_too_short(_: &Plan, _: &Credential) -> bool {
+    false
 }
 
 /// The algorithm for the tag, and whether the credential is registered for it. The message names it; it never chooses

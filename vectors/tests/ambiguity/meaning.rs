@@ -9,7 +9,8 @@ use crate::subject::Subject;
 /// Dialects that sign the query and a form as one list of parameters, decoded as HTML forms are (RFC 5849, section 3.4.1.3, and those like
 /// it). A parameter that moves from the query to the form, or back, is the same parameter to them: that is a property of these protocols.
 /// What they must not accept is a parameter in both places.
-const MERGES_QUERY_AND_FORM: [&str; 6] = ["alibaba-rpc-v1", "alipay-rsa2", "aws-sigv1", "binance", "oauth1", "x-ca"];
+const MERGES_QUERY_AND_FORM: [&str; 8] =
+    ["alibaba-rpc-v1", "alipay-rsa2", "aws-sigv1", "aws-sigv2", "binance", "oauth1", "x-ca", "x-ca-higress"];
 
 /// Dialects that sign the path without its dot segments and doubled slashes.
 const NORMALIZES_PATHS: [&str; 2] = ["aws-sigv4", "aws-sigv4-presigned"];

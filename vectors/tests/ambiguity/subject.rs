@@ -13,15 +13,27 @@ use crate::space::{Point, Position, Space};
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A header that a dialect may sign, and the list to sign with it where the caller gives one.
-const HEADERS: [(&str, Option<&[&str]>); 7] = [
+const HEADERS: [(&str, Option<&[&str]>); 13] = [
     ("X-Amz-A", None),
+    ("X-Bce-A", None),
     ("X-Ca-A", None),
+    ("X-Ms-A", None),
     ("X-Access-Token", None),
     ("X-A", Some(&["content-type", "host", "x-a"])),
     ("X-A", Some(&["request-line", "date", "digest", "X-A"])),
+    ("X-A", Some(&["(request-target)", "host", "date", "digest", "X-A"])),
+    ("X-A", Some(&["(request-target)", "(created)", "host", "digest", "X-A"])),
+    ("X-A", Some(&["@request-target", "date", "digest", "X-A"])),
+    ("X-A", Some(&["X-HMAC-DIGEST", "X-A"])),
     ("X-A", Some(&["X-A"])),
     ("Accept", None),
 ];
+
+/// Digests of the body, which are not there to be signed where it is empty.
+const DIGESTS: [&str; 2] = ["digest", "X-HMAC-DIGEST"];
+
+/// The header that is left out of what is signed while it is empty, and so is refused.
+const NEVER_EMPTY: &str = "X-Bce-A";
 
 /// A dialect under search.
 pub(crate) struct Subject {
@@ -101,7 +113,10 @@ impl Subject {
             let part = Part::Header(header.0.to_ascii_lowercase());
             signed |= trial.accepts(point).is_some_and(|intact| intact.verified().covers().contains(&part));
         });
-        signed
+        // A list with which no body is accepted would leave the bodies unsearched.
+        let mut with_body = false;
+        Space::of_characters(vec![Position::Form], Some(Position::Form)).visit(1, &mut |point| with_body |= trial.accepts(point).is_some());
+        signed && with_body
     }
 
     /// Whether a verifier takes an input out of the message when it is not told: one that nothing signs it does not.
@@ -158,9 +173,11 @@ impl Subject {
         if self.dialect.carries_nonce() {
             options.nonce = Some(nonce.clone());
         }
-        options.headers = self.header.and_then(|(_, list)| list).map(|list| list.iter().map(|name| (*name).to_owned()).collect());
         options.inputs = self.inputs(point);
         let request = self.plain(point);
+        let is_there = |name: &&&str| !(request.body.is_empty() && DIGESTS.contains(name));
+        options.headers =
+            self.header.and_then(|(_, list)| list).map(|list| list.iter().filter(is_there).map(|name| (*name).to_owned()).collect());
         let meaning = Meaning::of(self, &request, &nonce, &options.inputs);
         Asked { request, options, meaning }
     }
@@ -174,7 +191,8 @@ impl Subject {
             .with_header("Content-Type", media)
             .with_body(body);
         if let Some((name, _)) = self.header {
-            request = request.with_header(name, point.after("", Position::Header));
+            let base = if name == NEVER_EMPTY { "v" } else { "" };
+            request = request.with_header(name, point.after(base, Position::Header));
         }
         request
     }

@@ -184,7 +184,7 @@ pub(crate) struct HeaderList {
     pub(crate) pseudo: Vec<(String, Program)>,
     pub(crate) missing: Missing,
     pub(crate) names: String,
-    pub(crate) default: Vec<String>,
+    pub(crate) default: Vec<HeaderPattern>,
 }
 
 /// A header name, or a prefix of header names.
@@ -299,6 +299,8 @@ pub(crate) struct KeyRule {
     pub(crate) from: Program,
     pub(crate) chain: Vec<Program>,
     pub(crate) encode: Option<SignatureEncoding>,
+    /// The fewest bits of an RSA modulus under which a signature is verified.
+    pub(crate) rsa_bits: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -406,10 +408,11 @@ pub(crate) struct Pattern(pub(crate) Vec<Slot>);
 #[derive(Debug, Clone)]
 pub(crate) enum Slot {
     Literal(Vec<u8>),
-    /// A claim; percent-encoded on the wire if so said.
+    /// A claim; percent-encoded on the wire if so said. One in a bracket may be empty.
     Claim {
         what: Claimed,
         percent: bool,
+        may_be_empty: bool,
     },
     /// Computed, and compared with what was read.
     Computed(Program),
@@ -478,8 +481,8 @@ pub(crate) enum Guard {
     Byte { source: Source, byte: u8 },
     /// A listed header of this lower-case name: its line would look like what follows the list.
     ListedHeader(String),
-    /// An encoded slash in a path that is decoded: it would look like a slash.
-    EncodedSlash,
     /// A slash at the end of a path that gets one where there is none; the filters before say what the path is by then.
     ClosingSlash { before: Vec<Filter> },
+    /// An escape of one of these bytes in a part that is signed decoded, or a `%` that begins none.
+    Escape { source: Source, bytes: &'static [u8] },
 }

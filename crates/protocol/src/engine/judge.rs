@@ -163,14 +163,24 @@ fn guarded(scene: &Scene<'_>, guard: &Guard) -> Result<Option<String>, Refusal> 
             let listed = scene.names.iter().chain(&scene.plan.headers.always).any(|n| n.eq_ignore_ascii_case(forbidden));
             listed.then(|| format!("the header {forbidden} is listed, and its line would look like what follows the headers"))
         }
-        Guard::EncodedSlash => {
-            let slash = scene.message.path().windows(3).any(|triplet| triplet.eq_ignore_ascii_case(b"%2f"));
-            slash.then(|| "an encoded slash in the path, which is decoded before it is signed".to_owned())
-        }
         Guard::ClosingSlash { before } => {
             let path = apply_all(before, scene.message.path())?;
             let closed = path.len() > 1 && path.ends_with(b"/");
             closed.then(|| "a slash at the end of the path: the path without it has the same text".to_owned())
+        }
+        Guard::Escape { source, bytes } => {
+            let text = match source {
+                Source::Target => scene.message.request_line().map_or(&b""[..], |line| line.target),
+                _ => scene.message.path(),
+            };
+            let (mut found, mut rest) = (!is_well_encoded(text), text);
+            while let Some(at) = rest.iter().position(|b| *b == b'%') {
+                let triplet = &rest[at..rest.len().min(at + 3)];
+                found |=
+                    crate::encoding::decode(triplet, Decoding::Percent).first().is_some_and(|b| triplet.len() == 3 && bytes.contains(b));
+                rest = &rest[at + 1..];
+            }
+            found.then(|| "the path holds an escape that is no longer one once it is decoded".to_owned())
         }
         Guard::Byte { source, byte } => {
             let holds = |text: &[u8]| text.contains(byte);
@@ -250,7 +260,8 @@ pub(crate) struct Presence {
 
 impl Presence {
     pub(crate) fn of(scene: &Scene<'_>, reading: &Reading<'_>) -> Self {
-        let headers = scene.message.lines().map(|line| line.name.to_ascii_lowercase()).filter(|name| !lists::is_own_carrier(scene, name));
+        let headers =
+            scene.message.lines().map(|line| line.name.to_ascii_lowercase()).filter(|name| !lists::is_own_carrier(scene.plan, name));
         Self {
             query: !scene.message.query().is_empty(),
             body: !scene.body_is_empty(),

@@ -63,9 +63,9 @@ fn pattern_text(scene: &Scene<'_>, pattern: &Pattern) -> Result<String, Refusal>
                 let text = renderer.text(program)?;
                 out.extend_from_slice(renderer.bytes(&text));
             }
-            Slot::Claim { what, percent: encode } => {
+            Slot::Claim { what, percent: encode, may_be_empty } => {
                 let text = claim_text(scene, *what);
-                if text.is_empty() {
+                if text.is_empty() && !may_be_empty {
                     return Ok(String::new());
                 }
                 if *encode { percent(text.as_bytes(), b"", &mut out) } else { out.extend_from_slice(text.as_bytes()) }

@@ -104,7 +104,7 @@ fn material(object: &Object) -> Result<KeyMaterial, String> {
     }
     let pem = wire::text(object, "public_key_pem")?
         .ok_or("credentials: one of secret, secret_base64, private_key_pem, public_key_pem is needed")?;
-    KeyPair::from_public_pem(pem).map(KeyMaterial::Pair).map_err(|e| format!("public_key_pem: {e}"))
+    KeyPair::from_short_public_pem(pem).map(KeyMaterial::Pair).map_err(|e| format!("public_key_pem: {e}"))
 }
 
 fn inputs(object: &Object) -> Result<Inputs, String> {

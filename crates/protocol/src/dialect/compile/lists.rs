@@ -43,7 +43,7 @@ pub(super) fn headers(compiler: &Compiler<'_>) -> Result<HeaderList, LoadError> 
             Some(other) => return Err(LoadError::new("headers.missing", format!("'{other}' is no rule"), "one of refuse, empty, skip")),
         },
         names,
-        default: w.default.clone(),
+        default: w.default.iter().map(|n| HeaderPattern::parse(n)).collect(),
     })
 }
 
