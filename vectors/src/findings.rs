@@ -91,11 +91,7 @@ impl PairFindings {
 
 impl Found {
     fn of(finding: &Finding) -> Self {
-        Self {
-            id: finding.id().to_string(),
-            severity: finding.severity().to_string(),
-            part: finding.part().map(ToString::to_string),
-        }
+        Self { id: finding.id().to_string(), severity: finding.severity().to_string(), part: finding.part().map(ToString::to_string) }
     }
 }
 

@@ -6,21 +6,17 @@ use countersign_protocol::{
 use countersign_vectors::{Expect, cases};
 
 use crate::meaning::Meaning;
+use crate::reading::Reading;
 use crate::space::{Point, Position, Space};
 
 /// The media type of forms.
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A header that a dialect may sign, and the list to sign with it where the caller gives one.
-const HEADERS: [(&str, Option<&[&str]>); 7] = [
-    ("X-Amz-A", None),
-    ("X-Ca-A", None),
-    ("X-Access-Token", None),
-    ("X-A", Some(&["content-type", "host", "x-a"])),
-    ("X-A", Some(&["request-line", "date", "digest", "X-A"])),
-    ("X-A", Some(&["X-A"])),
-    ("Accept", None),
-];
+/// A header that a caller may list where the dialect carries the list.
+const LISTED: &str = "X-A";
+
+/// Headers that say something else than a text: how a body is read, where it goes, when it was sent.
+const NOT_FREE: [&str; 5] = ["host", "content-type", "content-length", "date", "digest"];
 
 /// A dialect under search.
 pub(crate) struct Subject {
@@ -31,7 +27,9 @@ pub(crate) struct Subject {
     pinned: Inputs,
     now: Timestamp,
     policy: Policy,
-    header: Option<(&'static str, Option<&'static [&'static str]>)>,
+    /// What means the same to this dialect.
+    pub(crate) reading: Reading,
+    header: Option<String>,
     /// Inputs that messages say, by index.
     said: Vec<u8>,
 }
@@ -47,7 +45,7 @@ impl Subject {
     /// The dialect with the key, the inputs and the clock of one of its vectors, and every position that it has.
     pub(crate) fn new(dialect: Dialect) -> Result<Self, String> {
         let mut subject = Self::unsearched(dialect)?;
-        subject.header = HEADERS.into_iter().find(|header| subject.signs_header(*header));
+        subject.header = subject.candidates().into_iter().find(|header| subject.signs_header(header));
         let count = u8::try_from(subject.dialect.inputs().len()).map_err(|e| e.to_string())?;
         subject.said = (0..count).filter(|index| subject.says_input(*index)).collect();
         Ok(subject)
@@ -63,15 +61,26 @@ impl Subject {
         let mut options = SignOptions::new(signing.options.at);
         options.inputs = signing.options.inputs;
         Ok(Self {
-            dialect,
             credential: signing.credential,
             options,
             pinned: case.inputs,
             now: signing.options.at,
             policy: Policy::default(),
+            reading: Reading::of(&dialect)?,
+            dialect,
             header: None,
             said: Vec::new(),
         })
+    }
+
+    /// The headers that the file names and does not carry, and one that it does not know.
+    fn candidates(&self) -> Vec<String> {
+        let free = |name: &&String| {
+            let carried = self.dialect.carriers().any(|carrier| carrier.name.eq_ignore_ascii_case(name));
+            !carried && !NOT_FREE.iter().any(|own| own.eq_ignore_ascii_case(name))
+        };
+        let named = self.reading.headers.iter().filter(free).cloned();
+        named.chain([LISTED.to_owned()]).collect()
     }
 
     /// The same under another policy.
@@ -80,11 +89,11 @@ impl Subject {
     }
 
     /// The name of the free header.
-    pub(crate) fn header(&self) -> Option<&'static str> {
-        self.header.map(|(name, _)| name)
+    pub(crate) fn header(&self) -> Option<&str> {
+        self.header.as_deref()
     }
 
-    fn signs_header(&self, header: (&'static str, Option<&'static [&'static str]>)) -> bool {
+    fn signs_header(&self, header: &str) -> bool {
         let trial = Self {
             dialect: self.dialect.clone(),
             credential: self.credential.clone(),
@@ -92,12 +101,13 @@ impl Subject {
             pinned: self.pinned.clone(),
             now: self.now,
             policy: self.policy.clone(),
-            header: Some(header),
+            reading: Reading::default(),
+            header: Some(header.to_owned()),
             said: Vec::new(),
         };
         let mut signed = false;
         Space::of_characters(vec![Position::Header], Some(Position::Header)).visit(1, &mut |point| {
-            let part = Part::Header(header.0.to_ascii_lowercase());
+            let part = Part::Header(header.to_ascii_lowercase());
             signed |= trial.accepts(point).is_some_and(|intact| intact.verified().covers().contains(&part));
         });
         signed
@@ -119,19 +129,19 @@ impl Subject {
 
     /// The sets of positions. What never meets in one line of any string to sign is not filled together.
     pub(crate) fn spaces(&self) -> Vec<Space> {
-        let header = self.header.map(|_| Position::Header);
+        let header = self.header.as_ref().map(|_| Position::Header);
         let nonce = self.dialect.carries_nonce().then_some(Position::Nonce);
         let further: Vec<_> = header.into_iter().chain(nonce).collect();
         let inputs: Vec<_> = self.said.iter().map(|index| Position::Input(*index)).collect();
-        let with = |body| [&[Position::Path, Position::Query][..], &further, &[body]].concat();
+        let with = |body: &[_]| [&[Position::Path, Position::QueryName, Position::QueryValue][..], &further, body].concat();
         let mut spaces = vec![
-            Space::of_characters(with(Position::Form), None),
-            Space::of_characters(with(Position::Raw), Some(Position::Raw)),
-            Space::of_characters(vec![Position::Method, Position::Host, Position::Path, Position::Query], None),
-            Space::of_escapes(vec![Position::Path, Position::Query, Position::Form]),
+            Space::of_characters(with(&[Position::FormName, Position::FormValue]), None),
+            Space::of_characters(with(&[Position::Raw]), Some(Position::Raw)),
+            Space::of_characters(vec![Position::Method, Position::Host, Position::Path, Position::QueryName], None),
+            Space::of_escapes(vec![Position::Path, Position::QueryName, Position::FormName]),
         ];
         if !inputs.is_empty() {
-            spaces.push(Space::of_characters([&inputs[..], &further, &[Position::Query]].concat(), None));
+            spaces.push(Space::of_characters([&inputs[..], &further, &[Position::QueryName]].concat(), None));
         }
         spaces
     }
@@ -143,7 +153,8 @@ impl Subject {
         if self.dialect.carries_nonce() {
             options.nonce = Some(nonce.clone());
         }
-        options.headers = self.header.and_then(|(_, list)| list).map(|list| list.iter().map(|name| (*name).to_owned()).collect());
+        // Where the list is not carried, this says nothing.
+        options.also = self.header.iter().cloned().collect();
         options.inputs = self.inputs(point);
         let request = self.plain(point);
         let meaning = Meaning::of(self, &request, &nonce, &options.inputs);
@@ -151,15 +162,15 @@ impl Subject {
     }
 
     fn plain(&self, point: &Point) -> Request {
-        let query = point.after("", Position::Query);
+        let query = pair(point, Position::QueryName, Position::QueryValue);
         let target = point.after("/", Position::Path) + if query.is_empty() { "" } else { "?" } + &query;
         let (media, body) = self.body(point);
         let mut request = Request::new(point.after("POST", Position::Method), target)
             .with_header("Host", point.after("h", Position::Host))
             .with_header("Content-Type", media)
             .with_body(body);
-        if let Some((name, _)) = self.header {
-            request = request.with_header(name, point.after("", Position::Header));
+        if let Some(name) = &self.header {
+            request = request.with_header(name.as_str(), point.after("", Position::Header));
         }
         request
     }
@@ -168,7 +179,7 @@ impl Subject {
         let raw = point.after("", Position::Raw);
         let claims_ride_in_it = self.dialect.carriers().any(|c| matches!(c.place, Place::Json | Place::Body));
         match (raw.is_empty(), claims_ride_in_it) {
-            (true, _) => (FORM, point.after("", Position::Form)),
+            (true, _) => (FORM, pair(point, Position::FormName, Position::FormValue)),
             (false, true) => ("application/json", format!("{{\"a\":\"{raw}\"}}")),
             (false, false) => ("application/octet-stream", raw),
         }
@@ -209,4 +220,10 @@ impl Subject {
     pub(crate) fn accepts(&self, point: &Point) -> Option<Intact> {
         self.verify(&self.request(point).ok()?).ok()
     }
+}
+
+/// A text, and behind a `=` another one where there is one: so every short text is there, and every short pair of name and value.
+fn pair(point: &Point, name: Position, value: Position) -> String {
+    let (name, value) = (point.after("", name), point.after("", value));
+    if value.is_empty() { name } else { format!("{name}={value}") }
 }

@@ -97,18 +97,26 @@ fn lists(lab: &Lab<'_>, shape: &Shape, drafts: &mut Vec<Draft>) {
     for (part, make) in all {
         let mut seen: HashMap<Vec<u8>, Vec<(Message, Meaning)>> = HashMap::new();
         for message in texts.iter().filter_map(|text| make(text)) {
-            let (Some(meaning), Ok(prepared)) = (
-                aspect::meaning(&message, &part),
-                lab.dialect.prepare(message.clone(), &lab.credential, &shape.options),
-            ) else {
+            let (Some(meaning), Ok(prepared)) =
+                (aspect::meaning(&message, &part), lab.dialect.prepare(message.clone(), &lab.credential, &shape.options))
+            else {
                 continue;
             };
             let same = seen.entry(prepared.string_to_sign().to_vec()).or_default();
             for (other, _) in same.iter().filter(|(_, other)| *other != meaning) {
-                let done = |draft: &Draft| draft.part.as_ref() == Some(&part) && draft.id == FindingId::Collision && draft.severity == Severity::High;
+                let done = |draft: &Draft| {
+                    draft.part.as_ref() == Some(&part) && draft.id == FindingId::Collision && draft.severity == Severity::High
+                };
                 if !drafts.iter().any(done) {
                     let asked = |message: &Message| (message.clone(), shape.options.clone());
-                    collide(lab, &asked(other), &asked(&message), std::slice::from_ref(&part), "names, values or items run together", drafts);
+                    collide(
+                        lab,
+                        &asked(other),
+                        &asked(&message),
+                        std::slice::from_ref(&part),
+                        "names, values or items run together",
+                        drafts,
+                    );
                 }
             }
             if same.iter().all(|(_, other)| *other != meaning) && same.len() < 4 {
@@ -184,7 +192,8 @@ fn shift(lab: &Lab<'_>, marked: &Asked, left: (&Position, &str), right: (&Positi
     for (on_left, on_right) in of_left.iter().flat_map(|l| of_right.iter().map(move |r| (l, r))) {
         let put = |position: &Position, text: &[u8]| place::put_anywhere(&marked.0, &marked.1, position, text);
         let (Some(one), Some(other)) = (put(left.0, on_left), put(right.0, on_right)) else { continue };
-        let text = |asked: &Asked| lab.dialect.prepare(asked.0.clone(), &lab.credential, &asked.1).ok().map(|p| p.string_to_sign().to_vec());
+        let text =
+            |asked: &Asked| lab.dialect.prepare(asked.0.clone(), &lab.credential, &asked.1).ok().map(|p| p.string_to_sign().to_vec());
         if text(&one).is_none_or(|text_of_one| text(&other) != Some(text_of_one)) {
             continue;
         }
@@ -204,20 +213,41 @@ fn labels(lab: &Lab<'_>, shape: &Shape, drafts: &mut Vec<Draft>) {
         let (Some(one), Some(other)) = (listed, body(&format!("v\n{name}:w"))) else { continue };
         let options = SignOptions { also: vec![name.clone()], ..shape.options.clone() };
         let parts = [Part::Body, Part::Header(name.clone())];
-        collide(lab, &(one, options), &(other, shape.options.clone()), &parts, &format!("a header {name} is signed as if it were the next line"), drafts);
+        collide(
+            lab,
+            &(one, options),
+            &(other, shape.options.clone()),
+            &parts,
+            &format!("a header {name} is signed as if it were the next line"),
+            drafts,
+        );
     }
 }
 
 /// A header that is there once more, behind the one that was signed.
 fn repeats(lab: &Lab<'_>, shape: &Shape, drafts: &mut Vec<Draft>) {
-    let names: Vec<String> = shape.accepted.verified.covers().iter().filter_map(|part| if let Part::Header(n) = part { Some(n.clone()) } else { None }).collect();
+    let names: Vec<String> = shape
+        .accepted
+        .verified
+        .covers()
+        .iter()
+        .filter_map(|part| if let Part::Header(n) = part { Some(n.clone()) } else { None })
+        .collect();
     for name in names {
         let mut made = shape.signed.clone();
         made.headers_mut().push((name.clone(), b"once-more".to_vec()));
         for policy in [lab.policy.clone(), lab.lenient()] {
             if let Some(second) = lab.accept(&made, &policy) {
                 let parts = [Part::Header(name)];
-                state(lab, [&shape.signed, &made], [&shape.accepted, &second], &policy, &parts, "of a repeated header the first is signed", drafts);
+                state(
+                    lab,
+                    [&shape.signed, &made],
+                    [&shape.accepted, &second],
+                    &policy,
+                    &parts,
+                    "of a repeated header the first is signed",
+                    drafts,
+                );
                 break;
             }
         }

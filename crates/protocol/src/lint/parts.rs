@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::finding::{Draft, FindingId, Severity};
 use super::lab::{Lab, Shape, headers};
 use super::proof::Shows;
-use crate::dialect::plan::{Claimed, Op, PairSource, Program, Source};
 use crate::dialect::Part;
+use crate::dialect::plan::{Claimed, Op, PairSource, Program, Source};
 use crate::message::{Message, Scheme};
 use crate::sign::SignOptions;
 
@@ -74,16 +74,7 @@ fn of_shape(lab: &Lab<'_>, shape: &Shape, note: &str, standings: &mut Standings,
 }
 
 #[expect(clippy::too_many_arguments, reason = "a finding is put together in one place")]
-fn found(
-    lab: &Lab<'_>,
-    shape: &Shape,
-    made: &Message,
-    id: FindingId,
-    severity: Severity,
-    part: Part,
-    note: &str,
-    drafts: &mut Vec<Draft>,
-) {
+fn found(lab: &Lab<'_>, shape: &Shape, made: &Message, id: FindingId, severity: Severity, part: Part, note: &str, drafts: &mut Vec<Draft>) {
     if drafts.iter().any(|draft| draft.id == id && draft.part.as_ref() == Some(&part)) {
         return;
     }
@@ -118,7 +109,9 @@ fn by_digest(lab: &Lab<'_>) -> bool {
     let plan = lab.dialect.plan();
     let reads = |program: &Program| {
         program.ops.iter().any(|op| match op {
-            Op::Put { source: Source::Body | Source::BodyWithoutSignature, filters } => crate::dialect::compile::leading_digest(filters).is_none(),
+            Op::Put { source: Source::Body | Source::BodyWithoutSignature, filters } => {
+                crate::dialect::compile::leading_digest(filters).is_none()
+            }
             Op::Put { source: Source::FormList | Source::Form(_), .. } => true,
             Op::Put { source: Source::ParamsList, .. } => plan.params.from.contains(&PairSource::Form),
             Op::Put { source: Source::QueryList, .. } => plan.query.from.contains(&PairSource::Form),
@@ -284,7 +277,16 @@ fn additions(lab: &Lab<'_>, shape: &Shape, drafts: &mut Vec<Draft>) {
         let made = tries(lab, &bare, &edit, &bare.options).into_iter().find(|made| lab.accept(made, &lab.policy).is_some());
         let signed = shape.accepted.verified.covers().contains(&part);
         if let Some(made) = made.filter(|_| signed) {
-            found(lab, &bare, &made, FindingId::HeaderFree, Severity::Low, part, "it is signed where it is there, and can be added where it is not", drafts);
+            found(
+                lab,
+                &bare,
+                &made,
+                FindingId::HeaderFree,
+                Severity::Low,
+                part,
+                "it is signed where it is there, and can be added where it is not",
+                drafts,
+            );
         }
     }
 }

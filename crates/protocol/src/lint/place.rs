@@ -68,7 +68,9 @@ pub(super) fn positions(lab: &Lab<'_>, shape: &Shape) -> Vec<Position> {
         all.push(Position::Nonce);
     }
     for (index, input) in lab.dialect.inputs().iter().enumerate() {
-        if shape.options.inputs.get(&input.name).is_some() && lab.dialect.plan().carry.iter().any(|entry| entry.holds(Claimed::Input(index))) {
+        if shape.options.inputs.get(&input.name).is_some()
+            && lab.dialect.plan().carry.iter().any(|entry| entry.holds(Claimed::Input(index)))
+        {
             all.push(Position::Input(input.name.clone()));
         }
     }

@@ -87,7 +87,9 @@ impl fmt::Display for Shows {
             Self::OneSignatureTwoSpellings(part) => write!(f, "both are accepted with one signature and spell {part} differently"),
             Self::AcceptedAgain => f.write_str("one message is accepted at both times"),
             Self::Replayed => f.write_str("one message is accepted twice, and nothing tells that it came before"),
-            Self::Extended => f.write_str("both are accepted; the second was made from the first without the secret, of which the length is enough"),
+            Self::Extended => {
+                f.write_str("both are accepted; the second was made from the first without the secret, of which the length is enough")
+            }
             Self::BareDigests => f.write_str("both are accepted, and the signature of each is the bare digest of its string to sign"),
             Self::Accepted(algorithm) => write!(f, "both are accepted under {algorithm}"),
             Self::OneSecret => f.write_str("both are accepted; the second was made by whoever saw the first"),

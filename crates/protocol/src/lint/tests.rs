@@ -307,32 +307,10 @@ fn a_message_that_is_touched_takes_the_proof_away() {
 }
 
 #[test]
-fn print_all() {
-    for d in Dialects::builtin().unwrap().iter() {
-        match lint(d) {
-            Ok(r) => {
-                println!("== {} {:?} replay {}", d.id(), r.parts.iter().map(|(p, s)| format!("{p} {}", s.as_str())).collect::<Vec<_>>(), r.replay);
-                for f in &r.findings {
-                    println!("   {} {} {:?} {}", f.severity(), f.id(), f.part().map(ToString::to_string), f.note());
-                }
-                for f in &r.unproved {
-                    println!("   UNPROVED {f}");
-                }
-            }
-            Err(e) => println!("== {} ERR {e}", d.id()),
-        }
-    }
-    let dialects = Dialects::builtin().unwrap();
-    let all: Vec<_> = dialects.iter().collect();
-    for (i, a) in all.iter().enumerate() {
-        for b in &all[i + 1..] {
-            let r = pair(a, b);
-            for f in &r.findings {
-                println!("{} {}: {} {}", a.id(), b.id(), f.id(), f.note());
-            }
-            for f in &r.unproved {
-                println!("{} {}: UNPROVED {f}", a.id(), b.id());
-            }
-        }
+fn the_document_has_one_row_for_each_finding() {
+    let document = include_str!("../../../../docs/LINT.md");
+    let rows: Vec<&str> = document.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    for id in FindingId::all() {
+        assert_eq!(rows.iter().filter(|row| **row == id.as_str()).count(), 1, "{id}");
     }
 }

@@ -51,7 +51,13 @@ fn weak_hash(lab: &Lab<'_>, digest: DigestAlgorithm) -> Option<Draft> {
     let note = format!("{} of the body or of a text", digest.as_str());
     if let Some(proof) = colliding(lab, digest) {
         let part = Some(Part::Body);
-        return Some(Draft { id: FindingId::WeakHash, severity: Severity::Medium, part, note: format!("{} of the body", digest.as_str()), proof });
+        return Some(Draft {
+            id: FindingId::WeakHash,
+            severity: Severity::Medium,
+            part,
+            note: format!("{} of the body", digest.as_str()),
+            proof,
+        });
     }
     let proof = two_accepted(lab)?;
     Some(Draft { id: FindingId::WeakHash, severity: Severity::Low, part: None, note, proof })
@@ -73,7 +79,13 @@ fn colliding(lab: &Lab<'_>, digest: DigestAlgorithm) -> Option<Proof> {
 
 fn weak_mac(lab: &Lab<'_>, algorithm: Algorithm) -> Option<Draft> {
     let proof = two_accepted(&lab.under(algorithm)?)?;
-    Some(Draft { id: FindingId::WeakMac, severity: Severity::Low, part: None, note: format!("{algorithm} is accepted for keys that are registered for it"), proof })
+    Some(Draft {
+        id: FindingId::WeakMac,
+        severity: Severity::Low,
+        part: None,
+        note: format!("{algorithm} is accepted for keys that are registered for it"),
+        proof,
+    })
 }
 
 /// Two different messages, both signed with the key.
@@ -152,8 +164,12 @@ fn why_not(lab: &Lab<'_>, digest: DigestAlgorithm) -> &'static str {
     let sources: Vec<&Source> = ops.filter_map(|op| if let Op::Put { source, .. } = op { Some(source) } else { None }).collect();
     let secret = |source: Option<&&Source>| matches!(source, Some(Source::Secret | Source::SecretPart(_)));
     match (secret(sources.first()), secret(sources.last())) {
-        (_, true) if collisions::pair(digest).is_none() => "the secret ends the text, so nothing can be put behind it, and no two texts of one digest are known",
-        (_, true) => "the secret ends the text, so nothing can be put behind it, and a message cannot hold two texts of one digest at the beginning",
+        (_, true) if collisions::pair(digest).is_none() => {
+            "the secret ends the text, so nothing can be put behind it, and no two texts of one digest are known"
+        }
+        (_, true) => {
+            "the secret ends the text, so nothing can be put behind it, and a message cannot hold two texts of one digest at the beginning"
+        }
         (true, false) if digest == DigestAlgorithm::Sha384 => "the digest is cut short, so it cannot be continued",
         (true, false) => "what stands at the end cannot hold the padding",
         (false, false) => "the secret stands inside, so what follows it can be guessed at, but the end cannot hold the padding",
