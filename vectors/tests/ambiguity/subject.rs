@@ -34,11 +34,17 @@ pub(crate) struct Subject {
     said: Vec<u8>,
 }
 
-/// A request that is ready to be signed, and what it means.
+/// A request that is ready to be signed.
 pub(crate) struct Asked {
     pub(crate) request: Request,
     pub(crate) options: SignOptions,
-    pub(crate) meaning: Meaning,
+}
+
+impl Asked {
+    /// What it means.
+    pub(crate) fn meaning(&self, subject: &Subject) -> Meaning {
+        Meaning::of(subject, &self.request, self.options.nonce.as_deref().unwrap_or_default(), &self.options.inputs)
+    }
 }
 
 impl Subject {
@@ -149,16 +155,14 @@ impl Subject {
     /// The request of a point, before it is signed.
     pub(crate) fn ask(&self, point: &Point) -> Asked {
         let mut options = self.options.clone();
-        let nonce = point.after("n", Position::Nonce);
         if self.dialect.carries_nonce() {
-            options.nonce = Some(nonce.clone());
+            options.nonce = Some(point.after("n", Position::Nonce));
         }
         // Where the list is not carried, this says nothing.
         options.also = self.header.iter().cloned().collect();
         options.inputs = self.inputs(point);
         let request = self.plain(point);
-        let meaning = Meaning::of(self, &request, &nonce, &options.inputs);
-        Asked { request, options, meaning }
+        Asked { request, options }
     }
 
     fn plain(&self, point: &Point) -> Request {
