@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use clap::Subcommand;
+use countersign_protocol::Dialects;
+use countersign_vectors::findings::{Findings, PairFindings};
 
 use crate::run::{Count, Counts, counted};
 use crate::{Task, root, services};
@@ -16,6 +18,12 @@ pub(crate) enum Action {
     Record,
     /// Record again and compare with the files that are there
     Check,
+    /// What the lint finds of each built-in dialect, compared with `vectors/lint/`
+    Findings {
+        /// Write the files instead. Look at the difference before it is committed: each new line is a weakness, or a fault of a rule
+        #[arg(long)]
+        write: bool,
+    },
     /// Write `vectors/schema.json` from the types of the loader
     Schema {
         /// Compare with the file that is there instead
@@ -29,12 +37,37 @@ pub(crate) fn run(action: Action) -> Task {
     match action {
         Action::Record => record(&["--out", "vectors"]),
         Action::Check => check_record(),
+        Action::Findings { write } => findings(write),
         Action::Schema { check: true } => check_schema(),
         Action::Schema { check: false } => {
             fs::write(schema_file(), countersign_vectors::schema()?)?;
             Ok(Counts::PASSED)
         }
     }
+}
+
+/// Compares or writes what is found of each dialect, and of every two.
+fn findings(write: bool) -> Task {
+    let dialects = Dialects::builtin()?;
+    let folder = root().join("vectors/lint");
+    let mut files = vec![("pairs".to_owned(), serde_yaml::to_string(&PairFindings::of_all(dialects.iter())?)?)];
+    for dialect in dialects.iter() {
+        files.push((dialect.id().to_owned(), serde_yaml::to_string(&Findings::of(dialect)?)?));
+    }
+    let mut counts = Counts::default();
+    for (stem, text) in files {
+        let file = folder.join(format!("{stem}.yaml"));
+        let held = fs::read_to_string(&file).is_ok_and(|committed| committed == text);
+        if !held && write {
+            fs::create_dir_all(&folder)?;
+            fs::write(&file, text)?;
+        }
+        if !held {
+            println!("vectors/lint/{stem}.yaml {}", if write { "is written anew" } else { "is not what is found" });
+        }
+        counts += Counts::of(held || write);
+    }
+    Ok(counts)
 }
 
 /// Whether the committed schema is the one of the types.

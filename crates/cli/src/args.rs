@@ -18,6 +18,7 @@ use self::import::ImportArgs;
 use self::session::SessionArgs;
 use self::user::UserArgs;
 use crate::command::audit::AuditArgs;
+use crate::command::lint::Denied;
 use crate::values;
 
 /// Sign, verify and serve every request-signing protocol that a dialect file describes.
@@ -53,6 +54,8 @@ pub(crate) enum Command {
     /// List or show dialects.
     #[command(subcommand)]
     Dialects(DialectsCommand),
+    /// Tell what dialects leave open, each finding with two messages that show it: exit code 1 if something that is denied was found.
+    Lint(LintArgs),
     /// Sign and verify over JSON lines on stdin and stdout, for conformance runners.
     Adapter,
     /// Manage apps and their credentials.
@@ -223,6 +226,17 @@ pub(crate) struct VerifyArgs {
     /// How far the signed time may lie from the clock, both ways, such as 300s or 5m.
     #[arg(long, value_name = "SPAN", value_parser = values::span)]
     pub(crate) window: Option<std::time::Duration>,
+}
+
+/// Flags of `lint`.
+#[derive(Debug, Args)]
+pub(crate) struct LintArgs {
+    /// A dialect as `countersign dialects list` names it, or a dialect file. Of several each is looked at alone, and each two together.
+    #[arg(required = true, value_name = "DIALECT|FILE")]
+    pub(crate) dialect: Vec<String>,
+    /// A severity (info, low, medium, high; what is graver is denied too) or the id of a finding; may be given several times.
+    #[arg(long, value_name = "SEVERITY|ID", value_parser = Denied::parse)]
+    pub(crate) deny: Vec<Denied>,
 }
 
 /// What `dialects` does.

@@ -7,6 +7,7 @@ pub(crate) mod config;
 pub(crate) mod dialects;
 pub(crate) mod import;
 pub(crate) mod key;
+pub(crate) mod lint;
 pub(crate) mod manual;
 pub(crate) mod open_answer;
 pub(crate) mod probe;

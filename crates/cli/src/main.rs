@@ -45,6 +45,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Verify(args) => command::verify::run(&args, &registry, json),
         Command::OpenAnswer(args) => command::open_answer::run(&args),
         Command::Dialects(command) => command::dialects::run(&command, &registry, json),
+        Command::Lint(args) => command::lint::run(&args, &registry, json),
         Command::Adapter => command::adapter::run(&registry),
         Command::App(args) => command::app::run(&args, registry, json),
         Command::User(args) => command::user::run(&args, registry, json),

@@ -33,6 +33,8 @@ mod dialect;
 mod digest;
 mod encoding;
 mod engine;
+#[cfg(feature = "lint")]
+pub mod lint;
 mod message;
 mod native;
 mod policy;

@@ -224,6 +224,18 @@ impl<'m> Claim<'m> {
         self.expires_at
     }
 
+    /// The signatures that it carries.
+    #[cfg(feature = "lint")]
+    pub(crate) fn tags(&self) -> &[Tag] {
+        &self.reading.tags
+    }
+
+    /// The names of signed headers that it lists.
+    #[cfg(feature = "lint")]
+    pub(crate) fn listed(&self) -> &[String] {
+        &self.reading.names
+    }
+
     /// The value of an input: the pinned one, or the one that the message says.
     #[must_use]
     pub fn input(&self, name: &str) -> Option<&str> {
@@ -597,6 +609,12 @@ impl Verified {
         &self.stages
     }
 
+    /// The string to sign. It may hold the secret.
+    #[cfg(feature = "lint")]
+    pub(crate) fn text(&self) -> &[u8] {
+        self.text.expose()
+    }
+
     /// A keyed hash of key id and string to sign: what tells two signed requests apart. Not of the signature's text, which may have several spellings.
     #[must_use]
     pub fn fingerprint(&self, key: &[u8]) -> [u8; 32] {
@@ -714,6 +732,12 @@ impl Intact {
     #[must_use]
     pub const fn verified(&self) -> &Verified {
         &self.0
+    }
+
+    /// What was verified, alone.
+    #[cfg(feature = "lint")]
+    pub(crate) fn into_verified(self) -> Verified {
+        self.0
     }
 }
 

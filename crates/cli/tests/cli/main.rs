@@ -13,6 +13,7 @@ mod drain;
 mod envelope;
 mod guides;
 mod import;
+mod lint;
 mod operate;
 mod serve;
 mod serving;
