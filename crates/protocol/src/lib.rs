@@ -33,6 +33,8 @@ mod dialect;
 mod digest;
 mod encoding;
 mod engine;
+#[cfg(feature = "explain")]
+pub mod explain;
 mod message;
 mod native;
 mod policy;

@@ -467,7 +467,7 @@ impl<'t, 'm> Trial<'t, 'm> {
 
 /// The algorithm for the tag, and whether the credential is registered for it. The message names it; it never chooses
 /// one that the credential is not registered for.
-fn choose(plan: &Plan, word: Option<&str>, credential: &Credential) -> (Algorithm, bool) {
+pub(crate) fn choose(plan: &Plan, word: Option<&str>, credential: &Credential) -> (Algorithm, bool) {
     let all: Vec<Algorithm> = match &plan.algorithm {
         AlgorithmRule::None => Vec::new(),
         AlgorithmRule::OneOf(list) => list.clone(),
