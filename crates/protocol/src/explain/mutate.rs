@@ -16,7 +16,8 @@ pub(super) use body::MOST_BODY;
 
 use super::place::{self, Home};
 use super::process::Process;
-use crate::dialect::plan::{Op, Program};
+use crate::dialect::plan::{Op, Program, Source};
+use crate::engine::filters::apply_all;
 
 /// One change of a signing process.
 #[derive(Clone)]
@@ -90,11 +91,36 @@ pub(super) fn all(base: &Process, body_only: bool) -> Vec<Mutation> {
     all
 }
 
-/// Puts a literal in the place of an operation that is still the one that was meant.
+/// Puts a literal in the place of an operation that is still the one that was meant. A bracket around it stays if the literal is something.
 fn replace_op(process: &mut Process, home: Home, index: usize, like: &Op, by: Vec<u8>) -> Option<()> {
-    let op = op_mut(process, home, index, like)?;
-    *op = Op::Literal(by);
+    let keeps_bracket = !by.is_empty();
+    *op_mut(process, home, index, like)? = Op::Literal(by);
+    if keeps_bracket {
+        let ops = &mut home.program_mut(process.plan_mut())?.ops;
+        while let Some((begin, end)) = bracket_around(ops, index) {
+            ops[begin] = Op::Literal(Vec::new());
+            ops[end] = Op::Literal(Vec::new());
+        }
+    }
     Some(())
+}
+
+/// The innermost bracket in which an operation stands.
+fn bracket_around(ops: &[Op], index: usize) -> Option<(usize, usize)> {
+    let mut open = Vec::new();
+    for (at, op) in ops.iter().enumerate() {
+        match op {
+            Op::Begin => open.push(at),
+            Op::End => {
+                let begin = open.pop()?;
+                if begin < index && index < at {
+                    return Some((begin, at));
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// The operation at this place, if its source is still the one that was meant.
@@ -106,22 +132,28 @@ fn op_mut<'p>(process: &'p mut Process, home: Home, index: usize, like: &Op) -> 
     }
 }
 
-/// Renders an operation as it stands, changes what it gives, and puts that in its place. The filters behind `before` are run on the change.
+/// Renders an operation as it stands, changes what it gives, and puts that in its place.
 fn rewrite_op(process: &mut Process, home: Home, index: usize, like: &Op, change: impl Fn(&[u8]) -> Vec<u8>) -> Option<()> {
     let program: Program = home.program(process.plan())?.clone();
     let op = program.ops.get(index)?;
-    let (Op::Put { source: a, .. }, Op::Put { source: b, .. }) = (op, like) else { return None };
-    if a != b {
-        return None;
-    }
     let bytes = process.render_op(&program, op).ok()?;
     let changed = change(&bytes);
     (changed != bytes).then_some(())?;
     replace_op(process, home, index, like, changed)
 }
 
+/// The same with a change of what the operation's source gives, on which its filters are then run.
+fn rewrite_source(process: &mut Process, home: Home, index: usize, like: &Op, change: impl Fn(&[u8]) -> Vec<u8>) -> Option<()> {
+    let program: Program = home.program(process.plan())?.clone();
+    let Op::Put { source, filters } = program.ops.get(index)? else { return None };
+    let bytes = process.render_op(&program, &Op::Put { source: source.clone(), filters: Vec::new() }).ok()?;
+    let changed = change(&bytes);
+    (changed != bytes).then_some(())?;
+    replace_op(process, home, index, like, apply_all(filters, &changed).ok()?)
+}
+
 /// The places of the operations of reachable texts whose source is wanted.
-fn places(process: &Process, wanted: impl Fn(&crate::dialect::plan::Source) -> bool) -> Vec<(Home, usize, Op)> {
+fn places(process: &Process, wanted: impl Fn(&Source) -> bool) -> Vec<(Home, usize, Op)> {
     let mut found = Vec::new();
     for home in place::reachable(process.plan()) {
         let Some(program) = home.program(process.plan()) else { continue };
@@ -137,6 +169,6 @@ fn places(process: &Process, wanted: impl Fn(&crate::dialect::plan::Source) -> b
 }
 
 /// The rule at which the first such operation stands; nothing where no text holds one.
-fn rule_of(process: &Process, wanted: impl Fn(&crate::dialect::plan::Source) -> bool) -> Option<String> {
+fn rule_of(process: &Process, wanted: impl Fn(&Source) -> bool) -> Option<String> {
     places(process, wanted).first().map(|(home, index, _)| place::rule(process.plan(), *home, *index))
 }

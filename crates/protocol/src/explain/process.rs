@@ -5,9 +5,10 @@ use std::rc::Rc;
 use super::received::Received;
 use crate::algorithm::Algorithm;
 use crate::credential::{Credential, SigningKey};
-use crate::dialect::plan::{Claimed, Op, Plan, Program};
+use crate::dialect::plan::{Claimed, Op, Place, Plan, Program};
 use crate::dialect::Dialect;
 use crate::digest::BodyDigests;
+use crate::encoding;
 use crate::engine::names;
 use crate::engine::render::Renderer;
 use crate::engine::scene::{Scene, Texts};
@@ -31,6 +32,8 @@ pub(super) struct Process {
     pub(super) names: Option<Vec<String>>,
     pub(super) instant: Option<Timestamp>,
     pub(super) credential: Option<Rc<Credential>>,
+    /// The credential from which the key is made, where a text that shows the secret shows another one.
+    pub(super) key_credential: Option<Rc<Credential>>,
     pub(super) algorithm: Option<Algorithm>,
     /// What is done to the string to sign before it is signed.
     pub(super) after: Vec<Alteration>,
@@ -55,6 +58,15 @@ pub(super) enum Keying {
     Exchanged,
 }
 
+/// The first occurrence of a text exchanged; nothing where there is none.
+fn exchanged(text: &[u8], old: &[u8], new: &[u8]) -> Option<Vec<u8>> {
+    if old.is_empty() {
+        return None;
+    }
+    let at = text.windows(old.len()).position(|w| w == old)?;
+    Some([&text[..at], new, &text[at + old.len()..]].concat())
+}
+
 /// What a process gives: the text and the key with which it is signed.
 pub(super) struct Outcome {
     pub(super) text: Secret,
@@ -76,6 +88,7 @@ impl Process {
             names: received.names.clone(),
             instant: received.instant,
             credential: credential.map(|c| Rc::new(c.clone())),
+            key_credential: None,
             algorithm,
             after: Vec::new(),
             keying: Keying::Usual,
@@ -124,6 +137,44 @@ impl Process {
         match headers.iter_mut().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
             Some((_, old)) => *old = value.to_vec(),
             None => headers.push((name.to_owned(), value.to_vec())),
+        }
+    }
+
+    /// Puts another text in the place of a carried one wherever it rides, so that lists which take in what carries it see it too.
+    pub(super) fn carry_otherwise(&mut self, what: Claimed, new: &str) {
+        let Some(old) = self.texts.get(what).map(str::to_owned) else { return };
+        let entries: Vec<(Place, String)> =
+            self.plan.carry.iter().filter(|e| e.holds(what)).map(|e| (e.place, e.name.clone())).collect();
+        for (place, name) in entries {
+            match place {
+                Place::Header => {
+                    if let Some(value) = self.header(&name).and_then(|value| exchanged(value, old.as_bytes(), new.as_bytes())) {
+                        self.set_header(&name, &value);
+                    }
+                }
+                Place::Query | Place::Params => self.exchange_in_target(&old, new),
+                Place::Form | Place::Json | Place::Body => {}
+            }
+            if place != Place::Header
+                && place != Place::Query
+                && let Some(body) = exchanged(self.message.body_bytes(), old.as_bytes(), new.as_bytes())
+            {
+                self.set_body(body);
+            }
+        }
+        self.texts.set(what, new);
+    }
+
+    fn exchange_in_target(&mut self, old: &str, new: &str) {
+        let Message::Request(request) = self.message_mut() else { return };
+        let encoded = |text: &str| {
+            let mut out = Vec::new();
+            encoding::percent(text.as_bytes(), b"", &mut out);
+            out
+        };
+        let raw = || exchanged(&request.target, old.as_bytes(), &encoded(new));
+        if let Some(target) = exchanged(&request.target, &encoded(old), &encoded(new)).or_else(raw) {
+            request.target = target;
         }
     }
 
@@ -180,7 +231,8 @@ impl Process {
         let algorithm = self.algorithm?;
         let (text, key) = self.with_scene(|scene| {
             let text = self.dialect.rules().text(scene).ok()?;
-            let (key, _) = self.dialect.rules().key(scene).ok()?;
+            let own = Scene { credential: self.key_credential.as_deref().or(scene.credential), ..*scene };
+            let (key, _) = self.dialect.rules().key(&own).ok()?;
             Some((text, key))
         })?;
         let mut bytes = text.bytes;

@@ -2,7 +2,7 @@
 
 use super::super::place;
 use super::super::process::Process;
-use super::{Mutation, places, rewrite_op};
+use super::{Mutation, places, rewrite_source};
 use crate::dialect::plan::{Filter, HeaderList, Op, Order, Repeated, Source};
 use crate::message::trim;
 
@@ -179,7 +179,6 @@ fn singles(base: &Process) -> Vec<Mutation> {
                 let now = trim(process.header(&name)?);
                 (now != value).then(|| process.set_header(&name, &value))
             })
-            .on_axis("header-value")
         };
         if let Some(now) = base.header(name).map(|value| trim(value).to_vec()) {
             all.push(put("header-value-empty", 1, format!("the header {name} had no value when it was signed"), Vec::new()));
@@ -242,10 +241,10 @@ fn joints(base: &Process) -> Vec<Mutation> {
         let like = op.clone();
         all.push(Mutation::new("headers-closed", 1, rule.clone(), "the signer wrote a line feed after the last header", move |process| {
             let joint = process.plan().headers.join.clone();
-            rewrite_op(process, home, index, &like, |text| [text, &joint[..]].concat())
+            rewrite_source(process, home, index, &like, |text| [text, &joint[..]].concat())
         }));
         all.push(Mutation::new("headers-left-out", 2, rule, "the signer left out the headers", move |process| {
-            rewrite_op(process, home, index, &op, |_| Vec::new())
+            rewrite_source(process, home, index, &op, |_| Vec::new())
         }));
     }
     all

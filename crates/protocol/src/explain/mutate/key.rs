@@ -15,7 +15,10 @@ pub(super) fn mutations(base: &Process) -> Vec<Mutation> {
     if !shared || !base.plan().signs() {
         return Vec::new();
     }
-    let mut all = secret();
+    let mut all = secret(false);
+    if base.plan().text.as_ref().is_some_and(|text| text.tainted) {
+        all.extend(secret(true));
+    }
     all.extend(derivation(base));
     all.extend(algorithm(base));
     all
@@ -51,13 +54,22 @@ const SPELLINGS: [Spelling; 17] = [
     ("secret-empty", 2, "the signer's secret was empty", |_| Some(Vec::new())),
 ];
 
-fn secret() -> Vec<Mutation> {
-    let mut all: Vec<Mutation> = SPELLINGS.iter().map(|(id, cost, what, change)| respelled(id, *cost, what, |s, _| change(s))).collect();
-    all.push(respelled("key-id-as-secret", 2, "the signer used the key id as the secret", |_, key_id| Some(key_id.as_bytes().to_vec())));
+/// The secret spelled otherwise, everywhere or in the key alone.
+fn secret(key_alone: bool) -> Vec<Mutation> {
+    let mut all: Vec<Mutation> =
+        SPELLINGS.iter().map(|(id, cost, what, change)| respelled(id, *cost, what, key_alone, |s, _| change(s))).collect();
+    let what = "the signer used the key id as the secret";
+    all.push(respelled("key-id-as-secret", 2, what, key_alone, |_, key_id| Some(key_id.as_bytes().to_vec())));
     all
 }
 
-fn respelled(id: &'static str, cost: u8, what: &str, change: impl Fn(&[u8], &str) -> Option<Vec<u8>> + 'static) -> Mutation {
+fn respelled(
+    id: &'static str,
+    cost: u8,
+    what: &str,
+    key_alone: bool,
+    change: impl Fn(&[u8], &str) -> Option<Vec<u8>> + 'static,
+) -> Mutation {
     Mutation::new(id, cost, "key.from", what, move |process| {
         let credential = process.credential.as_ref()?;
         let now = credential.material().shared()?.expose();
@@ -65,7 +77,12 @@ fn respelled(id: &'static str, cost: u8, what: &str, change: impl Fn(&[u8], &str
         if changed == now {
             return None;
         }
-        process.credential = Some(Rc::new(with_secret(credential, changed)));
+        let changed = Some(Rc::new(with_secret(credential, changed)));
+        if key_alone {
+            process.key_credential = changed;
+        } else {
+            process.credential = changed;
+        }
         Some(())
     })
     .on_axis("secret")

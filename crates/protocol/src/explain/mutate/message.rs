@@ -18,6 +18,7 @@ pub(super) fn mutations(base: &Process) -> Vec<Mutation> {
     all.extend(path(base));
     all.extend(query(base));
     all.extend(scheme(base, request));
+    all.extend(version(base, request));
     all.extend(host(base, request));
     all
 }
@@ -204,6 +205,20 @@ fn scheme(base: &Process, request_now: &Request) -> Vec<Mutation> {
         request(process)?.scheme = other;
         Some(())
     })]
+}
+
+fn version(base: &Process, request_now: &Request) -> Vec<Mutation> {
+    let Some(rule) = rule_of(base, |s| *s == Source::HttpVersion) else { return Vec::new() };
+    let others = ["HTTP/1.1", "HTTP/2.0", "HTTP/2", "HTTP/1.0"].into_iter().filter(|v| *v != request_now.version);
+    let put = |version: &'static str| {
+        let what = format!("the request was signed as {version}: a proxy speaks another version than the signer");
+        Mutation::new("http-version-other", 1, rule.clone(), what, move |process| {
+            request(process)?.version = version.to_owned();
+            Some(())
+        })
+        .on_axis("version")
+    };
+    others.map(put).collect()
 }
 
 fn host(base: &Process, request_now: &Request) -> Vec<Mutation> {

@@ -3,7 +3,7 @@
 use super::super::place::{self, Home, List};
 use super::super::process::Process;
 use super::message::{lower_triplets, replace};
-use super::{Mutation, places, replace_op, rewrite_op};
+use super::{Mutation, places, replace_op, rewrite_source};
 use crate::dialect::plan::{Filter, Op, Order, PairList, PairSource, Repeated, Source};
 use crate::encoding::Decoding;
 use crate::engine::lists;
@@ -101,7 +101,7 @@ fn encoding(base: &Process, list: List) -> Vec<Mutation> {
     for (id, cost, what, rewrite) in REWRITES {
         for (home, index, op) in places(base, |s| *s == list.source()) {
             let rule = format!("{}.each", list.key());
-            all.push(Mutation::new(id, cost, rule, what, move |process| rewrite_op(process, home, index, &op, rewrite)));
+            all.push(Mutation::new(id, cost, rule, what, move |process| rewrite_source(process, home, index, &op, rewrite)));
         }
     }
     all
@@ -222,7 +222,7 @@ fn whole(base: &Process, list: List) -> Vec<Mutation> {
             (!given.is_empty()).then(|| replace_op(process, home, index, &like, Vec::new()))?
         }));
         all.push(Mutation::new("query-mark-kept", 2, rule, "the signer wrote a ? before the parameters", move |process| {
-            rewrite_op(process, home, index, &op, |text| [b"?", text].concat())
+            rewrite_source(process, home, index, &op, |text| [b"?", text].concat())
         }));
     }
     all

@@ -17,7 +17,10 @@ const SECONDS_APART: u64 = 2;
 pub(super) fn mutations(base: &Process) -> Vec<Mutation> {
     let Some(at) = base.instant else { return Vec::new() };
     let mut all = Vec::new();
-    if let Some(rule) = rule_of(base, |s| *s == Source::Claim(Claimed::Time)) {
+    // Where no text names the time, it may be signed with the header or the list in which it rides.
+    let carrier = base.plan().carry.iter().find(|e| e.holds(Claimed::Time));
+    let carried = || carrier.map(|e| format!("carry.{}.{}", e.place.as_str(), e.name));
+    if let Some(rule) = rule_of(base, |s| *s == Source::Claim(Claimed::Time)).or_else(carried) {
         all.extend(units(base, &rule, at));
         all.extend(shifted(base, &rule, at));
     }
@@ -43,7 +46,7 @@ fn put(id: &'static str, cost: u8, rule: &str, what: String, text: String, at: O
         if before == text && at.is_none_or(|at| process.instant == Some(at)) {
             return None;
         }
-        process.texts.set(Claimed::Time, text.clone());
+        process.carry_otherwise(Claimed::Time, &text);
         process.instant = at.or(process.instant);
         Some(())
     })
