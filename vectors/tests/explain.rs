@@ -78,7 +78,8 @@ fn cell(bug: &Bug, field: &Field) -> Cell {
         cell.tried += 1;
         let is_named = answer.causes.first().is_some_and(|cause| bug.named.iter().any(|id| cause.names(id)));
         if !is_named {
-            let first = answer.causes.first().map_or("nothing".to_owned(), |c| c.mistakes.iter().map(|m| m.id).collect::<Vec<_>>().join("+"));
+            let first =
+                answer.causes.first().map_or("nothing".to_owned(), |c| c.mistakes.iter().map(|m| m.id).collect::<Vec<_>>().join("+"));
             cell.missed.push(format!("{}: {} gives {first} ({:?})", bug.bug, field.name, answer.reason));
         }
     }
@@ -94,7 +95,18 @@ fn the_true_bug_is_named_first() {
     let (mut cells, mut named, mut wide) = (0_usize, 0_usize, 0_usize);
     for bug in &bugs.bugs {
         let row: Vec<Cell> = fields.iter().map(|field| cell(bug, field)).collect();
-        let marks: String = row.iter().map(|cell| if cell.tried == 0 { '.' } else if cell.missed.is_empty() { '+' } else { 'x' }).collect();
+        let marks: String = row
+            .iter()
+            .map(|cell| {
+                if cell.tried == 0 {
+                    '.'
+                } else if cell.missed.is_empty() {
+                    '+'
+                } else {
+                    'x'
+                }
+            })
+            .collect();
         let shown = row.iter().filter(|cell| cell.tried > 0).count();
         let _ = writeln!(table, "{:32} {marks} {shown:3}  {}", bug.bug, bug.from.join(", "));
         if bug.counted && shown >= LEAST_DIALECTS {

@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Sign(Box<SignArgs>),
     /// Verify a signed message: exit code 0 accepted, 1 rejected.
     Verify(Box<VerifyArgs>),
+    /// Say why a signature does not match: exit code 0 if it does, else 1.
+    Explain(Box<ExplainArgs>),
     /// Open the encrypted answer to a request whose body was encrypted: exit code 1 if it is not the answer to it.
     OpenAnswer(OpenAnswerArgs),
     /// List or show dialects.
@@ -223,6 +225,22 @@ pub(crate) struct VerifyArgs {
     /// How far the signed time may lie from the clock, both ways, such as 300s or 5m.
     #[arg(long, value_name = "SPAN", value_parser = values::span)]
     pub(crate) window: Option<std::time::Duration>,
+}
+
+/// Flags of `explain`: those of `verify`, and what the other side says.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) verify: VerifyArgs,
+    /// A file with the other side's string to sign, or with its text of a stage such as the canonical request; - is stdin.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) theirs: Option<PathBuf>,
+    /// The signature that the other side computed, in the place of the one in the message.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) their_signature: Option<String>,
+    /// A file with the message as the other side sent it: raw HTTP/1.1, or a curl command line.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) their_request: Option<PathBuf>,
 }
 
 /// What `dialects` does.

@@ -184,6 +184,15 @@ impl<'q> Question<'q> {
     fn look(&self, received: &Received, refusal: Option<&Refusal>, extra: &[Mutation], answer: &mut Explanation) {
         answer.key_id = received.texts.get(Claimed::KeyId).map(str::to_owned);
         answer.causes.extend(clock::causes(self.dialect.plan(), received, self.now, &self.policy));
+        if let Some(named) = answer.key_id.as_ref().filter(|_| !self.credentials.is_empty()) {
+            let is_known = |c: &&Credential| c.key_id().is_empty() || c.key_id() == named;
+            if !self.credentials.iter().any(is_known) {
+                answer.notes.push(format!(
+                    "the message names the key id {}, for which no credential is given here",
+                    visible::line(named.as_bytes())
+                ));
+            }
+        }
         let processes = self.processes(received, answer);
         let shown = processes.first().cloned().unwrap_or_else(|| Process::new(self.dialect, self.message, received, None));
         match shown.stages() {
@@ -192,7 +201,10 @@ impl<'q> Question<'q> {
         }
         for (name, said) in &received.contradicted {
             let what = format!("{name} is {}, as the message says, and not as it is set here", visible::line(said.as_bytes()));
-            answer.causes.push(Cause { mistakes: vec![Mistake { id: "input-otherwise", what, rule: "inputs".to_owned() }], alternatives: Vec::new() });
+            answer.causes.push(Cause {
+                mistakes: vec![Mistake { id: "input-otherwise", what, rule: "inputs".to_owned() }],
+                alternatives: Vec::new(),
+            });
         }
         let signatures = self.their_signature.map_or_else(|| received.signatures.clone(), |text| vec![text.trim().to_owned()]);
         let readings = received::readings(&signatures, self.dialect.plan().signature.encoding);
@@ -246,7 +258,9 @@ impl<'q> Question<'q> {
         }
         match first {
             Some(hit) => self.note_hit(hit, answer),
-            None if incomplete => answer.notes.push(format!("the search stopped after {} trials, before everything was tried", answer.trials)),
+            None if incomplete => {
+                answer.notes.push(format!("the search stopped after {} trials, before everything was tried", answer.trials))
+            }
             None => {}
         }
     }
@@ -282,15 +296,21 @@ impl<'q> Question<'q> {
         answer.difference = difference::find(shown, stage, theirs, &self.credentials);
         let Some(difference) = &answer.difference else {
             let name = stage.map_or("string_to_sign", |index| &self.dialect.plan().lets[index].name);
-            answer.notes.push(format!("both sides have the same {name}: what differs comes after it, such as the key or the signature's encoding"));
+            answer
+                .notes
+                .push(format!("both sides have the same {name}: what differs comes after it, such as the key or the signature's encoding"));
             self.look_at_tags(processes, readings, extra, answer);
             return;
         };
         if theirs_end.is_some() {
-            answer.notes.push("the other side's text has one more line feed at its end; where an editor put it there, the texts are equal".to_owned());
+            answer.notes.push(
+                "the other side's text has one more line feed at its end; where an editor put it there, the texts are equal".to_owned(),
+            );
         }
         if let Some(inner) = difference::hashes(self.dialect.plan(), &difference.rule) {
-            answer.notes.push(format!("the difference is inside {inner}, of which only a digest stands here: give the other side's {inner}"));
+            answer
+                .notes
+                .push(format!("the difference is inside {inner}, of which only a digest stands here: give the other side's {inner}"));
         }
         if stage.is_none() {
             self.note_their_key(processes, theirs, readings, answer);
@@ -299,7 +319,9 @@ impl<'q> Question<'q> {
         self.note_search(&found, answer);
         if let Some(hit) = found.hit {
             self.note_hit(hit, answer);
-        } else if difference::hashes(self.dialect.plan(), &answer.difference.as_ref().map_or_else(String::new, |d| d.rule.clone())).is_some() {
+        } else if difference::hashes(self.dialect.plan(), &answer.difference.as_ref().map_or_else(String::new, |d| d.rule.clone()))
+            .is_some()
+        {
             // Of a text that is only there as its digest, the signature may tell more.
             self.look_at_tags(processes, readings, extra, answer);
         }

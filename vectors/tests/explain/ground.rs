@@ -356,7 +356,8 @@ fn reshape(request: &mut Request, options: &mut SignOptions, shape: Shape) {
             request.target = b"/a/b?b=2&a-b=3&B=9&a=1&d=&e%5B10%5D=x%20y&e%5B1%5D=p+q&id-type=5&id=7&b=1&f=s%2Ft~".to_vec();
             request.body.clear();
             request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-length"));
-            let is_form = request.headers.iter().any(|(n, v)| n.eq_ignore_ascii_case("content-type") && v.starts_with(b"application/x-www"));
+            let is_form =
+                request.headers.iter().any(|(n, v)| n.eq_ignore_ascii_case("content-type") && v.starts_with(b"application/x-www"));
             if is_form {
                 own_headers(request, "text/plain");
             }

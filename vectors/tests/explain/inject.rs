@@ -12,8 +12,15 @@ pub(crate) fn shape(bug: &str) -> Shape {
     match bug {
         "path-encoded-twice" | "path-signed-decoded" | "path-encoded-in-another-way" => Shape::Path,
         "slashes-merged" => Shape::Slashes,
-        "query-left-out" | "query-unsorted" | "query-sorted-before-encoding" | "query-sorted-as-lines" | "plus-read-as-blank"
-        | "blank-written-as-plus" | "empty-value-otherwise" | "repeated-parameter-once" | "escapes-in-lower-case" => Shape::Query,
+        "query-left-out"
+        | "query-unsorted"
+        | "query-sorted-before-encoding"
+        | "query-sorted-as-lines"
+        | "plus-read-as-blank"
+        | "blank-written-as-plus"
+        | "empty-value-otherwise"
+        | "repeated-parameter-once"
+        | "escapes-in-lower-case" => Shape::Query,
         "body-written-anew" | "body-members-sorted" | "charset-added" | "header-value-not-there-yet" => Shape::Json,
         "body-line-end-lost" => Shape::JsonLine,
         "form-left-out" => Shape::Form,
@@ -113,11 +120,11 @@ pub(crate) fn inject(bug: &str, ground: &Ground) -> Option<Request> {
         "seconds-for-milliseconds" => seconds(ground),
         "local-time" => ground.signed_as(|_, options| options.at = options.at.plus(std::time::Duration::from_secs(8 * 3600))),
         "body-written-anew" => Some(received(ground, |request| request.body = spaced(&request.body))),
-        "body-members-sorted" => {
-            (!ground.claims_in(Place::Body)).then(|| received(ground, |request| {
+        "body-members-sorted" => (!ground.claims_in(Place::Body)).then(|| {
+            received(ground, |request| {
                 request.body = br#"{"c":{"d":true},"b":[1,2],"a":"x y"}"#.to_vec();
-            }))
-        }
+            })
+        }),
         "body-line-end-lost" => Some(received(ground, |request| {
             request.body.pop();
         })),

@@ -11,9 +11,8 @@ use crate::time::{TimeFormat, Timestamp, Window, Zone};
 pub(super) fn causes(plan: &Plan, received: &Received, now: Timestamp, policy: &Policy) -> Vec<Cause> {
     let (Some(rule), Some(text)) = (&plan.time, received.texts.get(Claimed::Time)) else { return Vec::new() };
     let window = policy.window.unwrap_or(rule.window);
-    let cause = |id, what: String| {
-        vec![Cause { mistakes: vec![Mistake { id, what, rule: "time.format".to_owned() }], alternatives: Vec::new() }]
-    };
+    let cause =
+        |id, what: String| vec![Cause { mistakes: vec![Mistake { id, what, rule: "time.format".to_owned() }], alternatives: Vec::new() }];
     if let Some(name) = received.other_format {
         let what = format!("the time is carried as {name}, which is not the dialect's format");
         return cause("time-format", what);

@@ -65,7 +65,8 @@ pub(super) fn find(process: &Process, stage: Option<usize>, theirs: &[u8], crede
     let (offset, suffix) = common(ours, theirs);
     let line_start = ours[..offset].iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
     let segment = traced.at(offset);
-    let (rule, template) = segment.map_or_else(|| (home.path(plan), String::new()), |s| (rule(plan, s, ours, theirs, suffix), s.template.clone()));
+    let (rule, template) =
+        segment.map_or_else(|| (home.path(plan), String::new()), |s| (rule(plan, s, ours, theirs, suffix), s.template.clone()));
     let is_secret = segment.is_some_and(|s| s.secret);
     Some(Difference {
         stage: stage.map_or_else(|| "string_to_sign".to_owned(), |index| plan.lets[index].name.clone()),

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use super::received::Received;
 use crate::algorithm::Algorithm;
 use crate::credential::{Credential, SigningKey};
-use crate::dialect::plan::{Claimed, Op, Place, Plan, Program};
 use crate::dialect::Dialect;
+use crate::dialect::plan::{Claimed, Op, Place, Plan, Program};
 use crate::digest::BodyDigests;
 use crate::encoding;
 use crate::engine::names;
@@ -143,8 +143,7 @@ impl Process {
     /// Puts another text in the place of a carried one wherever it rides, so that lists which take in what carries it see it too.
     pub(super) fn carry_otherwise(&mut self, what: Claimed, new: &str) {
         let Some(old) = self.texts.get(what).map(str::to_owned) else { return };
-        let entries: Vec<(Place, String)> =
-            self.plan.carry.iter().filter(|e| e.holds(what)).map(|e| (e.place, e.name.clone())).collect();
+        let entries: Vec<(Place, String)> = self.plan.carry.iter().filter(|e| e.holds(what)).map(|e| (e.place, e.name.clone())).collect();
         for (place, name) in entries {
             match place {
                 Place::Header => {

@@ -17,12 +17,14 @@ pub(super) fn mutations(base: &Process, body_only: bool) -> Vec<Mutation> {
     let mut all = digest(base);
     let Some(rule) = rule.filter(|_| base.has_body()) else { return all };
     for (id, cost, what, change) in CHANGES {
-        all.push(Mutation::new(id, cost, rule.clone(), what, move |process| {
-            let now = process.message().body_bytes();
-            let changed = change(now)?;
-            (changed != now).then(|| process.set_body(changed))
-        })
-        .on_axis(if id == "body-left-out" { "body" } else { "body-form" }));
+        all.push(
+            Mutation::new(id, cost, rule.clone(), what, move |process| {
+                let now = process.message().body_bytes();
+                let changed = change(now)?;
+                (changed != now).then(|| process.set_body(changed))
+            })
+            .on_axis(if id == "body-left-out" { "body" } else { "body-form" }),
+        );
     }
     all
 }
@@ -32,7 +34,9 @@ type Change = (&'static str, u8, &'static str, fn(&[u8]) -> Option<Vec<u8>>);
 
 const CHANGES: [Change; 14] = [
     ("body-left-out", 1, "the body was empty when it was signed", |_| Some(Vec::new())),
-    ("body-json-compact", 1, "the signer wrote the JSON body without blanks, and another text was sent", |b| json(b, false, Style::Compact)),
+    ("body-json-compact", 1, "the signer wrote the JSON body without blanks, and another text was sent", |b| {
+        json(b, false, Style::Compact)
+    }),
     ("body-json-spaced", 1, "the signer wrote the JSON body with a blank after : and comma, and another text was sent", |b| {
         json(b, false, Style::Spaced)
     }),
@@ -52,7 +56,9 @@ const CHANGES: [Change; 14] = [
     ("body-json-escaped", 2, "the signer escaped the characters of the JSON body that are not ASCII", |b| {
         Some(escaped(std::str::from_utf8(b).ok()?).into_bytes())
     }),
-    ("body-crlf", 1, "the signer wrote CR LF at the ends of the body's lines", |b| Some(replace(&replace(b, b"\r\n", b"\n"), b"\n", b"\r\n"))),
+    ("body-crlf", 1, "the signer wrote CR LF at the ends of the body's lines", |b| {
+        Some(replace(&replace(b, b"\r\n", b"\n"), b"\n", b"\r\n"))
+    }),
     ("body-lf", 1, "the signer wrote LF at the ends of the body's lines", |b| Some(replace(b, b"\r\n", b"\n"))),
     ("body-newline-added", 1, "the body ended with a line feed when it was signed", |b| Some([b, b"\n"].concat())),
     ("body-newline-left-out", 1, "the body had no line end at its end when it was signed", |b| {
@@ -151,28 +157,53 @@ fn digest(base: &Process) -> Vec<Mutation> {
             super::rewrite_op(process, home, index, &like, |_| Vec::new())
         }));
         let like = op.clone();
-        all.push(Mutation::new("digest-computed", 2, rule, "the signer signed the digest of the body, and another one was sent", move |process| {
-            let own = process.body_digest()?;
-            replace_op(process, home, index, &like, own)
-        }));
+        all.push(Mutation::new(
+            "digest-computed",
+            2,
+            rule,
+            "the signer signed the digest of the body, and another one was sent",
+            move |process| {
+                let own = process.body_digest()?;
+                replace_op(process, home, index, &like, own)
+            },
+        ));
     }
     for (home, index, op) in places(base, |s| matches!(s, Source::Body)).into_iter().filter(|(home, ..)| *home != Home::Digest) {
         let rule = place::rule(base.plan(), home, index);
         if is_empty {
             let like = op.clone();
-            all.push(Mutation::new("digest-left-out", 1, rule.clone(), "the signer left out the digest of an empty body", move |process| {
-                super::rewrite_op(process, home, index, &like, |_| Vec::new())
-            }));
+            all.push(Mutation::new(
+                "digest-left-out",
+                1,
+                rule.clone(),
+                "the signer left out the digest of an empty body",
+                move |process| super::rewrite_op(process, home, index, &like, |_| Vec::new()),
+            ));
         }
-        all.push(Mutation::new("digest-unsigned", 2, rule, "the signer wrote UNSIGNED-PAYLOAD in the place of the body's digest", move |process| {
-            replace_op(process, home, index, &op, b"UNSIGNED-PAYLOAD".to_vec())
-        }));
+        all.push(Mutation::new(
+            "digest-unsigned",
+            2,
+            rule,
+            "the signer wrote UNSIGNED-PAYLOAD in the place of the body's digest",
+            move |process| replace_op(process, home, index, &op, b"UNSIGNED-PAYLOAD".to_vec()),
+        ));
     }
-    if base.plan().digest.as_ref().is_some_and(|d| matches!(&d.when, When::All(c) if c.contains(&Condition::Body) || c.contains(&Condition::NotForm))) {
-        all.push(Mutation::new("digest-always", 1, "body_digest.when", "the signer signed a digest where the dialect sends none", |process| {
-            process.plan_mut().digest.as_mut()?.when = When::Always;
-            Some(())
-        }));
+    if base
+        .plan()
+        .digest
+        .as_ref()
+        .is_some_and(|d| matches!(&d.when, When::All(c) if c.contains(&Condition::Body) || c.contains(&Condition::NotForm)))
+    {
+        all.push(Mutation::new(
+            "digest-always",
+            1,
+            "body_digest.when",
+            "the signer signed a digest where the dialect sends none",
+            |process| {
+                process.plan_mut().digest.as_mut()?.when = When::Always;
+                Some(())
+            },
+        ));
     }
     all
 }

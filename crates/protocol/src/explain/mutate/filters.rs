@@ -54,13 +54,22 @@ fn others(source: &Source, filter: &Filter, name: &str) -> Vec<(&'static str, u8
             let what = format!("the signer kept the prefix of {name}");
             vec![(if matches!(source, Source::Secret) { "secret-with-prefix" } else { "prefix-kept" }, 1, what, Vec::new())]
         }
-        Filter::Drop(_) | Filter::UnlessHeader(_) => vec![("value-kept", 1, format!("the signer kept {name} where the dialect drops it"), Vec::new())],
+        Filter::Drop(_) | Filter::UnlessHeader(_) => {
+            vec![("value-kept", 1, format!("the signer kept {name} where the dialect drops it"), Vec::new())]
+        }
         Filter::MediaType => left_out("content-type-otherwise", 1, "reduce to the media type"),
-        Filter::First(count) => vec![("value-not-cut", 2, format!("the signer took all of {name}, not its first {count} bytes"), Vec::new())],
+        Filter::First(count) => {
+            vec![("value-not-cut", 2, format!("the signer took all of {name}, not its first {count} bytes"), Vec::new())]
+        }
         Filter::Digest(own) => digests(*own, name),
         Filter::Hex => vec![
             ("digest-encoding", 1, format!("the signer wrote the digest of {name} in base64"), vec![Filter::Base64]),
-            ("digest-upper-case", 1, format!("the signer wrote the digest of {name} in upper-case hexadecimal"), vec![Filter::Hex, Filter::Upper]),
+            (
+                "digest-upper-case",
+                1,
+                format!("the signer wrote the digest of {name} in upper-case hexadecimal"),
+                vec![Filter::Hex, Filter::Upper],
+            ),
         ],
         Filter::Base64 => vec![
             ("digest-encoding", 1, format!("the signer wrote the digest of {name} in hexadecimal"), vec![Filter::Hex]),

@@ -107,7 +107,16 @@ fn order() -> Vec<Mutation> {
     let listed = |cost, what: &str, arrange: fn(&Process, &mut Vec<String>)| {
         Mutation::new("header-order", cost, "headers.order", what, move |process| {
             let mut names = process.signed_names();
-            names.extend(process.plan().headers.always.iter().filter(|a| !names.iter().any(|n| n.eq_ignore_ascii_case(a))).cloned().collect::<Vec<_>>());
+            names.extend(
+                process
+                    .plan()
+                    .headers
+                    .always
+                    .iter()
+                    .filter(|a| !names.iter().any(|n| n.eq_ignore_ascii_case(a)))
+                    .cloned()
+                    .collect::<Vec<_>>(),
+            );
             arrange(process, &mut names);
             process.names = Some(names);
             let list = &mut process.plan_mut().headers;
@@ -146,7 +155,8 @@ fn each(base: &Process) -> Vec<Mutation> {
             Some(())
         }));
     }
-    let unlisted = base.message().headers().iter().map(|(name, _)| name).filter(|name| !signed.iter().any(|s| s.eq_ignore_ascii_case(name)));
+    let unlisted =
+        base.message().headers().iter().map(|(name, _)| name).filter(|name| !signed.iter().any(|s| s.eq_ignore_ascii_case(name)));
     for name in unlisted.take(MOST_EACH).cloned() {
         let what = format!("the header {name} was in the text that was signed, although it is not listed");
         all.push(Mutation::new("header-taken-in", 2, "headers.sign", what, move |process| {

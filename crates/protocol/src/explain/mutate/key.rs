@@ -28,13 +28,17 @@ pub(super) fn mutations(base: &Process) -> Vec<Mutation> {
 type Spelling = (&'static str, u8, &'static str, fn(&[u8]) -> Option<Vec<u8>>);
 
 const SPELLINGS: [Spelling; 17] = [
-    ("secret-base64-decoded", 1, "the signer decoded the secret as base64", |s| encoding::from_loose_base64(s).or_else(|| encoding::from_base64url(s))),
+    ("secret-base64-decoded", 1, "the signer decoded the secret as base64", |s| {
+        encoding::from_loose_base64(s).or_else(|| encoding::from_base64url(s))
+    }),
     ("secret-hex-decoded", 1, "the signer decoded the secret as hexadecimal", encoding::from_hex),
     ("secret-with-line-end", 1, "the signer's secret had a line feed at its end", |s| Some([s, b"\n"].concat())),
     ("secret-with-line-end", 1, "the signer's secret had CR LF at its end", |s| Some([s, b"\r\n"].concat())),
     ("secret-with-blank", 1, "the signer's secret had a blank at its end", |s| Some([s, b" "].concat())),
     ("secret-with-blank", 2, "the signer's secret had a blank before it", |s| Some([b" ", s].concat())),
-    ("secret-trimmed", 1, "the signer's secret has no blanks or line ends around it, and the one here has", |s| Some(s.trim_ascii().to_vec())),
+    ("secret-trimmed", 1, "the signer's secret has no blanks or line ends around it, and the one here has", |s| {
+        Some(s.trim_ascii().to_vec())
+    }),
     ("secret-without-prefix", 1, "the signer left out the secret's prefix", |s| {
         let end = s.iter().position(|b| matches!(b, b'_' | b':'))?;
         Some(s[end + 1..].to_vec())

@@ -45,7 +45,12 @@ fn method(base: &Process, request_now: &Request) -> Vec<Mutation> {
         put("method-upper-case", 1, "the signer wrote the method in upper case".to_owned(), now.to_ascii_uppercase()),
     ];
     for other in METHODS.iter().filter(|m| !m.eq_ignore_ascii_case(now)) {
-        all.push(put("method-other", 2, format!("the method was signed as {other}: the signer or a proxy used another one"), (*other).to_owned()));
+        all.push(put(
+            "method-other",
+            2,
+            format!("the method was signed as {other}: the signer or a proxy used another one"),
+            (*other).to_owned(),
+        ));
     }
     all
 }
@@ -66,27 +71,33 @@ fn change_path(process: &mut Process, change: impl Fn(&[u8]) -> Vec<u8>) -> Opti
 
 type Bytes = fn(&[u8]) -> Vec<u8>;
 
-const PATHS: [(&str, u8, &str, Bytes); 9] = [
-    ("path-encoded-again", 1, "the signer percent-encoded the path once more than the dialect says", |p| encode(p, b"/")),
-    ("path-decoded", 1, "the signer signed the path percent-decoded", |p| encoding::decode(p, Decoding::Percent)),
-    ("path-encoded-anew", 1, "the signer decoded the path and encoded it anew: other characters are escaped, or in another case", |p| {
-        encode(&encoding::decode(p, Decoding::Percent), b"/")
-    }),
-    ("path-normalized", 1, "the signer removed dot segments and doubled slashes from the path", encoding::normalize_path),
-    ("path-slash-added", 2, "the path was signed with a slash at its end", |p| if p.ends_with(b"/") { p.to_vec() } else { [p, b"/"].concat() }),
-    ("path-slash-removed", 2, "the path was signed without the slash at its end", |p| match p {
-        [start @ .., b'/'] if !start.is_empty() => start.to_vec(),
-        _ => p.to_vec(),
-    }),
-    ("path-lower-case", 2, "the path was signed in lower case", <[u8]>::to_ascii_lowercase),
-    ("path-start-left-out", 2, "the path was signed without its first segment: a proxy put it there, or the signer left it out", |p| {
-        match p.iter().skip(1).position(|b| *b == b'/') {
-            Some(at) => p[at + 1..].to_vec(),
-            None => p.to_vec(),
-        }
-    }),
-    ("path-slash-encoded", 2, "the signer percent-encoded the slashes of the path", |p| encode(p, b"")),
-];
+const PATHS: [(&str, u8, &str, Bytes); 9] =
+    [
+        ("path-encoded-again", 1, "the signer percent-encoded the path once more than the dialect says", |p| encode(p, b"/")),
+        ("path-decoded", 1, "the signer signed the path percent-decoded", |p| encoding::decode(p, Decoding::Percent)),
+        (
+            "path-encoded-anew",
+            1,
+            "the signer decoded the path and encoded it anew: other characters are escaped, or in another case",
+            |p| encode(&encoding::decode(p, Decoding::Percent), b"/"),
+        ),
+        ("path-normalized", 1, "the signer removed dot segments and doubled slashes from the path", encoding::normalize_path),
+        ("path-slash-added", 2, "the path was signed with a slash at its end", |p| {
+            if p.ends_with(b"/") { p.to_vec() } else { [p, b"/"].concat() }
+        }),
+        ("path-slash-removed", 2, "the path was signed without the slash at its end", |p| match p {
+            [start @ .., b'/'] if !start.is_empty() => start.to_vec(),
+            _ => p.to_vec(),
+        }),
+        ("path-lower-case", 2, "the path was signed in lower case", <[u8]>::to_ascii_lowercase),
+        ("path-start-left-out", 2, "the path was signed without its first segment: a proxy put it there, or the signer left it out", |p| {
+            match p.iter().skip(1).position(|b| *b == b'/') {
+                Some(at) => p[at + 1..].to_vec(),
+                None => p.to_vec(),
+            }
+        }),
+        ("path-slash-encoded", 2, "the signer percent-encoded the slashes of the path", |p| encode(p, b"")),
+    ];
 
 fn encode(text: &[u8], also: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
@@ -114,10 +125,16 @@ fn path(base: &Process) -> Vec<Mutation> {
             }));
         }
         let like = op.clone();
-        all.push(Mutation::new("path-with-query", 1, rule.clone(), "the signer signed path and query where the path alone is meant", move |p| {
-            let target = request(p)?.target.clone();
-            target.contains(&b'?').then(|| replace_op(p, home, index, &like, target))?
-        }));
+        all.push(Mutation::new(
+            "path-with-query",
+            1,
+            rule.clone(),
+            "the signer signed path and query where the path alone is meant",
+            move |p| {
+                let target = request(p)?.target.clone();
+                target.contains(&b'?').then(|| replace_op(p, home, index, &like, target))?
+            },
+        ));
         let like = op.clone();
         all.push(Mutation::new("path-as-url", 2, rule, "the signer signed the whole URL where the path alone is meant", move |process| {
             let prefix = [request(process)?.scheme.as_str().as_bytes(), b"://", trim(process.header("host")?)].concat();

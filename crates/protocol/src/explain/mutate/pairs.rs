@@ -25,7 +25,14 @@ fn of_list(base: &Process, list: List) -> Vec<Mutation> {
 }
 
 /// A change of a list of the plan.
-fn change(id: &'static str, cost: u8, list: List, key: &str, what: &str, change: impl Fn(&mut PairList) -> Option<()> + 'static) -> Mutation {
+fn change(
+    id: &'static str,
+    cost: u8,
+    list: List,
+    key: &str,
+    what: &str,
+    change: impl Fn(&mut PairList) -> Option<()> + 'static,
+) -> Mutation {
     Mutation::new(id, cost, format!("{}.{key}", list.key()), what, move |process| change(list.of_mut(process.plan_mut())))
 }
 
@@ -41,11 +48,12 @@ fn order(base: &Process, list: List) -> Vec<Mutation> {
         })
         .on_axis("pairs-order")
     };
-    let encoded = change("query-sorted-after-encoding", 1, list, "order", "the signer sorted the parameters by their encoded names", |list| {
-        (list.name_filters, list.value_filters) = (vec![Filter::Percent], vec![Filter::Percent]);
-        list.order = Order::NameValue;
-        Some(())
-    });
+    let encoded =
+        change("query-sorted-after-encoding", 1, list, "order", "the signer sorted the parameters by their encoded names", |list| {
+            (list.name_filters, list.value_filters) = (vec![Filter::Percent], vec![Filter::Percent]);
+            list.order = Order::NameValue;
+            Some(())
+        });
     let mut all = vec![
         put("query-unsorted", 1, "the signer did not sort the parameters", Order::AsIs, false),
         put("query-sorted-before-encoding", 1, "the signer sorted the parameters before encoding them", Order::NameValue, true),
@@ -81,8 +89,12 @@ fn encoding(base: &Process, list: List) -> Vec<Mutation> {
         decode("plus-as-blank", 1, "the signer took a + in a parameter for a blank", Decoding::Form),
         decode("plus-kept", 1, "the signer took a + in a parameter for a plus", Decoding::Percent),
         decode("query-encoded-again", 1, "the signer took the parameters as sent, without decoding them first", Decoding::None),
-        change("query-not-encoded", 1, list, "each", "the signer signed names and values without encoding them", |list| set_filters(list, &[])),
-        change("query-encoded", 1, list, "each", "the signer percent-encoded names and values", |list| set_filters(list, &[Filter::Percent])),
+        change("query-not-encoded", 1, list, "each", "the signer signed names and values without encoding them", |list| {
+            set_filters(list, &[])
+        }),
+        change("query-encoded", 1, list, "each", "the signer percent-encoded names and values", |list| {
+            set_filters(list, &[Filter::Percent])
+        }),
         change("query-slash-kept", 2, list, "each", "the signer did not encode the slashes in parameters", |list| {
             set_filters(list, &[Filter::PercentPath])
         }),

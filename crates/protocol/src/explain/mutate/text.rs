@@ -57,7 +57,12 @@ const HASHED: [(&str, Alteration); 4] = [
 fn alterations(base: &Process) -> Vec<Mutation> {
     let mut all = Vec::new();
     for (id, cost, deed, alter) in ALTERATIONS {
-        all.push(at_the_end(id, cost, format!("the signer {deed} of the string to sign").replace("it of the string to sign", "the string to sign"), alter));
+        all.push(at_the_end(
+            id,
+            cost,
+            format!("the signer {deed} of the string to sign").replace("it of the string to sign", "the string to sign"),
+            alter,
+        ));
     }
     for (name, alter) in HASHED {
         all.push(at_the_end("text-hashed", 1, format!("the signer signed {name} the string to sign"), alter));

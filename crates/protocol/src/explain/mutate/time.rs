@@ -87,7 +87,12 @@ fn shifted(base: &Process, rule: &str, at: Timestamp) -> Vec<Mutation> {
     };
     for half_hours in (-24_i64..=28).filter(|n| *n != 0) {
         let seconds = half_hours * i64::try_from(HALF_HOUR).unwrap_or_default();
-        add("time-local", if half_hours % 2 == 0 { 1 } else { 2 }, seconds, format!("the signer signed local time, UTC{}, as if it were UTC", zone_text(half_hours)));
+        add(
+            "time-local",
+            if half_hours % 2 == 0 { 2 } else { 3 },
+            seconds,
+            format!("the signer signed local time, UTC{}, as if it were UTC", zone_text(half_hours)),
+        );
     }
     for seconds in 1..=i64::try_from(SECONDS_APART).unwrap_or_default() {
         for seconds in [seconds, -seconds] {
@@ -111,7 +116,9 @@ fn days(base: &Process, at: Timestamp) -> Vec<Mutation> {
     let mut all = Vec::new();
     for (home, index, op) in places(base, |s| *s == Source::Claim(Claimed::Time)) {
         let Op::Put { filters, .. } = &op else { continue };
-        let Some(Filter::Time(format)) = filters.first().filter(|f| matches!(f, Filter::Time(format) if !format.is_precise())) else { continue };
+        let Some(Filter::Time(format)) = filters.first().filter(|f| matches!(f, Filter::Time(format) if !format.is_precise())) else {
+            continue;
+        };
         for (seconds, name) in [(-i64::try_from(DAY).unwrap_or_default(), "before"), (i64::try_from(DAY).unwrap_or_default(), "after")] {
             let Some(text) = written(format, moved(at, seconds), zone) else { continue };
             let what = format!("the date was signed as {text}, the day {name} that of the time: it was kept from earlier, or is local");
