@@ -288,7 +288,10 @@ impl Admission {
         let carried = Carried::of(message, rules.user.as_ref());
         let mut about = begun.about.clone();
         about.asked_by(&found, &begun.fresh);
-        let verified = prove(begun, &found).map_err(|refusal| Denial::new(refusal, &about))?;
+        let verified = prove(begun, &found).map_err(|refusal| {
+            about.explained(&refusal, rules, message, body, now);
+            Denial::new(refusal, &about)
+        })?;
         let Some(holder) = found.get(verified.credential_index()).cloned() else {
             return Err(Denial::new(Refusal::new(Reason::Internal, "no such candidate"), &about));
         };

@@ -257,7 +257,7 @@ impl<'q> Question<'q> {
             }
         }
         match first {
-            Some(hit) => self.note_hit(hit, answer),
+            Some(hit) => self.note_hit(&hit, answer),
             None if incomplete => {
                 answer.notes.push(format!("the search stopped after {} trials, before everything was tried", answer.trials))
             }
@@ -277,7 +277,7 @@ impl<'q> Question<'q> {
         let found = search(process, &Goal::Digest(sent.as_bytes()), extra, self.depth, self.most(process));
         self.note_search(&found, answer);
         if let Some(hit) = found.hit {
-            self.note_hit(hit, answer);
+            self.note_hit(&hit, answer);
         }
     }
 
@@ -318,7 +318,7 @@ impl<'q> Question<'q> {
         let found = search(shown, &Goal::Text(theirs, stage), extra, self.depth, self.most);
         self.note_search(&found, answer);
         if let Some(hit) = found.hit {
-            self.note_hit(hit, answer);
+            self.note_hit(&hit, answer);
         } else if difference::hashes(self.dialect.plan(), &answer.difference.as_ref().map_or_else(String::new, |d| d.rule.clone()))
             .is_some()
         {
@@ -351,7 +351,7 @@ impl<'q> Question<'q> {
         !found.complete
     }
 
-    fn note_hit(&self, hit: Hit, answer: &mut Explanation) {
+    fn note_hit(&self, hit: &Hit, answer: &mut Explanation) {
         let own = |m: &Mutation| Mistake { id: m.id, what: m.what.clone(), rule: m.rule.clone() };
         let mut mistakes: Vec<Mistake> = hit.mutations.iter().map(own).collect();
         mistakes.extend(hit.oddity.map(|(id, what)| Mistake { id, what: what.to_owned(), rule: "signature.encoding".to_owned() }));

@@ -2,10 +2,17 @@
 
 use std::sync::Arc;
 
-use countersign_protocol::{Dialect, Fresh, Reason, Refusal, Stages, Timestamp, Verified};
+use countersign_protocol::explain::{Depth, Question};
+use countersign_protocol::{Dialect, Fresh, Message, MessageView, Reason, Refusal, Stages, Timestamp, Verified};
 
+use super::RouteRules;
 use crate::app::Registered;
 use crate::audit::Call;
+
+/// The longest body of a request whose refusal is explained to its caller, in bytes.
+const MOST_EXPLAINED_BODY: usize = 8 * 1024;
+/// The most texts that are tried for it.
+const MOST_EXPLAINED_TRIALS: usize = 256;
 
 /// A request that is not admitted. The peer sees [`Reason::public`] of the reason, and what the rest of this type says it
 /// may see; everything else is for the log.
@@ -37,6 +44,9 @@ pub(super) struct About {
     pub(super) time: Option<Timestamp>,
     pub(super) app: Option<String>,
     pub(super) diagnostics: Option<Arc<Stages>>,
+    pub(super) likely_cause: Option<Arc<str>>,
+    /// The credential that opted into diagnostics, whose key the caller may not hold.
+    asking: Option<Arc<Registered>>,
     /// What the audit log records of it; only of a caller who has proved to hold the key.
     pub(super) call: Option<Arc<Call>>,
 }
@@ -49,8 +59,29 @@ impl About {
     /// A credential that opted into diagnostics is told the verifier's stages also where its signature does not match.
     /// They hold what the caller itself sent, and no key.
     pub(super) fn asked_by(&mut self, found: &[Arc<Registered>], fresh: &Fresh<'_>) {
-        let asking = found.iter().find(|registered| registered.stored.terms.diagnostics);
-        self.diagnostics = asking.and_then(|registered| fresh.stages(&registered.stored.credential).ok()).map(Arc::new);
+        self.asking = found.iter().find(|registered| registered.stored.terms.diagnostics).cloned();
+        self.diagnostics = self.asking.as_ref().and_then(|registered| fresh.stages(&registered.stored.credential).ok()).map(Arc::new);
+    }
+
+    /// Under the same condition, the likely mistake behind a signature that does not match; with little work, since anybody can ask for it.
+    /// Not where what stands behind takes passwords.
+    pub(super) fn explained(
+        &mut self,
+        refusal: &Refusal,
+        rules: &RouteRules,
+        message: &dyn MessageView,
+        body: Option<&[u8]>,
+        now: Timestamp,
+    ) {
+        let Some((asking, dialect)) = self.asking.as_ref().zip(self.dialect.as_ref()) else { return };
+        if refusal.reason() != Reason::SignatureMismatch || rules.judges_later || body.is_some_and(|body| body.len() > MOST_EXPLAINED_BODY)
+        {
+            return;
+        }
+        let Some(message) = Message::of(message, body.unwrap_or_default()) else { return };
+        let question = Question::new(dialect, &message, now).with_credential(&asking.stored.credential).with_inputs(rules.inputs.clone());
+        let answer = question.with_policy(rules.policy.clone()).with_limits(Depth::One, MOST_EXPLAINED_TRIALS).explain();
+        self.likely_cause = answer.causes.first().map(|cause| cause.sentence().into());
     }
 
     /// The caller has proved to hold this credential's key.
@@ -139,6 +170,13 @@ impl Denial {
         let text = self.diagnostics()?.get("string_to_sign")?;
         let shown = self.0.about.dialect.as_ref()?.diagnostics(text)?;
         Some((shown.header?, shown.text))
+    }
+
+    /// The likely mistake behind a signature that does not match, as a sentence: under the same condition as [`Denial::diagnostics`], and only
+    /// if a single one was found.
+    #[must_use]
+    pub fn likely_cause(&self) -> Option<&str> {
+        self.0.about.likely_cause.as_deref()
     }
 
     /// The masked stages of the verifier, if and only if the credential opted into diagnostics.

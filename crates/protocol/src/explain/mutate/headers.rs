@@ -157,7 +157,8 @@ fn each(base: &Process) -> Vec<Mutation> {
     }
     let unlisted =
         base.message().headers().iter().map(|(name, _)| name).filter(|name| !signed.iter().any(|s| s.eq_ignore_ascii_case(name)));
-    for name in unlisted.take(MOST_EACH).cloned() {
+    for name in unlisted.take(MOST_EACH) {
+        let name = name.clone();
         let what = format!("the header {name} was in the text that was signed, although it is not listed");
         all.push(Mutation::new("header-taken-in", 2, "headers.sign", what, move |process| {
             let mut names = process.signed_names();
