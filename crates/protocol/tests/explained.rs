@@ -176,7 +176,7 @@ fn a_public_key_is_enough_to_find_what_was_signed() {
 fn the_trials_are_bounded_and_a_large_body_is_taken_by_its_digest() {
     let dialect = builtin("aws-sigv4");
     let (mut request, _) = signed(&dialect, request().with_body(vec![b'x'; 4 << 20]), &key());
-    request.method = "BREW".to_owned();
+    request.headers.iter_mut().filter(|(n, _)| n == "Host").for_each(|(_, v)| *v = b"elsewhere".to_vec());
     let answer = ask(&dialect, request.clone(), &key(), |q| q.explain());
     assert!(answer.causes.is_empty() && answer.trials <= MOST_TRIALS, "{} trials", answer.trials);
     assert!(answer.notes.iter().any(|note| note.contains("longer than")), "{:?}", answer.notes);

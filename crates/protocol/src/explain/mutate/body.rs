@@ -147,46 +147,37 @@ fn escaped(text: &str) -> String {
     out
 }
 
+/// What a process gives in the place of the body's digest.
+type Given = dyn Fn(&Process) -> Option<Vec<u8>>;
+
 /// The digest of the body written where it is not meant, or left out.
 fn digest(base: &Process) -> Vec<Mutation> {
     let mut all = Vec::new();
     let is_empty = base.message().body_bytes().is_empty() && base.has_body();
     for (home, index, op) in places(base, |s| *s == Source::Claim(Claimed::BodyDigest)) {
-        let (rule, like) = (place::rule(base.plan(), home, index), op.clone());
-        all.push(Mutation::new("digest-left-out", 1, rule.clone(), "the signer left out the digest of the body", move |process| {
-            super::rewrite_op(process, home, index, &like, |_| Vec::new())
-        }));
-        let like = op.clone();
-        all.push(Mutation::new(
-            "digest-computed",
-            2,
-            rule,
-            "the signer signed the digest of the body, and another one was sent",
-            move |process| {
-                let own = process.body_digest()?;
-                replace_op(process, home, index, &like, own)
-            },
-        ));
-    }
-    for (home, index, op) in places(base, |s| matches!(s, Source::Body)).into_iter().filter(|(home, ..)| *home != Home::Digest) {
         let rule = place::rule(base.plan(), home, index);
-        if is_empty {
+        let mut put = |id, cost, what: String, digest: Box<Given>| {
             let like = op.clone();
-            all.push(Mutation::new(
-                "digest-left-out",
-                1,
-                rule.clone(),
-                "the signer left out the digest of an empty body",
-                move |process| super::rewrite_op(process, home, index, &like, |_| Vec::new()),
-            ));
+            all.push(Mutation::new(id, cost, rule.clone(), what, move |process| {
+                let text = digest(process)?;
+                replace_op(process, home, index, &like, text)
+            }));
+        };
+        put("digest-left-out", 1, "the signer left out the digest of the body".to_owned(), Box::new(|_| Some(Vec::new())));
+        let what = "the signer signed the digest of the body, and another one was sent".to_owned();
+        put("digest-computed", 2, what, Box::new(Process::body_digest));
+        for literal in base.plan().digest.iter().flat_map(|d| d.unsigned.clone()) {
+            let what = format!("the signer wrote {literal} in the place of the body's digest");
+            put("digest-unsigned", 1, what, Box::new(move |_| Some(literal.clone().into_bytes())));
         }
-        all.push(Mutation::new(
-            "digest-unsigned",
-            2,
-            rule,
-            "the signer wrote UNSIGNED-PAYLOAD in the place of the body's digest",
-            move |process| replace_op(process, home, index, &op, b"UNSIGNED-PAYLOAD".to_vec()),
-        ));
+    }
+    for (home, index, op) in places(base, |s| matches!(s, Source::Body)) {
+        if is_empty && home != Home::Digest {
+            let rule = place::rule(base.plan(), home, index);
+            all.push(Mutation::new("digest-left-out", 1, rule, "the signer left out the digest of an empty body", move |process| {
+                super::rewrite_op(process, home, index, &op, |_| Vec::new())
+            }));
+        }
     }
     if base
         .plan()
