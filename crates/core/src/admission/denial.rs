@@ -45,10 +45,18 @@ pub(super) struct About {
     pub(super) app: Option<String>,
     pub(super) diagnostics: Option<Arc<Stages>>,
     pub(super) likely_cause: Option<Arc<str>>,
-    /// The credential that opted into diagnostics, whose key the caller may not hold.
-    asking: Option<Arc<Registered>>,
     /// What the audit log records of it; only of a caller who has proved to hold the key.
     pub(super) call: Option<Arc<Call>>,
+}
+
+/// A request whose refusal is explained.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) rules: &'a RouteRules,
+    pub(super) dialect: &'a Dialect,
+    pub(super) message: &'a dyn MessageView,
+    pub(super) body: Option<&'a [u8]>,
+    pub(super) now: Timestamp,
 }
 
 impl About {
@@ -57,23 +65,17 @@ impl About {
     }
 
     /// A credential that opted into diagnostics is told the verifier's stages also where its signature does not match.
-    /// They hold what the caller itself sent, and no key.
-    pub(super) fn asked_by(&mut self, found: &[Arc<Registered>], fresh: &Fresh<'_>) {
-        self.asking = found.iter().find(|registered| registered.stored.terms.diagnostics).cloned();
-        self.diagnostics = self.asking.as_ref().and_then(|registered| fresh.stages(&registered.stored.credential).ok()).map(Arc::new);
+    /// They hold what the caller itself sent, and no key. Gives that credential.
+    pub(super) fn asked_by(&mut self, found: &[Arc<Registered>], fresh: &Fresh<'_>) -> Option<Arc<Registered>> {
+        let asking = found.iter().find(|registered| registered.stored.terms.diagnostics)?;
+        self.diagnostics = fresh.stages(&asking.stored.credential).ok().map(Arc::new);
+        Some(Arc::clone(asking))
     }
 
     /// Under the same condition, the likely mistake behind a signature that does not match; with little work, since anybody can ask for it.
     /// Not where what stands behind takes passwords.
-    pub(super) fn explained(
-        &mut self,
-        refusal: &Refusal,
-        rules: &RouteRules,
-        message: &dyn MessageView,
-        body: Option<&[u8]>,
-        now: Timestamp,
-    ) {
-        let Some((asking, dialect)) = self.asking.as_ref().zip(self.dialect.as_ref()) else { return };
+    pub(super) fn explained(&mut self, refusal: &Refusal, asking: &Registered, asked: &Asked<'_>) {
+        let Asked { rules, dialect, message, body, now } = *asked;
         if refusal.reason() != Reason::SignatureMismatch || rules.judges_later || body.is_some_and(|body| body.len() > MOST_EXPLAINED_BODY)
         {
             return;
