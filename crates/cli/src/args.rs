@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Sign(Box<SignArgs>),
     /// Verify a signed message: exit code 0 accepted, 1 rejected.
     Verify(Box<VerifyArgs>),
+    /// Say why a signature does not match: exit code 0 if it does, else 1.
+    Explain(Box<ExplainArgs>),
     /// Open the encrypted answer to a request whose body was encrypted: exit code 1 if it is not the answer to it.
     OpenAnswer(OpenAnswerArgs),
     /// List or show dialects.
@@ -237,6 +239,22 @@ pub(crate) struct LintArgs {
     /// A severity (info, low, medium, high; what is graver is denied too) or the id of a finding; may be given several times.
     #[arg(long, value_name = "SEVERITY|ID", value_parser = Denied::parse)]
     pub(crate) deny: Vec<Denied>,
+}
+
+/// Flags of `explain`: those of `verify`, and what the other side says.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) verify: VerifyArgs,
+    /// A file with the other side's string to sign, or with its text of a stage such as the canonical request; - is stdin.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) theirs: Option<PathBuf>,
+    /// The signature that the other side computed, in the place of the one in the message.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) their_signature: Option<String>,
+    /// A file with the message as the other side sent it: raw HTTP/1.1, or a curl command line.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) their_request: Option<PathBuf>,
 }
 
 /// What `dialects` does.

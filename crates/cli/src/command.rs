@@ -5,6 +5,7 @@ pub(crate) mod app;
 pub(crate) mod audit;
 pub(crate) mod config;
 pub(crate) mod dialects;
+pub(crate) mod explain;
 pub(crate) mod import;
 pub(crate) mod key;
 pub(crate) mod lint;

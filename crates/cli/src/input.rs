@@ -34,7 +34,7 @@ impl Input {
     }
 
     /// Reads a raw HTTP/1.1 message or a curl command line, whichever it is.
-    fn parse(bytes: &[u8]) -> Result<Self, Failure> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Failure> {
         if curl::is_command(bytes) {
             let parsed = curl::parse(bytes).map_err(Failure::Usage)?;
             parsed.notes.iter().for_each(|note| console::say(&format!("note: {note}")));

@@ -4,7 +4,7 @@ pub(crate) mod compile;
 mod error;
 mod hazard;
 mod inputs;
-mod listing;
+pub(crate) mod listing;
 mod node;
 mod part;
 pub(crate) mod plan;

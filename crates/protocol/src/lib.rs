@@ -33,6 +33,8 @@ mod dialect;
 mod digest;
 mod encoding;
 mod engine;
+#[cfg(feature = "explain")]
+pub mod explain;
 #[cfg(feature = "lint")]
 pub mod lint;
 mod message;

@@ -512,7 +512,7 @@ const fn is_too_short(_: &Plan, _: &Credential) -> bool {
 
 /// The algorithm for the tag, and whether the credential is registered for it. The message names it; it never chooses
 /// one that the credential is not registered for.
-fn choose(plan: &Plan, word: Option<&str>, credential: &Credential) -> (Algorithm, bool) {
+pub(crate) fn choose(plan: &Plan, word: Option<&str>, credential: &Credential) -> (Algorithm, bool) {
     let all = plan.algorithm.all();
     let offered: Vec<Algorithm> = match (&plan.algorithm, word) {
         (AlgorithmRule::Named(words), Some(word)) => words.iter().filter(|(w, _)| w == word).flat_map(|(_, list)| list.clone()).collect(),

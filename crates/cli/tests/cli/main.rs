@@ -11,6 +11,7 @@ mod curl;
 mod deploy;
 mod drain;
 mod envelope;
+mod explain;
 mod guides;
 mod import;
 mod lint;

@@ -11,7 +11,7 @@ use crate::encoding::Decoding;
 use crate::time::{TimeFormat, Window, Zone};
 
 /// A dialect, valid by construction.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) id: String,
     pub(crate) family: String,
@@ -66,7 +66,7 @@ pub struct Input {
     pub optional: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Let {
     pub(crate) name: String,
     pub(crate) program: Program,
@@ -167,7 +167,7 @@ pub(crate) enum Filter {
     Time(TimeFormat),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct HeaderList {
     pub(crate) each: Program,
     /// The filters that `each` puts on the name: also how a signer spells a name in the list.
@@ -217,7 +217,7 @@ pub(crate) enum Missing {
     Skip,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct PairList {
     pub(crate) each: Program,
     pub(crate) name_filters: Vec<Filter>,
@@ -270,7 +270,7 @@ pub(crate) enum Repeated {
     Join(Vec<u8>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct DigestRule {
     pub(crate) is: Program,
     pub(crate) when: When,
@@ -294,7 +294,7 @@ pub(crate) enum Condition {
     Method(String),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct KeyRule {
     pub(crate) from: Program,
     pub(crate) chain: Vec<Program>,
@@ -331,7 +331,7 @@ pub(crate) enum SignatureEncoding {
     Base64Url,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct SignatureRule {
     pub(crate) encoding: SignatureEncoding,
     pub(crate) several: Option<String>,
@@ -375,7 +375,7 @@ impl Place {
 }
 
 /// One thing carried: where, and its template, which is also read backwards.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) place: Place,
     pub(crate) name: String,
@@ -393,7 +393,7 @@ impl Entry {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Shape {
     /// The same text every time.
     Constant(Vec<u8>),
@@ -419,14 +419,14 @@ pub(crate) enum Slot {
 }
 
 /// `Scheme name=value, name="value"`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Parameters {
     pub(crate) scheme: String,
     pub(crate) separator: u8,
     pub(crate) list: Vec<Parameter>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Parameter {
     /// What stands before it when it is not the first that is written.
     pub(crate) before: Vec<u8>,
@@ -436,21 +436,21 @@ pub(crate) struct Parameter {
     pub(crate) value: Pattern,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct TimeRule {
     pub(crate) formats: Vec<TimeFormat>,
     pub(crate) window: Window,
     pub(crate) zone: Zone,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ExpiresRule {
     pub(crate) form: ExpiresForm,
     pub(crate) default: Option<std::time::Duration>,
     pub(crate) max: std::time::Duration,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum ExpiresForm {
     /// A number of seconds after the time.
     Seconds,
@@ -467,7 +467,7 @@ pub(crate) enum Requirement {
     Headers(HeaderPattern),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct DiagnosticsRule {
     pub(crate) header: Option<String>,
     pub(crate) text: Program,
