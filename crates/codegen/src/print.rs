@@ -1,0 +1,475 @@
+//! Prints the small form in a language: the walk over statements and values is here, the spelling of each in a file of `print/`.
+
+mod escape;
+mod go;
+mod java;
+mod javascript;
+mod php;
+mod python;
+
+use crate::code::{Expr, Given, Kind, Signer, Stmt, Test};
+use crate::prelude;
+use crate::support::Language;
+
+/// Every helper that the small form may call.
+#[cfg(test)]
+pub(crate) const CALLED: [&str; 58] = [
+    "check_message",
+    "check_omitted",
+    "choose_algorithm",
+    "mac",
+    "sign_with_private_key",
+    "fresh_nonce",
+    "header_values",
+    "header",
+    "first_of",
+    "has_header",
+    "path_of",
+    "query_of",
+    "form_of",
+    "is_form",
+    "media_type",
+    "hostname",
+    "port",
+    "authority",
+    "split_pairs",
+    "query_value",
+    "form_value",
+    "lower",
+    "upper",
+    "trim",
+    "squeeze",
+    "percent",
+    "percent_path",
+    "decode",
+    "decode_form",
+    "normalize_path",
+    "closing_slash",
+    "digest",
+    "hmac",
+    "hex",
+    "base64",
+    "base64url",
+    "from_hex",
+    "from_base64",
+    "without",
+    "first",
+    "choose_headers",
+    "without_names",
+    "joined_lists",
+    "contains",
+    "sorted_texts",
+    "sorted_lines",
+    "sorted_pairs",
+    "merged",
+    "rows",
+    "join",
+    "unix",
+    "unix_ms",
+    "http_date",
+    "format_time",
+    "body_without",
+    "place_body",
+    "place_params",
+    "has_params",
+];
+
+/// The widest line of a value that is written on one line.
+const WIDTH: usize = 110;
+
+/// The spelling of a language.
+pub(crate) trait Syntax {
+    /// One level of indentation.
+    fn indent(&self) -> &'static str;
+    /// What begins a comment.
+    fn comment(&self) -> &'static str;
+    /// Bytes as a literal that means exactly these, whatever they are.
+    fn literal(&self, bytes: &[u8]) -> String;
+    /// A text of the language itself, for helpers.
+    fn word(&self, word: &str) -> String {
+        format!("\"{word}\"")
+    }
+    fn number(&self, number: i64) -> String {
+        number.to_string()
+    }
+    fn variable(&self, name: &str) -> String {
+        camel(name)
+    }
+    fn callee(&self, helper: &str) -> String {
+        camel(helper)
+    }
+    fn plus(&self) -> &'static str {
+        "+"
+    }
+    /// Several lines of one value.
+    fn spread(&self, lines: &[String], indent: &str) -> String {
+        lines.join(&format!("\n{indent}{}", self.indent()))
+    }
+    fn message(&self, what: &str) -> String;
+    fn the_message(&self) -> String {
+        self.variable("message")
+    }
+    fn the_credential(&self) -> String {
+        self.variable("credential")
+    }
+    fn the_options(&self) -> String {
+        self.variable("options")
+    }
+    fn given(&self, given: &Given) -> String;
+    fn list(&self, items: &[String]) -> String;
+    fn row(&self, items: &[String]) -> String;
+    fn item(&self, list: &str, index: usize) -> String {
+        format!("{list}[{index}]")
+    }
+    fn pick(&self, test: &str, yes: &str, no: &str) -> String {
+        format!("({test} ? {yes} : {no})")
+    }
+    fn first_of(&self, one: &str, other: &str) -> String;
+    fn filled(&self, value: &str) -> String;
+    fn empty(&self, value: &str) -> String;
+    fn no_items(&self, list: &str) -> String;
+    fn same(&self, a: &str, b: &str) -> String;
+    fn headers_given(&self) -> String;
+    fn omits(&self, word: &str) -> String;
+    fn not(&self, test: &str) -> String {
+        format!("!{test}")
+    }
+    fn all(&self) -> &'static str {
+        " && "
+    }
+    fn any(&self) -> &'static str {
+        " || "
+    }
+    fn never(&self) -> &'static str {
+        "false"
+    }
+    fn declare(&self, name: &str, kind: Kind, value: &str, changes: bool) -> String;
+    /// A list without items.
+    fn declare_list(&self, name: &str, kind: Kind) -> String;
+    fn set(&self, name: &str, value: &str) -> String {
+        format!("{name} = {value}{}", self.end())
+    }
+    fn end(&self) -> &'static str {
+        ";"
+    }
+    fn open_if(&self, test: &str) -> String {
+        format!("if ({test}) {{")
+    }
+    fn open_else(&self) -> &'static str {
+        "} else {"
+    }
+    fn close(&self) -> Option<&'static str> {
+        Some("}")
+    }
+    fn open_each(&self, item: &str, of: Kind, list: &str) -> String;
+    fn next(&self) -> String {
+        format!("continue{}", self.end())
+    }
+    fn push(&self, list: &str, item: &str) -> String;
+    fn fail(&self, words: &str) -> String;
+    fn stage(&self, name: &str, value: &str) -> String;
+    /// The levels at which the statements of the signer stand.
+    fn depth(&self) -> usize {
+        1
+    }
+    /// The whole file: what stands before and behind the statements; helpers are chosen by what stands in it.
+    fn frame(&self, signer: &Signer, body: &str) -> Frame;
+}
+
+/// A file in parts.
+pub(crate) struct Frame {
+    /// Before the imports.
+    pub(crate) head: String,
+    /// How an import is written.
+    pub(crate) imports: fn(&[&str]) -> String,
+    /// The signer.
+    pub(crate) main: String,
+    /// Before each line of a helper.
+    pub(crate) helper_indent: &'static str,
+    /// Behind everything.
+    pub(crate) foot: String,
+}
+
+/// Prints a signer.
+pub(crate) fn print(signer: &Signer, language: Language) -> String {
+    let syntax: &dyn Syntax = match language {
+        Language::Python => &python::Python,
+        Language::JavaScript => &javascript::JavaScript,
+        Language::Go => &go::Go,
+        Language::Java => &java::Java,
+        Language::Php => &php::Php,
+    };
+    let mut printer = Printer { syntax, out: String::new(), changing: changing(&signer.body) };
+    printer.body(&signer.body, syntax.depth());
+    let frame = syntax.frame(signer, &printer.out);
+    let taken = prelude::take(language, &frame.main, &signer.digests);
+    let preface: String = signer.preface.iter().map(|line| escape::comment_line(syntax.comment(), line)).collect();
+    let imports: Vec<&str> = taken.imports.into_iter().collect();
+    let gap = if language == Language::Python { "\n\n\n" } else { "\n\n" };
+    let mut parts = vec![frame.main.trim_end().to_owned()];
+    parts.extend(taken.sources.iter().map(|source| indented(source, frame.helper_indent)));
+    let head = frame.head.replace("{preface}", preface.trim_end());
+    let imports = (frame.imports)(&imports);
+    format!("{head}{imports}{}{}", parts.join(gap), frame.foot)
+}
+
+fn indented(source: &str, indent: &str) -> String {
+    if indent.is_empty() {
+        return source.to_owned();
+    }
+    let lines = source.lines().map(|line| if line.is_empty() { String::new() } else { format!("{indent}{line}") });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The name of the file in which a signer of this dialect is kept.
+#[must_use]
+pub fn file_name(dialect: &str, language: Language) -> String {
+    match language {
+        Language::Python => format!("{}.py", snake(dialect)),
+        Language::JavaScript => format!("{dialect}.js"),
+        Language::Go => format!("{}.go", snake(dialect)),
+        Language::Java => format!("{}.java", type_name(dialect)),
+        Language::Php => format!("{}.php", type_name(dialect)),
+    }
+}
+
+/// The name of the type, where a language puts signers into types: `hmac-sha256` is `HmacSha256Signer`.
+#[must_use]
+pub fn type_name(dialect: &str) -> String {
+    let words = dialect.split('-').map(|word| {
+        let mut letters = word.chars();
+        letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
+    });
+    // A word that begins with a digit is kept apart from the one before it: a-1-2 and a-12 are two dialects.
+    let mut name = String::new();
+    for word in words {
+        if word.is_empty() || word.starts_with(|c: char| c.is_ascii_digit()) && !name.is_empty() {
+            name.push('_');
+        }
+        name.push_str(&word);
+    }
+    if name.starts_with(|c: char| c.is_ascii_digit()) {
+        name.insert_str(0, "The");
+    }
+    name + "Signer"
+}
+
+/// A dialect's id as a module or package.
+pub(crate) fn snake(dialect: &str) -> String {
+    let name = dialect.replace('-', "_");
+    if name.starts_with(|c: char| c.is_ascii_lowercase()) { name } else { format!("the_{name}") }
+}
+
+/// `string_to_sign` as `stringToSign`.
+pub(crate) fn camel(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    let mut upper = false;
+    for c in name.chars() {
+        match c {
+            '_' => upper = true,
+            c if upper => {
+                out.push(c.to_ascii_uppercase());
+                upper = false;
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// The variables that get a new value after their first.
+fn changing(body: &[Stmt]) -> Vec<String> {
+    let mut found = Vec::new();
+    for stmt in body {
+        match stmt {
+            Stmt::Set { name, .. } => found.push(name.clone()),
+            Stmt::If { then, otherwise, .. } => {
+                found.extend(changing(then));
+                found.extend(changing(otherwise));
+            }
+            Stmt::Each { body, .. } => found.extend(changing(body)),
+            _ => {}
+        }
+    }
+    found
+}
+
+struct Printer<'p> {
+    syntax: &'p dyn Syntax,
+    out: String,
+    changing: Vec<String>,
+}
+
+impl Printer<'_> {
+    fn line(&mut self, depth: usize, text: &str) {
+        if !text.is_empty() {
+            self.out.push_str(&self.syntax.indent().repeat(depth));
+            self.out.push_str(text);
+        }
+        self.out.push('\n');
+    }
+
+    fn body(&mut self, body: &[Stmt], depth: usize) {
+        body.iter().for_each(|stmt| self.stmt(stmt, depth));
+    }
+
+    fn stmt(&mut self, stmt: &Stmt, depth: usize) {
+        let syntax = self.syntax;
+        match stmt {
+            Stmt::Blank => self.line(depth, ""),
+            Stmt::Comment(lines) => {
+                for line in lines {
+                    let text = escape::comment_line(syntax.comment(), line);
+                    self.line(depth, text.trim_end());
+                }
+            }
+            Stmt::Let { name, kind, value } => {
+                let variable = syntax.variable(name);
+                let text = match value {
+                    Expr::List(items) if items.is_empty() => syntax.declare_list(&variable, *kind),
+                    _ => syntax.declare(&variable, *kind, &self.spread(value, depth), self.changing.contains(name)),
+                };
+                self.line(depth, &text);
+            }
+            Stmt::Set { name, value } => {
+                let text = syntax.set(&syntax.variable(name), &self.spread(value, depth));
+                self.line(depth, &text);
+            }
+            Stmt::If { test, then, otherwise } => {
+                self.line(depth, &syntax.open_if(&self.test(test)));
+                self.body(then, depth + 1);
+                if !otherwise.is_empty() {
+                    self.line(depth, syntax.open_else());
+                    self.body(otherwise, depth + 1);
+                }
+                self.close(depth);
+            }
+            Stmt::Each { item, of, list, body } => {
+                self.line(depth, &syntax.open_each(&syntax.variable(item), *of, &self.expr(list)));
+                self.body(body, depth + 1);
+                self.close(depth);
+            }
+            Stmt::Next => self.line(depth, &syntax.next()),
+            Stmt::Push { list, item } => {
+                let text = syntax.push(&syntax.variable(list), &self.expr(item));
+                self.line(depth, &text);
+            }
+            Stmt::Do(helper, arguments) => {
+                let text = format!("{}{}", self.call(helper, arguments), syntax.end());
+                self.line(depth, &text);
+            }
+            Stmt::Fail(words) => {
+                let text = syntax.fail(&self.expr(words));
+                self.line(depth, &text);
+            }
+            Stmt::Stage { name, value } => {
+                let text = syntax.stage(name, &self.expr(value));
+                self.line(depth, &text);
+            }
+        }
+    }
+
+    fn close(&mut self, depth: usize) {
+        if let Some(close) = self.syntax.close() {
+            self.line(depth, close);
+        }
+    }
+
+    /// A value, on several lines where one would be too wide or the text itself has several.
+    fn spread(&self, value: &Expr, depth: usize) -> String {
+        let Expr::Concat(parts) = value else { return self.expr(value) };
+        let whole = self.expr(value);
+        let breaks = parts.iter().filter(|part| matches!(part, Expr::Lit(bytes) if bytes.contains(&b'\n'))).count();
+        if whole.len() <= WIDTH && breaks < 2 {
+            return whole;
+        }
+        let mut lines: Vec<String> = Vec::new();
+        let mut line: Vec<String> = Vec::new();
+        for part in parts {
+            let text = self.expr(part);
+            if line.iter().map(String::len).sum::<usize>() + text.len() > WIDTH && !line.is_empty() {
+                lines.push(self.sum(&std::mem::take(&mut line)));
+            }
+            line.push(text);
+            if matches!(part, Expr::Lit(bytes) if bytes.ends_with(b"\n")) {
+                lines.push(self.sum(&std::mem::take(&mut line)));
+            }
+        }
+        if !line.is_empty() {
+            lines.push(self.sum(&line));
+        }
+        let last = lines.len() - 1;
+        let lines: Vec<String> =
+            lines.into_iter().enumerate().map(|(i, l)| if i < last { format!("{l} {}", self.syntax.plus()) } else { l }).collect();
+        self.syntax.spread(&lines, &self.syntax.indent().repeat(depth))
+    }
+
+    fn sum(&self, parts: &[String]) -> String {
+        parts.join(&format!(" {} ", self.syntax.plus()))
+    }
+
+    fn exprs(&self, list: &[Expr]) -> Vec<String> {
+        list.iter().map(|e| self.expr(e)).collect()
+    }
+
+    fn call(&self, helper: &str, arguments: &[Expr]) -> String {
+        format!("{}({})", self.syntax.callee(helper), self.exprs(arguments).join(", "))
+    }
+
+    fn expr(&self, value: &Expr) -> String {
+        let syntax = self.syntax;
+        match value {
+            Expr::Lit(bytes) => syntax.literal(bytes),
+            Expr::Word(word) => syntax.word(word),
+            Expr::Var(name) => syntax.variable(name),
+            Expr::Message(what) => syntax.message(what),
+            Expr::At(0) => syntax.variable("at"),
+            Expr::At(later) if *later < 0 => format!("{} - {}", syntax.variable("at"), syntax.number(later.saturating_neg())),
+            Expr::At(later) => format!("{} + {}", syntax.variable("at"), syntax.number(*later)),
+            Expr::Number(number) => syntax.number(*number),
+            Expr::Given(given) => syntax.given(given),
+            Expr::Concat(parts) => self.sum(&self.exprs(parts)),
+            Expr::Call(helper, arguments) => self.call(helper, arguments),
+            Expr::TheMessage => syntax.the_message(),
+            Expr::TheCredential => syntax.the_credential(),
+            Expr::TheOptions => syntax.the_options(),
+            Expr::List(items) => syntax.list(&self.exprs(items)),
+            Expr::Row(items) => syntax.row(&self.exprs(items)),
+            Expr::Item(list, index) => syntax.item(&self.expr(list), *index),
+            Expr::FirstOf(one, other) => syntax.first_of(&self.expr(one), &self.expr(other)),
+            Expr::Pick(test, yes, no) => syntax.pick(&self.test(test), &self.expr(yes), &self.expr(no)),
+        }
+    }
+
+    fn test(&self, test: &Test) -> String {
+        let syntax = self.syntax;
+        let joined = |tests: &[Test], with: &str| {
+            let texts: Vec<String> = tests.iter().map(|t| self.test(t)).collect();
+            if texts.len() > 1 { format!("({})", texts.join(with)) } else { texts.concat() }
+        };
+        match test {
+            Test::Filled(value) => syntax.filled(&self.operand(value)),
+            Test::Empty(value) => syntax.empty(&self.operand(value)),
+            Test::NoItems(list) => syntax.no_items(&self.expr(list)),
+            Test::Same(a, b) => syntax.same(&self.operand(a), &self.operand(b)),
+            Test::Holds(helper, arguments) => self.call(helper, arguments),
+            Test::HeadersGiven => syntax.headers_given(),
+            Test::Omits(word) => syntax.omits(word),
+            Test::Not(inner) => match &**inner {
+                Test::All(_) | Test::Any(_) | Test::Holds(..) | Test::Omits(_) => syntax.not(&self.test(inner)),
+                inner => syntax.not(&format!("({})", self.test(inner))),
+            },
+            Test::Any(tests) if tests.is_empty() => syntax.never().to_owned(),
+            Test::All(tests) => joined(tests, syntax.all()),
+            Test::Any(tests) => joined(tests, syntax.any()),
+        }
+    }
+
+    /// A value beside an operator.
+    fn operand(&self, value: &Expr) -> String {
+        match value {
+            Expr::Concat(_) => format!("({})", self.expr(value)),
+            _ => self.expr(value),
+        }
+    }
+}

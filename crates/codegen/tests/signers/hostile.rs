@@ -1,0 +1,1 @@
+//! Dialects that try to break out.
