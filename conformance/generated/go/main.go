@@ -127,7 +127,9 @@ func sign(asked ask) map[string]any {
 	if sent.Status != 0 {
 		placed = map[string]any{"kind": "response", "status": sent.Status, "body_base64": sent.Body}
 	}
-	put(placed, "target", sent.Target)
+	if sent.Target != "" {
+		put(placed, "target", sent.Target)
+	}
 	headers := [][2]any{}
 	for _, line := range sent.Headers {
 		var value any = line[1]

@@ -97,7 +97,10 @@ public final class Main {
                 placed.put(name, given.get(name));
             }
         }
-        put(placed, "target", ((String) read(signed, "target")).getBytes(StandardCharsets.ISO_8859_1));
+        String target = (String) read(signed, "target");
+        if (!target.isEmpty()) {
+            put(placed, "target", target.getBytes(StandardCharsets.ISO_8859_1));
+        }
         List<Object> headers = new ArrayList<>();
         for (Object line : (List<?>) read(signed, "headers")) {
             String[] pair = (String[]) line;
@@ -213,7 +216,7 @@ public final class Main {
                         case "true" -> Boolean.TRUE;
                         case "false" -> Boolean.FALSE;
                         case "null" -> null;
-                        default -> Double.valueOf(word);
+                        default -> word.matches("-?[0-9]+") ? (Number) Long.valueOf(word) : (Number) Double.valueOf(word);
                     };
             }
         }

@@ -56,7 +56,7 @@ function sign(ask) {
     for (const name of ["kind", "method", "scheme", "version", "status"]) {
       if (given[name] !== undefined) placed[name] = given[name];
     }
-    put(placed, "target", Buffer.from(signed.target, "latin1"));
+    if (signed.target !== "") put(placed, "target", Buffer.from(signed.target, "latin1"));
     placed.headers = signed.headers.map(header);
     placed.body_base64 = signed.body.toString("base64");
     const stages = {};

@@ -52,7 +52,8 @@ function sign(array $ask, string $folder): array
     } catch (InvalidArgumentException $error) {
         return ['result' => 'error', 'message' => $error->getMessage()];
     }
-    $placed = array_intersect_key($given, array_flip(['kind', 'method', 'scheme', 'version', 'status'])) + put('target', $signed['target']);
+    $placed = array_intersect_key($given, array_flip(['kind', 'method', 'scheme', 'version', 'status']));
+    $placed += $signed['target'] === '' ? [] : put('target', $signed['target']);
     $placed['headers'] = array_map(
         fn (array $line): array => [$line[0], preg_match('//u', $line[1]) ? $line[1] : ['base64' => base64_encode($line[1])]],
         $signed['headers'],

@@ -13,7 +13,8 @@ SIGNERS = {}
 
 def signer(dialect):
     if dialect not in SIGNERS:
-        path = FOLDER / (dialect.replace("-", "_") + ".py")
+        name = dialect.replace("-", "_")
+        path = FOLDER / ((name if name[:1].isalpha() else "the_" + name) + ".py")
         if not path.is_file():
             return None
         spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -54,7 +55,8 @@ def sign(ask):
     except module.SigningError as error:
         return {"result": "error", "message": str(error)}
     placed = {name: given[name] for name in ("kind", "method", "scheme", "version", "status") if name in given}
-    put(placed, "target", signed["target"])
+    if signed["target"]:
+        put(placed, "target", signed["target"])
     placed["headers"] = [[n, {"base64": base64.b64encode(v).decode()} if isinstance(v, bytes) else v] for n, v in signed["headers"]]
     placed["body_base64"] = base64.b64encode(signed["body"]).decode()
     stages = {}

@@ -14,6 +14,7 @@ type work struct {
 }
 
 //: openMessage
+//& work
 //+ "strconv"
 func openMessage(given Message) *work {
 	message := &work{method: given.Method, scheme: given.Scheme, version: given.Version, target: given.Target, body: string(given.Body)}
@@ -40,7 +41,8 @@ func pick(first bool, one, other string) string {
 //: checkMessage
 //+ "strings"
 func checkMessage(message *work) {
-	if message.target != "" && message.target[0] != '/' && message.target != "*" {
+	wholeServer := message.target == "*" && message.method == "OPTIONS"
+	if message.method != "" && !strings.HasPrefix(message.target, "/") && !wholeServer {
 		panic(failure("the target is a path with its query, such as /orders?a=1"))
 	}
 	for _, c := range []byte(message.target) {
@@ -753,12 +755,14 @@ func setPair(text, name, value string, decoded func(string) string) string {
 }
 
 //: placeQuery
+//& decode
 func placeQuery(message *work, name, value string) {
 	query := setPair(queryOf(message), name, carriable(name, value), decode)
 	message.target = before(message.target, "?") + "?" + query
 }
 
 //: placeForm
+//& decodeForm
 func placeForm(message *work, name, value string) {
 	if !isForm(message) {
 		panic(failure("what is carried rides in a form, and the content type is no form"))

@@ -36,7 +36,8 @@ private static String[] row(String... texts) {
 //: checkMessage
 private static void checkMessage(Work message) {
     String token = "[A-Za-z0-9!#$%&'*+.^_`|~-]+";
-    if (!message.target.isEmpty() && !message.target.startsWith("/") && !message.target.equals("*")) {
+    boolean wholeServer = message.target.equals("*") && message.method.equals("OPTIONS");
+    if (!message.method.isEmpty() && !message.target.startsWith("/") && !wholeServer) {
         throw failure("the target is a path with its query, such as /orders?a=1");
     }
     if (message.target.chars().anyMatch(c -> c <= ' ' || c == 0x7f || c == '#' || c > 0xff)) {

@@ -42,6 +42,12 @@ function textOf(given) {
   return (typeof given === "string" ? Buffer.from(given, "utf8") : Buffer.from(given)).toString("latin1");
 }
 
+//: own
+/** A member that was given, not one that every object has. */
+function own(given, name) {
+  return Object.hasOwn(given ?? {}, name) ? given[name] : undefined;
+}
+
 //: shown
 function shown(text) {
   try {
@@ -59,7 +65,8 @@ function milliseconds(at) {
 //: checkMessage
 function checkMessage(message) {
   const token = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
-  if (message.target !== "" && !message.target.startsWith("/") && message.target !== "*") {
+  const wholeServer = message.target === "*" && message.method === "OPTIONS";
+  if (message.method !== "" && !message.target.startsWith("/") && !wholeServer) {
     throw failure("the target is a path with its query, such as /orders?a=1");
   }
   if (/[\x00-\x20\x7f#]/.test(message.target)) {
@@ -205,6 +212,7 @@ function authority(message) {
 }
 
 //: splitPairs
+//& splitPair
 function splitPairs(text) {
   return text.split("&").filter((fragment) => fragment !== "").map(splitPair);
 }
@@ -252,12 +260,14 @@ function hexTriplet(character) {
 }
 
 //: percent
+//& hexTriplet
 /** Everything but the unreserved characters of RFC 3986. */
 function percent(text) {
   return text.replace(/[^A-Za-z0-9._~-]/g, hexTriplet);
 }
 
 //: percentPath
+//& hexTriplet
 function percentPath(text) {
   return text.replace(/[^A-Za-z0-9._~/-]/g, hexTriplet);
 }
@@ -380,6 +390,7 @@ function compareTexts(a, b) {
 }
 
 //: sortedTexts
+//& compareTexts
 function sortedTexts(texts) {
   return [...texts].sort(compareTexts);
 }
@@ -497,12 +508,14 @@ function setPair(text, name, value, decoded) {
 }
 
 //: placeQuery
+//& decode
 function placeQuery(message, name, value) {
   const path = message.target.split("?")[0];
   message.target = path + "?" + setPair(queryOf(message), name, carriable(name, value), decode);
 }
 
 //: placeForm
+//& decodeForm
 function placeForm(message, name, value) {
   if (!isForm(message)) throw failure("what is carried rides in a form, and the content type is no form");
   message.body = setPair(message.body, name, carriable(name, value), decodeForm);

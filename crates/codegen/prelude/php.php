@@ -51,7 +51,8 @@ private static function milliseconds(\DateTimeInterface|int|null $at): int
 private static function checkMessage(\stdClass $message): void
 {
     $token = '/^[A-Za-z0-9!#$%&\'*+.^_`|~-]+$/D';
-    if ($message->target !== '' && $message->target[0] !== '/' && $message->target !== '*') {
+    $wholeServer = $message->target === '*' && $message->method === 'OPTIONS';
+    if ($message->method !== '' && !str_starts_with($message->target, '/') && !$wholeServer) {
         throw self::failure('the target is a path with its query, such as /orders?a=1');
     }
     if (preg_match('/[\x00-\x20\x7f#]/', $message->target)) {

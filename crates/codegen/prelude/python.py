@@ -59,7 +59,8 @@ def milliseconds(at):
 #+ import re
 def check_message(message):
     token = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-    if message.target and not (message.target.startswith(b"/") or message.target == b"*"):
+    whole_server = message.target == b"*" and message.method == b"OPTIONS"
+    if message.method and not message.target.startswith(b"/") and not whole_server:
         raise failure("the target is a path with its query, such as /orders?a=1")
     if re.search(rb"[\x00-\x20\x7f#]", message.target):
         raise failure("the target holds a blank, a control character or a fragment")
@@ -263,7 +264,7 @@ def from_hex(text):
 def from_base64(text):
     bare = text.rstrip(b"=")
     padded = bare + b"=" * (-len(bare) % 4)
-    if not re.fullmatch(rb"[A-Za-z0-9+/]*", bare) or standard_base64.b64encode(standard_base64.b64decode(padded + b"==")) != padded:
+    if not re.fullmatch(rb"[A-Za-z0-9+/]*", bare) or len(bare) % 4 == 1 or standard_base64.b64encode(standard_base64.b64decode(padded + b"==")) != padded:
         raise failure("a value that should be base64 is not")
     return standard_base64.b64decode(padded)
 
@@ -399,11 +400,13 @@ def set_pair(text, name, value, decoded):
     return b"&".join(fragments if placed else fragments + [pair])
 
 #: place_query
+#& decode
 def place_query(message, name, value):
     path = message.target.partition(b"?")[0]
     message.target = path + b"?" + set_pair(query_of(message), name, carriable(name, value), decode)
 
 #: place_form
+#& decode_form
 def place_form(message, name, value):
     if not is_form(message):
         raise failure("what is carried rides in a form, and the content type is no form")

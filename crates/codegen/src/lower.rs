@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use countersign_protocol::Algorithm;
 use countersign_protocol::recipe::{Claim, Encoding, ExpiresForm, Recipe, Text};
 
-use crate::code::{Expr, Given, Kind, Signer, Stmt, Test, all};
+use crate::code::{Expr, Given, Kind, Signer, Stmt, Test};
 use crate::support::{Support, digests, is_of_pair};
 use names::Names;
 
@@ -169,11 +169,8 @@ impl Lower<'_> {
             && self.support.without.is_empty()
             && !self.support.algorithms.iter().any(|a| is_of_pair(*a))
         {
-            let other = all(vec![
-                Test::Filled(Expr::Given(Given::Algorithm)),
-                Test::Not(Box::new(Test::Same(Expr::Given(Given::Algorithm), Expr::lit(only)))),
-            ]);
-            self.refuse(other, "the credential's algorithm does not fit the dialect");
+            let known = Test::Holds("contains", vec![Expr::texts(["", only]), Expr::Given(Given::Algorithm)]);
+            self.refuse(Test::Not(Box::new(known)), "the credential's algorithm does not fit the dialect");
             self.set_text("algorithm", Expr::lit(only));
         } else if !names.is_empty() {
             self.set_text("algorithm", Expr::Call("choose_algorithm", vec![Expr::TheCredential, Expr::texts(&names)]));
@@ -210,8 +207,8 @@ impl Lower<'_> {
     fn sign(&mut self) {
         let Some(text) = &self.recipe.string_to_sign else { return };
         self.needed_texts(text);
-        self.comment(format!("string_to_sign:\n{text}"));
         let value = self.text(text, None, false);
+        self.comment(format!("string_to_sign:\n{text}"));
         self.set_text("string_to_sign", value);
         let shown = if texts::is_tainted(self.recipe, text) { self.text(text, None, true) } else { Expr::var("string_to_sign") };
         for name in std::mem::take(&mut self.stages) {

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::support::Language;
 
-/// The sections of a language: a line `#: name` or `//: name` begins one, `#+ line` or `//+ line` below it is an import that it needs.
+/// The sections of a language: a line `#: name` or `//: name` begins one, `#+ line` or `//+ line` below it is an import that it needs, `#& name` or `//& name` a helper that
+/// it takes without calling it.
 const fn text(language: Language) -> &'static str {
     match language {
         Language::Python => include_str!("../prelude/python.py"),
@@ -20,7 +21,15 @@ const fn text(language: Language) -> &'static str {
 struct Section {
     name: &'static str,
     imports: Vec<&'static str>,
+    /// Helpers that it takes without calling them.
+    takes: Vec<&'static str>,
     source: String,
+}
+
+impl Section {
+    fn needs(&self, name: &str) -> bool {
+        self.takes.contains(&name) || stands_in(&self.source, name)
+    }
 }
 
 /// What a signer takes of the prelude.
@@ -54,7 +63,7 @@ pub(crate) fn take(language: Language, source: &str, digests: &[&str]) -> Taken 
         let more: Vec<usize> = sections
             .iter()
             .enumerate()
-            .filter(|(i, section)| !wanted[*i] && sections.iter().zip(&wanted).any(|(s, w)| *w && stands_in(&s.source, section.name)))
+            .filter(|(i, section)| !wanted[*i] && sections.iter().zip(&wanted).any(|(s, w)| *w && s.needs(section.name)))
             .map(|(i, _)| i)
             .collect();
         if more.is_empty() {
@@ -71,15 +80,11 @@ pub(crate) fn take(language: Language, source: &str, digests: &[&str]) -> Taken 
     taken
 }
 
-/// Whether the name stands in the source as a whole word outside of comments and texts of the language.
+/// Whether the source calls the name, or takes the name as a mark says that it does.
 fn stands_in(source: &str, name: &str) -> bool {
     let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
     source.lines().filter(|line| !is_comment(line)).any(|line| {
-        line.match_indices(name).any(|(at, _)| {
-            let (before, after) = (&line[..at], &line[at + name.len()..]);
-            let called = after.starts_with('(') || after.starts_with([',', ')', ' ', '.', '{', ';', '\n', '>']) || after.is_empty();
-            called && !is_word(before.chars().next_back()) && !is_word(after.chars().next())
-        })
+        line.match_indices(name).any(|(at, _)| line[at + name.len()..].starts_with('(') && !is_word(line[..at].chars().next_back()))
     })
 }
 
@@ -91,10 +96,11 @@ fn sections(language: Language) -> Vec<Section> {
     let mut all: Vec<Section> = Vec::new();
     for line in text(language).lines() {
         let mark = |kind: char| line.strip_prefix("#").or_else(|| line.strip_prefix("//")).and_then(|rest| rest.strip_prefix(kind));
-        match (mark(':'), mark('+'), all.last_mut()) {
-            (Some(name), ..) => all.push(Section { name: name.trim(), imports: Vec::new(), source: String::new() }),
-            (_, Some(import), Some(section)) => section.imports.push(import.trim()),
-            (_, _, Some(section)) => {
+        match (mark(':'), mark('+'), mark('&'), all.last_mut()) {
+            (Some(name), ..) => all.push(Section { name: name.trim(), imports: Vec::new(), takes: Vec::new(), source: String::new() }),
+            (_, Some(import), _, Some(section)) => section.imports.push(import.trim()),
+            (_, _, Some(name), Some(section)) => section.takes.push(name.trim()),
+            (.., Some(section)) => {
                 section.source.push_str(line);
                 section.source.push('\n');
             }

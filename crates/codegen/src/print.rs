@@ -122,7 +122,14 @@ pub(crate) trait Syntax {
         format!("{list}[{index}]")
     }
     fn pick(&self, test: &str, yes: &str, no: &str) -> String {
-        format!("({test} ? {yes} : {no})")
+        format!("{test} ? {yes} : {no}")
+    }
+    /// Whether one text or the other is written with operators, so that it stands in parentheses beside others.
+    fn picks_by_operator(&self) -> bool {
+        true
+    }
+    fn firsts_by_operator(&self) -> bool {
+        true
     }
     fn first_of(&self, one: &str, other: &str) -> String;
     fn filled(&self, value: &str) -> String;
@@ -219,6 +226,21 @@ fn indented(source: &str, indent: &str) -> String {
     }
     let lines = source.lines().map(|line| if line.is_empty() { String::new() } else { format!("{indent}{line}") });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A line of a comment on lines that are not too wide, parted at blanks.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_inclusive(' ') {
+        if let Some(line) = lines.last_mut() {
+            if line.len() + word.len() > WIDTH && !line.trim().is_empty() {
+                lines.push(format!("  {word}"));
+            } else {
+                line.push_str(word);
+            }
+        }
+    }
+    lines
 }
 
 /// The name of the file in which a signer of this dialect is kept.
@@ -318,8 +340,8 @@ impl Printer<'_> {
         match stmt {
             Stmt::Blank => self.line(depth, ""),
             Stmt::Comment(lines) => {
-                for line in lines {
-                    let text = escape::comment_line(syntax.comment(), line);
+                for line in lines.iter().flat_map(|line| wrapped(line)) {
+                    let text = escape::comment_line(syntax.comment(), &line);
                     self.line(depth, text.trim_end());
                 }
             }
@@ -336,7 +358,7 @@ impl Printer<'_> {
                 self.line(depth, &text);
             }
             Stmt::If { test, then, otherwise } => {
-                self.line(depth, &syntax.open_if(&self.test(test)));
+                self.line(depth, &syntax.open_if(&self.condition(test)));
                 self.body(then, depth + 1);
                 if !otherwise.is_empty() {
                     self.line(depth, syntax.open_else());
@@ -355,7 +377,7 @@ impl Printer<'_> {
                 self.line(depth, &text);
             }
             Stmt::Do(helper, arguments) => {
-                let text = format!("{}{}", self.call(helper, arguments), syntax.end());
+                let text = format!("{}{}", self.wide_call(helper, arguments, depth), syntax.end());
                 self.line(depth, &text);
             }
             Stmt::Fail(words) => {
@@ -377,17 +399,26 @@ impl Printer<'_> {
 
     /// A value, on several lines where one would be too wide or the text itself has several.
     fn spread(&self, value: &Expr, depth: usize) -> String {
-        let Expr::Concat(parts) = value else { return self.expr(value) };
+        let parts = match value {
+            Expr::Concat(parts) => parts,
+            Expr::Call(helper, arguments) => return self.wide_call(helper, arguments, depth),
+            other => return self.top(other),
+        };
         let whole = self.expr(value);
         let breaks = parts.iter().filter(|part| matches!(part, Expr::Lit(bytes) if bytes.contains(&b'\n'))).count();
         if whole.len() <= WIDTH && breaks < 2 {
             return whole;
         }
+        self.syntax.spread(&self.lines(parts), &self.syntax.indent().repeat(depth))
+    }
+
+    /// Parts on lines: a line ends where the text's own does, or where it would be too wide.
+    fn lines(&self, parts: &[Expr]) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         let mut line: Vec<String> = Vec::new();
         for part in parts {
             let text = self.expr(part);
-            if line.iter().map(String::len).sum::<usize>() + text.len() > WIDTH && !line.is_empty() {
+            if line.iter().map(|text| text.len() + 3).sum::<usize>() + text.len() > WIDTH && !line.is_empty() {
                 lines.push(self.sum(&std::mem::take(&mut line)));
             }
             line.push(text);
@@ -398,10 +429,26 @@ impl Printer<'_> {
         if !line.is_empty() {
             lines.push(self.sum(&line));
         }
-        let last = lines.len() - 1;
-        let lines: Vec<String> =
-            lines.into_iter().enumerate().map(|(i, l)| if i < last { format!("{l} {}", self.syntax.plus()) } else { l }).collect();
-        self.syntax.spread(&lines, &self.syntax.indent().repeat(depth))
+        let last = lines.len().saturating_sub(1);
+        let ended = lines.into_iter().enumerate();
+        ended.map(|(i, line)| if i < last { format!("{line} {}", self.syntax.plus()) } else { line }).collect()
+    }
+
+    /// A call, on several lines where one would be too wide.
+    fn wide_call(&self, helper: &str, arguments: &[Expr], depth: usize) -> String {
+        let whole = self.call(helper, arguments);
+        if whole.len() <= WIDTH {
+            return whole;
+        }
+        let inner = format!("\n{}", self.syntax.indent().repeat(depth + 1));
+        match arguments.split_last() {
+            Some((Expr::Concat(parts), before)) => {
+                let before: String = self.exprs(before).iter().map(|text| format!("{text}, ")).collect();
+                let lines = self.lines(parts).join(&inner);
+                format!("{}({}{inner}{lines})", self.syntax.callee(helper), before.trim_end())
+            }
+            _ => format!("{}({inner}{})", self.syntax.callee(helper), self.exprs(arguments).join(&format!(",{inner}"))),
+        }
     }
 
     fn sum(&self, parts: &[String]) -> String {
@@ -436,8 +483,28 @@ impl Printer<'_> {
             Expr::List(items) => syntax.list(&self.exprs(items)),
             Expr::Row(items) => syntax.row(&self.exprs(items)),
             Expr::Item(list, index) => syntax.item(&self.expr(list), *index),
-            Expr::FirstOf(one, other) => syntax.first_of(&self.expr(one), &self.expr(other)),
-            Expr::Pick(test, yes, no) => syntax.pick(&self.test(test), &self.expr(yes), &self.expr(no)),
+            Expr::FirstOf(..) if syntax.firsts_by_operator() => format!("({})", self.top(value)),
+            Expr::Pick(..) if syntax.picks_by_operator() => format!("({})", self.top(value)),
+            Expr::FirstOf(..) | Expr::Pick(..) => self.top(value),
+        }
+    }
+
+    /// A value that stands alone.
+    fn top(&self, value: &Expr) -> String {
+        match value {
+            Expr::FirstOf(one, other) => self.syntax.first_of(&self.expr(one), &self.expr(other)),
+            Expr::Pick(test, yes, no) => self.syntax.pick(&self.test(test), &self.expr(yes), &self.expr(no)),
+            other => self.expr(other),
+        }
+    }
+
+    /// A test that stands alone.
+    fn condition(&self, test: &Test) -> String {
+        let texts = |tests: &[Test]| tests.iter().map(|t| self.test(t)).collect::<Vec<_>>();
+        match test {
+            Test::All(tests) if tests.len() > 1 => texts(tests).join(self.syntax.all()),
+            Test::Any(tests) if tests.len() > 1 => texts(tests).join(self.syntax.any()),
+            other => self.test(other),
         }
     }
 

@@ -295,7 +295,10 @@ impl Lower<'_> {
             body.push(Stmt::Push { list: names.seen.to_owned(), item: Expr::var("name") });
         }
         body.push(push.clone());
-        vec![Stmt::Each { item: "pair".to_owned(), of: Kind::Rows, list: Expr::Call("rows", list), body }]
+        vec![
+            Stmt::Let { name: "parameters".to_owned(), kind: Kind::Rows, value: Expr::Call("rows", list) },
+            Stmt::Each { item: "pair".to_owned(), of: Kind::Rows, list: Expr::var("parameters"), body },
+        ]
     }
 
     /// A parameter's name and decoded value, and whether it may be absent.

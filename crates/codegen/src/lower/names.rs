@@ -8,46 +8,17 @@ use crate::code::{Expr, Stmt, Test};
 use crate::prelude;
 
 /// Names of the signer's own variables.
-const OWN: [&str; 30] = [
-    "message",
-    "request",
-    "credential",
-    "options",
-    "at",
-    "signed",
-    "stages",
-    "key_id",
-    "secret",
-    "time",
-    "nonce",
-    "expires",
-    "algorithm",
-    "algorithm_word",
-    "body_digest",
-    "names",
-    "spelled",
-    "signed_headers",
-    "string_to_sign",
-    "signature",
-    "key",
-    "tag",
-    "name",
-    "value",
-    "values",
-    "pair",
-    "merged_items",
-    "sign",
-    "self",
-    "failure",
-];
+const OWN: &str = "message request credential options at signed stages key_id secret time nonce expires algorithm algorithm_word body_digest names \
+    spelled signed_headers string_to_sign signature key tag name value values pair parameters merged_items sign self failure given sent err fault \
+    words ours";
 
 /// Words that some language keeps to itself.
-const KEPT: &str = "False None True abstract and any array as assert async await boolean break byte callable case catch chan char class clone \
+const KEPT: &str = "False None True abstract and any append arguments array as assert async await boolean break byte callable case catch chan char class clone \
     cls complex const continue copy debugger declare def default defer del delete die do double echo elif else elseif empty end enddeclare endfor \
     endforeach endif endswitch endwhile enum error eval except exit exports extends fallthrough false final finally float fn for foreach from \
     func function global go goto hash if implements import in include init instanceof insteadof int interface iota is isset lambda len let list \
     long make map match module namespace native new nil none nonlocal not null object or package panic parent pass print private process \
-    protected public raise range record readonly require return sealed select short static str strictfp string struct super switch \
+    protected public raise range record recover readonly require return sealed select short static str strictfp string struct super switch \
     synchronized this throw throws trait transient true try type typeof undefined unset use var void volatile while with xor yield";
 
 /// The variables that stand for the dialect's own names.
@@ -62,7 +33,7 @@ impl Names {
             let list = list.strip_suffix('s').filter(|l| *l == "header").unwrap_or(list);
             [format!("canonical_{list}"), format!("canonical_{list}s"), format!("{list}_items"), format!("{list}_seen")]
         });
-        let words = OWN.into_iter().chain(KEPT.split_whitespace()).map(flat);
+        let words = OWN.split_whitespace().chain(KEPT.split_whitespace()).map(flat);
         let taken = words.chain(lists.map(|list| flat(&list))).chain(prelude::helpers().map(|helper| flat(&helper)));
         let mut names = Self { declared: HashMap::new(), taken: taken.collect() };
         let inputs = recipe.inputs.iter().map(|input| &input.name);

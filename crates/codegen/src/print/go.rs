@@ -41,8 +41,14 @@ impl Syntax for Go {
     fn pick(&self, test: &str, yes: &str, no: &str) -> String {
         format!("pick({test}, {yes}, {no})")
     }
+    fn picks_by_operator(&self) -> bool {
+        false
+    }
     fn first_of(&self, one: &str, other: &str) -> String {
         format!("firstFilled({one}, {other})")
+    }
+    fn firsts_by_operator(&self) -> bool {
+        false
     }
     fn filled(&self, value: &str) -> String {
         format!("{value} != \"\"")
@@ -72,8 +78,7 @@ impl Syntax for Go {
         ""
     }
     fn open_if(&self, test: &str) -> String {
-        let bare = test.strip_prefix('(').and_then(|t| t.strip_suffix(')')).filter(|t| !t.contains(['(', ')']));
-        format!("if {} {{", bare.unwrap_or(test))
+        format!("if {test} {{")
     }
     fn open_each(&self, item: &str, _: Kind, list: &str) -> String {
         format!("for _, {item} := range {list} {{")

@@ -45,6 +45,9 @@ impl Syntax for Java {
     fn first_of(&self, one: &str, other: &str) -> String {
         format!("firstFilled({one}, {other})")
     }
+    fn firsts_by_operator(&self) -> bool {
+        false
+    }
     fn filled(&self, value: &str) -> String {
         format!("!{value}.isEmpty()")
     }
@@ -74,8 +77,7 @@ impl Syntax for Java {
         format!("{inner}{}", lines.join(&inner))
     }
     fn open_if(&self, test: &str) -> String {
-        let bare = test.strip_prefix('(').and_then(|t| t.strip_suffix(')')).filter(|t| !t.contains(['(', ')']));
-        format!("if ({}) {{", bare.unwrap_or(test))
+        format!("if ({test}) {{")
     }
     fn open_each(&self, item: &str, of: Kind, list: &str) -> String {
         let kind = if of == Kind::Rows { "String[]" } else { "String" };

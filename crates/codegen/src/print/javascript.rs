@@ -25,8 +25,8 @@ impl Syntax for JavaScript {
             Given::Secret => "textOf(credential.secret)".to_owned(),
             Given::PrivateKey => "textOf(credential.privateKey)".to_owned(),
             Given::Algorithm => "textOf(credential.algorithm)".to_owned(),
-            Given::Part(name) => format!("textOf(credential.parts?.[\"{name}\"])"),
-            Given::Input(name) => format!("textOf(options.inputs?.[\"{name}\"])"),
+            Given::Part(name) => format!("textOf(own(credential.parts, \"{name}\"))"),
+            Given::Input(name) => format!("textOf(own(options.inputs, \"{name}\"))"),
             Given::Nonce => "textOf(options.nonce)".to_owned(),
             Given::Expires => "textOf(options.expires)".to_owned(),
             Given::BodyDigest => "textOf(options.bodyDigest)".to_owned(),
@@ -40,7 +40,7 @@ impl Syntax for JavaScript {
         format!("[{}]", items.join(", "))
     }
     fn first_of(&self, one: &str, other: &str) -> String {
-        format!("({one} || {other})")
+        format!("{one} || {other}")
     }
     fn filled(&self, value: &str) -> String {
         format!("{value} !== \"\"")
@@ -72,8 +72,7 @@ impl Syntax for JavaScript {
         format!("{inner}{}", lines.join(&inner))
     }
     fn open_if(&self, test: &str) -> String {
-        let bare = test.strip_prefix('(').and_then(|t| t.strip_suffix(')')).filter(|t| !t.contains(['(', ')']));
-        format!("if ({}) {{", bare.unwrap_or(test))
+        format!("if ({test}) {{")
     }
     fn open_each(&self, item: &str, _: Kind, list: &str) -> String {
         format!("for (const {item} of {list}) {{")

@@ -56,7 +56,7 @@ impl Syntax for Php {
         format!("[{}]", items.join(", "))
     }
     fn first_of(&self, one: &str, other: &str) -> String {
-        format!("({one} !== '' ? {one} : {other})")
+        format!("{one} !== '' ? {one} : {other}")
     }
     fn filled(&self, value: &str) -> String {
         format!("{value} !== ''")
@@ -87,8 +87,7 @@ impl Syntax for Php {
         format!("{inner}{}", lines.join(&inner))
     }
     fn open_if(&self, test: &str) -> String {
-        let bare = test.strip_prefix('(').and_then(|t| t.strip_suffix(')')).filter(|t| !t.contains(['(', ')']));
-        format!("if ({}) {{", bare.unwrap_or(test))
+        format!("if ({test}) {{")
     }
     fn open_each(&self, item: &str, _: Kind, list: &str) -> String {
         format!("foreach ({list} as {item}) {{")

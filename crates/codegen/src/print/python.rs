@@ -49,10 +49,10 @@ impl Syntax for Python {
         format!("({})", items.join(", "))
     }
     fn pick(&self, test: &str, yes: &str, no: &str) -> String {
-        format!("({yes} if {test} else {no})")
+        format!("{yes} if {test} else {no}")
     }
     fn first_of(&self, one: &str, other: &str) -> String {
-        format!("({one} or {other})")
+        format!("{one} or {other}")
     }
     fn filled(&self, value: &str) -> String {
         value.to_owned()
@@ -94,8 +94,7 @@ impl Syntax for Python {
         ""
     }
     fn open_if(&self, test: &str) -> String {
-        let bare = test.strip_prefix('(').and_then(|t| t.strip_suffix(')')).filter(|t| !t.contains(['(', ')']));
-        format!("if {}:", bare.unwrap_or(test))
+        format!("if {test}:")
     }
     fn open_else(&self) -> &'static str {
         "else:"

@@ -8,9 +8,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign_codegen::{Language, file_name, generate};
-use countersign_protocol::{Dialect, Request, Scheme};
+use countersign_protocol::{Dialect, Message, Request, Scheme};
 use countersign_vectors::check::Given;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The process, and the folder with its signers.
 pub(crate) struct Adapter {
@@ -111,17 +111,34 @@ fn must(command: &mut Command) {
     assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
 }
 
-/// A request as the protocol has it.
-pub(crate) fn written(request: &Request) -> Value {
+/// Text under a name, or base64 under the name with `_base64`.
+pub(crate) fn put(object: &mut Map<String, Value>, name: &str, bytes: &[u8]) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => object.insert(name.to_owned(), text.into()),
+        Err(_) => object.insert(format!("{name}_base64"), STANDARD.encode(bytes).into()),
+    };
+}
+
+/// A message as the protocol has it.
+pub(crate) fn written(message: &Message) -> Value {
+    let mut object = Map::new();
+    match message {
+        Message::Request(request) => {
+            object.insert("kind".to_owned(), "request".into());
+            object.insert("method".to_owned(), request.method.clone().into());
+            object.insert("scheme".to_owned(), request.scheme.as_str().into());
+            put(&mut object, "target", &request.target);
+        }
+        Message::Response(response) => {
+            object.insert("kind".to_owned(), "response".into());
+            object.insert("status".to_owned(), response.status.into());
+        }
+    }
     let value = |bytes: &[u8]| std::str::from_utf8(bytes).map_or_else(|_| json!({ "base64": STANDARD.encode(bytes) }), Value::from);
-    json!({
-        "kind": "request",
-        "method": request.method,
-        "scheme": request.scheme.as_str(),
-        "target": String::from_utf8(request.target.clone()).unwrap(),
-        "headers": request.headers.iter().map(|(name, bytes)| json!([name, value(bytes)])).collect::<Vec<_>>(),
-        "body_base64": STANDARD.encode(&request.body),
-    })
+    let headers = message.headers().iter().map(|(name, bytes)| json!([name, value(bytes)])).collect();
+    object.insert("headers".to_owned(), Value::Array(headers));
+    object.insert("body_base64".to_owned(), STANDARD.encode(message.body_bytes()).into());
+    Value::Object(object)
 }
 
 fn bytes(object: &Value, name: &str) -> Vec<u8> {

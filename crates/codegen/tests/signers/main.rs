@@ -3,6 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod adapter;
-mod hostile;
+mod own;
 mod table;
 mod vectors;

@@ -7,6 +7,7 @@ use countersign_vectors::{Case, Expect, check};
 use serde_json::{Value, json};
 
 use crate::adapter::{self, Adapter};
+use crate::own;
 
 /// A vector as it is written and as it is worked out.
 struct Known {
@@ -49,7 +50,7 @@ fn line(dialect: &str, known: &Known) -> Value {
         "inputs": known.written.inputs,
         "at": known.written.at,
         "nonce": known.written.nonce,
-        "message": adapter::written(&signing.request),
+        "message": adapter::written(&signing.request.clone().into()),
         "options": { "headers": choices.headers, "omit": choices.omit, "expires": choices.expires, "body_digest": choices.body_digest },
     }))
 }
@@ -59,10 +60,11 @@ const fn is_random(algorithm: Option<Algorithm>) -> bool {
     matches!(algorithm, Some(Algorithm::EcdsaP256Sha256 | Algorithm::EcdsaP256Sha256Der | Algorithm::RsaPssSha512))
 }
 
-/// Runs a language over everything; says how many vectors were signed.
-fn run(language: Language) -> usize {
+/// Runs a language over everything: the vectors, and the dialects of our own.
+fn run(language: Language) {
     let dialects = Dialects::builtin().unwrap();
-    let mut adapter = Adapter::over(language, dialects.iter());
+    let own = own::all();
+    let mut adapter = Adapter::over(language, dialects.iter().chain(&own));
     let mut faults = Vec::new();
     let mut signed = 0;
     for (stem, text) in countersign_vectors::files() {
@@ -99,30 +101,33 @@ fn run(language: Language) -> usize {
         }
     }
     assert!(faults.is_empty(), "{} faults\n{}", faults.len(), faults[..faults.len().min(12)].join("\n"));
-    signed
+    assert!(signed > 300, "{language}: {signed} vectors were signed");
+    let same = own::run(language, &mut adapter);
+    assert!(same > 50, "{language}: {same} messages of our own were signed");
+    println!("{language}: {signed} vectors, {same} messages of our own");
 }
 
 #[test]
 fn python() {
-    assert!(run(Language::Python) > 300);
+    run(Language::Python);
 }
 
 #[test]
 fn javascript() {
-    assert!(run(Language::JavaScript) > 300);
+    run(Language::JavaScript);
 }
 
 #[test]
 fn php() {
-    assert!(run(Language::Php) > 300);
+    run(Language::Php);
 }
 
 #[test]
 fn java() {
-    assert!(run(Language::Java) > 300);
+    run(Language::Java);
 }
 
 #[test]
 fn go() {
-    assert!(run(Language::Go) > 300);
+    run(Language::Go);
 }

@@ -1,1 +1,0 @@
-//! Dialects that try to break out.
