@@ -80,9 +80,9 @@ pub(crate) fn take(language: Language, source: &str, digests: &[&str]) -> Taken 
     taken
 }
 
-/// Whether the source calls the name, or takes the name as a mark says that it does.
+/// Whether the source calls the name. A method of that name is no call of it.
 fn stands_in(source: &str, name: &str) -> bool {
-    let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '.');
     source.lines().filter(|line| !is_comment(line)).any(|line| {
         line.match_indices(name).any(|(at, _)| line[at + name.len()..].starts_with('(') && !is_word(line[..at].chars().next_back()))
     })

@@ -18,8 +18,9 @@ pub(crate) fn run(args: &CodegenArgs, registry: &Registry, json: bool) -> Result
         return if json { list_json(registry) } else { list(registry) };
     };
     let (dialect, language) = (registry.get(id)?, Language::from(language));
-    let source = generate(dialect, language)
-        .map_err(|why| Failure::usage(format_args!("no signer of '{id}' in {language}: {why}; 'countersign codegen --list' names what there is")))?;
+    let source = generate(dialect, language).map_err(|why| {
+        Failure::usage(format_args!("no signer of '{id}' in {language}: {why}; 'countersign codegen --list' names what there is"))
+    })?;
     if let Ok(support) = support(dialect, language) {
         for (algorithm, reason) in support.without {
             console::say(&format!("warning: this signer does not know {algorithm}: {reason}"));
@@ -69,7 +70,9 @@ fn note(dialect: &Dialect, language: Language, support: &Result<Support, Unsuppo
     let id = dialect.id();
     let _ = match support {
         Err(why) => writeln!(notes, "{id} in {language}: {why}"),
-        Ok(support) => support.without.iter().try_for_each(|(algorithm, reason)| writeln!(notes, "{id} in {language}: without {algorithm}: {reason}")),
+        Ok(support) => {
+            support.without.iter().try_for_each(|(algorithm, reason)| writeln!(notes, "{id} in {language}: without {algorithm}: {reason}"))
+        }
     };
 }
 

@@ -23,14 +23,22 @@ pub(crate) struct Adapter {
 impl Adapter {
     /// Writes a signer of each dialect that the language can hold, and starts the language's program over them.
     pub(crate) fn over<'d>(language: Language, dialects: impl IntoIterator<Item = &'d Dialect>) -> Self {
+        let sources = dialects.into_iter().filter_map(|dialect| Some((dialect.id().to_owned(), generate(dialect, language).ok()?)));
+        Self::start(language, sources.collect())
+    }
+
+    /// The same over one signer whose source was changed.
+    pub(crate) fn changed(language: Language, dialect: &Dialect, change: impl FnOnce(&str) -> String) -> Self {
+        let source = generate(dialect, language).unwrap();
+        let changed = change(&source);
+        assert_ne!(source, changed, "nothing was changed");
+        Self::start(language, vec![(dialect.id().to_owned(), changed)])
+    }
+
+    fn start(language: Language, sources: Vec<(String, String)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut ids = Vec::new();
-        for dialect in dialects {
-            if let Ok(source) = generate(dialect, language) {
-                place(folder.path(), dialect.id(), language, &source);
-                ids.push(dialect.id().to_owned());
-            }
-        }
+        sources.iter().for_each(|(id, source)| place(folder.path(), id, language, source));
+        let ids: Vec<String> = sources.into_iter().map(|(id, _)| id).collect();
         let mut command = program(language, folder.path(), &ids);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
         let (stdin, stdout) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));

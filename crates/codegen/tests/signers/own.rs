@@ -134,7 +134,11 @@ fn requests() -> Vec<Request> {
             .with_header("X-D", " d  d ")
             .with_body("b=1&c=2+3&b=4&d%20=5&sign=old&other=%C3%A9&c="),
         plain("POST", "/f").with_header("Content-Type", form),
-        plain("POST", "/h").with_header("X-H", "00ffAB").with_header("X-S", "Zm9vYg").with_header("X-E", "").with_body(&b"\x00\xff\"'\\"[..]),
+        plain("POST", "/h")
+            .with_header("X-H", "00ffAB")
+            .with_header("X-S", "Zm9vYg")
+            .with_header("X-E", "")
+            .with_body(&b"\x00\xff\"'\\"[..]),
         plain("POST", "/h").with_header("X-H", "0g"),
         plain("POST", "/h").with_header("X-S", "Zm9vYh="),
         plain("POST", "/h").with_header("X-S", "Zm9vY"),
@@ -154,7 +158,15 @@ fn responses() -> Vec<Response> {
         headers: vec![("Content-Type".to_owned(), b" Application/JSON ;x".to_vec())],
         body: body.as_bytes().to_vec(),
     };
-    let bodies = [r#"{}"#, r#"{ "a":[{"sig":"no"}], "sig" : "old" }"#, r#"{"s\u0069g":"x","b":"}"}"#, "[", "", r#"{"sig":1}"#, r#"{"a":"sig","sig":"\"" }"#];
+    let bodies = [
+        r#"{}"#,
+        r#"{ "a":[{"sig":"no"}], "sig" : "old" }"#,
+        r#"{"s\u0069g":"x","b":"}"}"#,
+        "[",
+        "",
+        r#"{"sig":1}"#,
+        r#"{"a":"sig","sig":"\"" }"#,
+    ];
     bodies.map(response).to_vec()
 }
 

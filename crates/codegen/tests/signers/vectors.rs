@@ -131,3 +131,16 @@ fn java() {
 fn go() {
     run(Language::Go);
 }
+
+/// The comparison finds what a signer gets wrong: one with another first line is told at its stage, its signature and its placed request.
+#[test]
+fn a_wrong_signer_is_found() {
+    let dialects = Dialects::builtin().unwrap();
+    let dialect = dialects.get("hmac-sha256").unwrap();
+    let mut adapter = Adapter::changed(Language::Python, dialect, |source| source.replace("b\"HMAC-SHA256\\n\"", "b\"HMAC-SHA255\\n\""));
+    let text = countersign_vectors::files().find(|(stem, _)| *stem == "hmac-sha256").unwrap().1;
+    let known = known("hmac-sha256", text).into_iter().find(|k| k.case.signing.as_ref().is_some_and(|s| s.skip.is_none())).unwrap();
+    let outcomes = check::given(&known.case, &adapter::read(&adapter.ask(&line("hmac-sha256", &known))));
+    let wrong: Vec<_> = outcomes.iter().filter(|o| o.result.is_err()).map(|o| o.what.as_str()).collect();
+    assert_eq!(wrong, ["sign: string_to_sign", "sign: signature", "sign: placed"]);
+}
