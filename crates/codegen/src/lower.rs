@@ -6,6 +6,7 @@
 mod carry;
 mod lists;
 mod names;
+mod pairs;
 mod texts;
 
 use std::collections::HashMap;

@@ -1,28 +1,14 @@
-//! The lists: each as a loop of its own, with the dialect's choices written out.
+//! The list of headers as a loop, with the dialect's choices written out; and what every list has in common.
 
 use countersign_protocol::Place;
-use countersign_protocol::recipe::{
-    Carried, Claim, Filter, HeaderRule, Missing, Order, PairDecoding, PairRule, PairSource, Parameter, Repeated, Shape, Slot,
-};
+use countersign_protocol::recipe::{Carried, Claim, Filter, HeaderRule, Missing, Order, Repeated};
 
 use super::Lower;
 use super::texts::Item;
 use crate::code::{Expr, Given, Kind, Stmt, Test, all};
 
-/// The names of one list of pairs: of itself, and of its items while they are gathered.
-#[derive(Clone, Copy)]
-pub(super) struct PairNames {
-    list: &'static str,
-    text: &'static str,
-    items: &'static str,
-    seen: &'static str,
-}
-
-pub(super) const QUERY: PairNames = PairNames { list: "query", text: "canonical_query", items: "query_items", seen: "query_seen" };
-pub(super) const FORM: PairNames = PairNames { list: "form", text: "canonical_form", items: "form_items", seen: "form_seen" };
-pub(super) const PARAMS: PairNames = PairNames { list: "params", text: "canonical_params", items: "params_items", seen: "params_seen" };
-
-const HEADER: Item = Item { name: "name", value: "value" };
+/// The variables of an item.
+pub(super) const ITEM: Item = Item { name: "name", value: "value" };
 
 impl Lower<'_> {
     /// Names that are never items of the header list: what the file excepts, and what carries the signature or the list.
@@ -115,7 +101,7 @@ impl Lower<'_> {
             body.push(Stmt::If { test, then: push.into_iter().chain([Stmt::Next]).collect(), otherwise: Vec::new() });
         }
         body.extend(self.header_value(rule));
-        let line = self.text(&rule.each, Some(HEADER), false);
+        let line = self.text(&rule.each, Some(ITEM), false);
         body.push(items.push(line));
         self.comment(header_comment(rule));
         self.out.push(items.declared());
@@ -147,185 +133,9 @@ impl Lower<'_> {
         }
         body
     }
-
-    /// `{query}`, `{form}` or `{params}`.
-    pub(super) fn pair_list(&mut self, names: PairNames, rule: &PairRule) -> Expr {
-        if self.known.get(names.text) == Some(&Some(self.epoch)) {
-            return Expr::var(names.text);
-        }
-        let line = self.text(&rule.each, Some(HEADER), false);
-        let keys = match rule.order {
-            Order::AsIs => Vec::new(),
-            Order::Line => Vec::new(),
-            Order::NameIgnoreCase => vec![Expr::Call("lower", vec![Expr::var("name")])],
-            Order::Name => vec![self.filtered(Expr::var("name"), &rule.name_filters)],
-            Order::NameValue => {
-                vec![self.filtered(Expr::var("name"), &rule.name_filters), self.filtered(Expr::var("value"), &rule.value_filters)]
-            }
-        };
-        let mut gathered: Vec<Stmt> = Vec::new();
-        let mut items = Items::new(rule.order, keys, names.items);
-        let push = match &rule.repeated {
-            Repeated::Join(_) => items.push_pair(&line),
-            _ => items.push(line.clone()),
-        };
-        for source in &rule.from {
-            gathered.extend(self.gather(names, rule, *source, &push));
-        }
-        self.comment(pair_comment(names.list, rule));
-        self.out.push(items.declared());
-        if rule.repeated == Repeated::First {
-            self.out.push(Stmt::Let { name: names.seen.to_owned(), kind: Kind::Texts, value: Expr::List(Vec::new()) });
-        }
-        self.out.extend(gathered);
-        let text = match &rule.repeated {
-            Repeated::Join(with) => {
-                let merged = Expr::Call("merged", vec![items.sorted_pairs(), Expr::Lit(with.clone())]);
-                self.out.push(Stmt::Let { name: "merged_items".to_owned(), kind: Kind::Texts, value: Expr::List(Vec::new()) });
-                let body = vec![
-                    let_text("name", Expr::Item(Box::new(Expr::var("pair")), 0)),
-                    let_text("value", Expr::Item(Box::new(Expr::var("pair")), 1)),
-                    Stmt::Push { list: "merged_items".to_owned(), item: line },
-                ];
-                self.out.push(Stmt::Each { item: "pair".to_owned(), of: Kind::Rows, list: merged, body });
-                Expr::Call("join", vec![Expr::var("merged_items"), Expr::Lit(rule.join.clone())])
-            }
-            _ => items.joined(&rule.join),
-        };
-        self.set_text(names.text, text);
-        self.known.insert(names.text.to_owned(), Some(self.epoch));
-        Expr::var(names.text)
-    }
-
-    /// The statements that take the items of one source.
-    fn gather(&mut self, names: PairNames, rule: &PairRule, source: PairSource, push: &Stmt) -> Vec<Stmt> {
-        let helper = match source {
-            PairSource::Query => "query_of",
-            PairSource::Form => "form_of",
-            PairSource::Authorization => return self.gather_parameters(names, rule, push),
-        };
-        let list = Expr::Call("split_pairs", vec![Expr::Call(helper, vec![Expr::TheMessage])]);
-        let decoded = |index| {
-            let raw = Expr::Item(Box::new(Expr::var("pair")), index);
-            match rule.decode {
-                PairDecoding::Percent => Expr::Call("decode", vec![raw]),
-                PairDecoding::Form => Expr::Call("decode_form", vec![raw]),
-                PairDecoding::None => raw,
-            }
-        };
-        let mut body = vec![let_text("name", decoded(0)), let_text("value", decoded(1))];
-        body.extend(self.selection(names, rule, source));
-        body.push(push.clone());
-        vec![Stmt::Each { item: "pair".to_owned(), of: Kind::Rows, list, body }]
-    }
-
-    /// What is passed over.
-    fn selection(&self, names: PairNames, rule: &PairRule, source: PairSource) -> Vec<Stmt> {
-        let mut tests = Vec::new();
-        let name = || Expr::var("name");
-        let mut never = self.signature_names(source);
-        never.extend(rule.except.iter().cloned());
-        if !never.is_empty() {
-            tests.push(Test::Holds("contains", vec![Expr::texts(&never), name()]));
-        }
-        if let Some(only) = &rule.only {
-            tests.push(Test::Not(Box::new(Test::Holds("contains", vec![Expr::texts(only), name()]))));
-        }
-        if rule.drop_empty {
-            tests.push(Test::Empty(Expr::var("value")));
-        }
-        if rule.repeated == Repeated::First {
-            tests.push(Test::Holds("contains", vec![Expr::var(names.seen), name()]));
-        }
-        let mut body = Vec::new();
-        if !tests.is_empty() {
-            body.push(Stmt::If { test: crate::code::any(tests), then: vec![Stmt::Next], otherwise: Vec::new() });
-        }
-        if rule.repeated == Repeated::First {
-            body.push(Stmt::Push { list: names.seen.to_owned(), item: name() });
-        }
-        body
-    }
-
-    /// The parameters in which the signature rides.
-    fn signature_names(&self, source: PairSource) -> Vec<String> {
-        let rides = |place: Place| match source {
-            PairSource::Query => matches!(place, Place::Query | Place::Params),
-            PairSource::Form => matches!(place, Place::Form | Place::Params | Place::Body),
-            PairSource::Authorization => false,
-        };
-        let carriers = self.recipe.carry.iter().filter(|e| e.holds(&Claim::Signature) && rides(e.place));
-        carriers.map(|e| e.name.clone()).collect()
-    }
-
-    /// The parameters of the header that is a parameter list, as they are about to be written, but for the signature.
-    fn gather_parameters(&mut self, names: PairNames, rule: &PairRule, push: &Stmt) -> Vec<Stmt> {
-        let signs = |p: &&Parameter| p.value.iter().any(|s| matches!(s, Slot::Claim { claim: Claim::Signature, .. }));
-        let mut all_of_them = Vec::new();
-        for entry in &self.recipe.carry {
-            let Shape::Parameters { list, .. } = &entry.shape else { continue };
-            for parameter in list.iter().filter(|p| !signs(p)) {
-                let taken = !rule.except.contains(&parameter.name) && rule.only.as_ref().is_none_or(|only| only.contains(&parameter.name));
-                if taken {
-                    all_of_them.push(self.parameter_row(parameter));
-                }
-            }
-        }
-        let list = all_of_them.iter().map(|(row, _)| row.clone()).collect();
-        let optional: Vec<&str> = all_of_them.iter().filter(|(_, optional)| *optional).map(|(row, _)| name_of(row)).collect();
-        let mut body = vec![
-            let_text("name", Expr::Item(Box::new(Expr::var("pair")), 0)),
-            let_text("value", Expr::Item(Box::new(Expr::var("pair")), 1)),
-        ];
-        let mut tests = Vec::new();
-        if !optional.is_empty() {
-            tests
-                .push(all(vec![Test::Empty(Expr::var("value")), Test::Holds("contains", vec![Expr::texts(&optional), Expr::var("name")])]));
-        }
-        if rule.drop_empty {
-            tests = vec![Test::Empty(Expr::var("value"))];
-        }
-        if rule.repeated == Repeated::First {
-            tests.push(Test::Holds("contains", vec![Expr::var(names.seen), Expr::var("name")]));
-        }
-        if !tests.is_empty() {
-            body.push(Stmt::If { test: crate::code::any(tests), then: vec![Stmt::Next], otherwise: Vec::new() });
-        }
-        if rule.repeated == Repeated::First {
-            body.push(Stmt::Push { list: names.seen.to_owned(), item: Expr::var("name") });
-        }
-        body.push(push.clone());
-        vec![
-            Stmt::Let { name: "parameters".to_owned(), kind: Kind::Rows, value: Expr::Call("rows", list) },
-            Stmt::Each { item: "pair".to_owned(), of: Kind::Rows, list: Expr::var("parameters"), body },
-        ]
-    }
-
-    /// A parameter's name and decoded value, and whether it may be absent.
-    fn parameter_row(&mut self, parameter: &Parameter) -> (Expr, bool) {
-        // What is percent-encoded when it is written, and decoded here, is the claim's own text.
-        let value = match &parameter.value[..] {
-            [Slot::Claim { claim, percent: true }] => self.claim(claim),
-            slots => {
-                let text = self.slots_or_nothing(slots);
-                Expr::Call("decode", vec![text])
-            }
-        };
-        (Expr::Row(vec![Expr::lit(&parameter.name), value]), parameter.optional)
-    }
 }
 
-fn name_of(row: &Expr) -> &str {
-    match row {
-        Expr::Row(texts) => match texts.first() {
-            Some(Expr::Lit(bytes)) => std::str::from_utf8(bytes).unwrap_or_default(),
-            _ => "",
-        },
-        _ => "",
-    }
-}
-
-fn let_text(name: &str, value: Expr) -> Stmt {
+pub(super) fn let_text(name: &str, value: Expr) -> Stmt {
     Stmt::Let { name: name.to_owned(), kind: Kind::Text, value }
 }
 
@@ -334,7 +144,7 @@ fn let_texts(name: &str, value: Expr) -> Stmt {
 }
 
 /// The items of a list while they are gathered: lines, or rows of sort keys with the line behind them.
-struct Items {
+pub(super) struct Items {
     order: Order,
     keys: Vec<Expr>,
     variable: &'static str,
@@ -342,17 +152,17 @@ struct Items {
 }
 
 impl Items {
-    const fn new(order: Order, keys: Vec<Expr>, variable: &'static str) -> Self {
+    pub(super) const fn new(order: Order, keys: Vec<Expr>, variable: &'static str) -> Self {
         Self { order, keys, variable, pairs: false }
     }
 
-    fn push(&self, line: Expr) -> Stmt {
+    pub(super) fn push(&self, line: Expr) -> Stmt {
         let item = if self.keys.is_empty() { line } else { Expr::Row(self.keys.iter().cloned().chain([line]).collect()) };
         Stmt::Push { list: self.variable.to_owned(), item }
     }
 
     /// Sort keys, then name and value: lines are written later.
-    fn push_pair(&mut self, line: &Expr) -> Stmt {
+    pub(super) fn push_pair(&mut self, line: &Expr) -> Stmt {
         self.pairs = true;
         if self.order == Order::Line {
             self.keys = vec![line.clone()];
@@ -361,12 +171,12 @@ impl Items {
         Stmt::Push { list: self.variable.to_owned(), item: Expr::Row(row.collect()) }
     }
 
-    fn declared(&self) -> Stmt {
+    pub(super) fn declared(&self) -> Stmt {
         let kind = if self.keys.is_empty() && !self.pairs { Kind::Texts } else { Kind::Rows };
         Stmt::Let { name: self.variable.to_owned(), kind, value: Expr::List(Vec::new()) }
     }
 
-    fn joined(&self, with: &[u8]) -> Expr {
+    pub(super) fn joined(&self, with: &[u8]) -> Expr {
         let items = Expr::var(self.variable);
         let lines = match (self.keys.is_empty(), self.order) {
             (true, Order::Line) => Expr::Call("sorted_texts", vec![items]),
@@ -376,13 +186,13 @@ impl Items {
         Expr::Call("join", vec![lines, Expr::Lit(with.to_vec())])
     }
 
-    fn sorted_pairs(&self) -> Expr {
+    pub(super) fn sorted_pairs(&self) -> Expr {
         let items = Expr::var(self.variable);
         if self.keys.is_empty() { items } else { Expr::Call("sorted_pairs", vec![items]) }
     }
 }
 
-const fn order_word(order: Order) -> &'static str {
+pub(super) const fn order_word(order: Order) -> &'static str {
     match order {
         Order::Name => "name",
         Order::NameValue => "name-value",
@@ -402,17 +212,4 @@ fn header_comment(rule: &HeaderRule) -> String {
     }
     rule.pseudo.iter().for_each(|(name, line)| text.push_str(&format!("\nheaders.pseudo: {name}: {:?}", line.to_string())));
     text
-}
-
-fn pair_comment(name: &str, rule: &PairRule) -> String {
-    let from: Vec<&str> = rule
-        .from
-        .iter()
-        .map(|source| match source {
-            PairSource::Query => "query",
-            PairSource::Form => "form",
-            PairSource::Authorization => "authorization",
-        })
-        .collect();
-    format!("{name}: from {}, each {:?}, order: {}", from.join(", "), rule.each.to_string(), order_word(rule.order))
 }

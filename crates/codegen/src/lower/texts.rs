@@ -2,7 +2,7 @@
 
 use countersign_protocol::recipe::{Claim, Filter, Piece, Recipe, Text, Value, When};
 
-use super::{Lower, lists};
+use super::{Lower, pairs};
 use crate::code::{Expr, Stmt, Test, all, any};
 
 /// The variables of one item of a list.
@@ -240,9 +240,9 @@ impl Lower<'_> {
             Value::Query(name) => of_named("query_value", name),
             Value::Form(name) => of_named("form_value", name),
             Value::Headers => self.header_list(),
-            Value::QueryList => self.pair_list(lists::QUERY, &self.recipe.query),
-            Value::FormList => self.pair_list(lists::FORM, &self.recipe.form),
-            Value::ParamsList => self.pair_list(lists::PARAMS, &self.recipe.params),
+            Value::QueryList => self.pair_list(pairs::QUERY, &self.recipe.query),
+            Value::FormList => self.pair_list(pairs::FORM, &self.recipe.form),
+            Value::ParamsList => self.pair_list(pairs::PARAMS, &self.recipe.params),
             Value::Secret => Expr::var("secret"),
             Value::SecretPart(name) | Value::Named(name) => Expr::Var(self.names.of_declared(name)),
             Value::Claim(Claim::BodyDigest) => self.body_digest(),
