@@ -295,6 +295,7 @@ def aws_sigv1_vectors():
     yield case("form", "the parameters ride in a form, the signature too", [], form=[*SIGV1, ("Action", "DescribeImages")])
     yield case("form-and-query", "the parameters of both are signed together", [("Version", "2007-01-03")], form=[*SIGV1, ("Action", "DescribeImages")])
     yield case("repeated-parameter", "all values of a repeated name are signed, one behind the other", [*SIGV1, ("x", "1"), ("x", "2")], {"unsafe": True, "allow_ambiguous": True})
+    yield case("names-that-differ-in-case", "names are sorted ignoring case, so either may stand first", [*SIGV1, ("X", "1"), ("x", "2")], {"unsafe": True, "allow_ambiguous": True})
     yield case("parameter-in-query-and-form", "which of the two is which cannot be seen from the string to sign", [("x", "1")], {"unsafe": True, "allow_ambiguous": True}, form=[*SIGV1, ("x", "2")])
     yield vector("body-that-is-no-form", "only a form is signed: another body is a part left open", aws_sigv1(SIGV1, body='{"a":1}', content_type="application/json"),
                  policy=unsafe, expect="required_part_unsigned")

@@ -109,6 +109,7 @@ def aws_sigv1(by_name):
         return text.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
     yield fault("published-example-default-policy", origin, "refused where the route does not say that it takes an unsafe dialect", "dialect_not_allowed", policy={})
     yield fault("repeated-parameter-not-allowed", "repeated-parameter", "a repeated name is one of several requests with that string", "ambiguous_request", policy={"unsafe": True})
+    yield fault("names-that-differ-in-case-not-allowed", "names-that-differ-in-case", "the two can change places under one signature", "ambiguous_request", policy={"unsafe": True})
     yield fault("parameter-in-query-and-form-not-allowed", "parameter-in-query-and-form", "the two can change places under one signature", "ambiguous_request", policy={"unsafe": True})
     yield fault("collision", "collision-one-of-two", "the same signature on another request: why the dialect is unsafe", "accepted", replace=replace("target", "foo=bar", "foob=ar"))
     yield from faults.clock(origin, "2006-12-08T07:48:03Z", 900, 900)
@@ -145,6 +146,7 @@ def hmac_sha256(by_name):
         return fault(name, post, why, expect, replace=replace(where, text, with_))
     yield from faults.clock(post, CLOCK_S)
     yield from faults.secret(post)
+    yield fault("broken-escape", get, "a % that begins no triplet is read in several ways", "malformed_request", replace=replace("target", "b=2", "b=%zz"))
     yield from faults.signed([
         ("method", post, {"method": "PUT"}), ("path", post, {"target": "/v1/item"}), ("query-added", post, {"target": "/v1/items?a=1"}),
         ("query-value", get, {"replace": replace("target", "b=2", "b=3")}), ("query-name", get, {"replace": replace("target", "b=2", "c=2")}),

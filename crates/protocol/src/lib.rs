@@ -43,6 +43,7 @@ mod rules;
 mod secret;
 mod sign;
 mod stages;
+mod stand_in;
 mod time;
 mod verify;
 

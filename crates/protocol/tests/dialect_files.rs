@@ -1,6 +1,8 @@
 //! Dialect files that make no sense: each is refused with the place, the fault and the mend.
 
-use countersign_protocol::{Credential, Dialect, Dialects, Inputs, LoadError, Policy, Request, SignOptions, Timestamp};
+use countersign_protocol::{
+    Algorithm, Credential, Dialect, Dialects, DigestAlgorithm, Inputs, LoadError, Policy, Request, SignOptions, Timestamp,
+};
 
 const HEAD: &str = "countersign: 1\ndialect: a\ntitle: t\n";
 const SIGNED: &str = "string_to_sign: \"{time}{method}\"\n";
@@ -21,6 +23,17 @@ fn refused(body: &str, path: &str, wanted: &str) {
 #[test]
 fn the_plain_file_is_accepted() {
     Dialect::from_yaml(&format!("{HEAD}{SIGNED}{OK}")).expect("the base of every other case");
+}
+
+#[test]
+fn no_weak_algorithm_is_the_default_where_a_stronger_is_known() {
+    let is_weak = |algorithm: &Algorithm| matches!(algorithm, Algorithm::Hmac(DigestAlgorithm::Md5 | DigestAlgorithm::Sha1));
+    for dialect in Dialects::builtin().expect("built-in dialects make sense").iter() {
+        let algorithms = dialect.algorithms();
+        let of_secrets = || algorithms.iter().filter(|algorithm| matches!(algorithm, Algorithm::Hmac(_)));
+        let stronger = of_secrets().any(|algorithm| !is_weak(algorithm));
+        assert!(!stronger || !of_secrets().next().is_some_and(is_weak), "{}: {algorithms:?}", dialect.id());
+    }
 }
 
 #[test]

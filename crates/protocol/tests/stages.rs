@@ -504,3 +504,11 @@ fn digests_sign_what_the_bytes_would() {
     );
     assert!(builtin("standard-webhooks").sign(bare, &key(), &options).is_err(), "the bytes are signed");
 }
+
+#[test]
+fn what_stands_for_a_newline_is_escaped_elsewhere() {
+    let dialect = builtin("x-ca");
+    let shown = |text: &str| String::from_utf8(dialect.diagnostics(text.as_bytes()).unwrap().text).unwrap();
+    assert_eq!(shown("GET\n\n/a"), "Invalid Signature, Server StringToSign:`GET##/a`");
+    assert_eq!(shown("GET\n/a?b=#c"), "Invalid Signature, Server StringToSign:`GET#/a?b=%23c`");
+}

@@ -110,7 +110,12 @@ impl Service {
         let cross = cross.as_ref();
         let visit = Visit { shared: &self.shared, plan: &plan, upstreams: &self.upstreams, tunnel: &self.tunnel, peer, started, cross };
         let result = match head {
-            Ok(head) => visit.admit_and_forward(head, Arriving::Unread(body), near, &mut report).instrument(span.clone()).await,
+            Ok(head) => {
+                visit
+                    .admit_and_forward(head, Arriving::Unread(body, visit.plan.bodies.clone()), near, &mut report)
+                    .instrument(span.clone())
+                    .await
+            }
             Err(refusal) => Err(visit.counted(refusal)),
         };
         let mut outcome = Outcome::default();

@@ -383,13 +383,7 @@ fn hazards(plan: &Plan, written: &Written) -> Vec<Hazard> {
         all.push(Hazard::ShowsSecret);
         return all;
     }
-    let plain = |list: &[Algorithm]| list.iter().any(|a| matches!(a, Algorithm::Plain(_)));
-    let unkeyed = match &plan.algorithm {
-        AlgorithmRule::None => false,
-        AlgorithmRule::OneOf(list) => plain(list),
-        AlgorithmRule::Named(pairs) => pairs.iter().any(|(_, list)| plain(list)),
-    };
-    if unkeyed {
+    if plan.algorithm.all().iter().any(|a| matches!(a, Algorithm::Plain(_))) {
         all.push(Hazard::UnkeyedDigest);
     }
     if !plan.able.contains(&Part::Time) {

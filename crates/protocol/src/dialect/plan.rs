@@ -309,6 +309,17 @@ pub(crate) enum AlgorithmRule {
     Named(Vec<(String, Vec<Algorithm>)>),
 }
 
+impl AlgorithmRule {
+    /// Every algorithm that the dialect knows, in its order.
+    pub(crate) fn all(&self) -> Vec<Algorithm> {
+        match self {
+            Self::None => Vec::new(),
+            Self::OneOf(list) => list.clone(),
+            Self::Named(words) => words.iter().flat_map(|(_, list)| list).copied().collect(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SignatureEncoding {
     Hex,

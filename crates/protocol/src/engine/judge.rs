@@ -9,7 +9,7 @@ use crate::dialect::Part;
 use crate::dialect::compile::part_of;
 use crate::dialect::plan::*;
 use crate::encoding::{Decoding, is_well_encoded};
-use crate::message::MessageView;
+use crate::message::{MessageView, Scheme};
 use crate::policy::Policy;
 use crate::reason::{Reason, Refusal};
 
@@ -19,6 +19,11 @@ pub(crate) fn ambiguity(scene: &Scene<'_>, reading: &Reading<'_>) -> Result<Opti
         return Ok(Some(found.clone()));
     }
     let sources = sources(scene.plan);
+    if sources.contains(&Source::Headers)
+        && let Some(found) = listed_without_value(scene)
+    {
+        return Ok(Some(found));
+    }
     let mut lists: Vec<&PairList> = Vec::new();
     for source in &sources {
         let found = match source {
@@ -78,6 +83,18 @@ fn gather(plan: &Plan, program: &Program, found: &mut Vec<Source>) {
             }
         }
     }
+}
+
+/// A listed header without a value, where an absent header is rendered as an empty one: either could be made the other.
+fn listed_without_value(scene: &Scene<'_>) -> Option<String> {
+    let list = &scene.plan.headers;
+    let mut listed = list.always.iter().chain(scene.names).filter(|_| list.missing == Missing::Empty);
+    let found = listed.find(|name| {
+        let stands_in = || list.pseudo.iter().any(|(pseudo, _)| pseudo.eq_ignore_ascii_case(name));
+        let mut values = scene.message.values(name).peekable();
+        if values.peek().is_none() { !stands_in() } else { values.all(<[u8]>::is_empty) }
+    });
+    found.map(|name| format!("the header {name} is listed and has no value, and an absent one is signed in the same way"))
 }
 
 fn repeated_header(scene: &Scene<'_>, name: &str) -> Option<String> {
@@ -210,6 +227,8 @@ pub(crate) struct Presence {
     body: bool,
     expires: bool,
     sentinel: bool,
+    /// Whether it came over plain HTTP.
+    is_plain: bool,
     /// Lower-case names, without those that carry the signature or the list of signed headers.
     headers: Vec<String>,
 }
@@ -222,9 +241,15 @@ impl Presence {
             body: !scene.body_is_empty(),
             expires: reading.texts.get(Claimed::Expires).is_some(),
             sentinel: is_sentinel(scene.plan, reading),
+            is_plain: scene.message.request_line().is_some_and(|line| line.scheme == Scheme::Http),
             headers: headers.collect(),
         }
     }
+}
+
+/// A word in place of the body's digest leaves the body to the connection, which must be a protected one.
+pub(crate) fn leaves_body_to_plain_http(presence: &Presence) -> bool {
+    presence.sentinel && presence.body && presence.is_plain
 }
 
 /// Every required part that this message has and this dialect can sign is covered.
@@ -274,7 +299,7 @@ fn applies(plan: &Plan, part: &Part, presence: &Presence) -> bool {
         Part::Time => carried(Claimed::Time),
         Part::Nonce => carried(Claimed::Nonce),
         Part::Query => plan.able.contains(part) && presence.query,
-        Part::Body => plan.able.contains(part) && presence.body && !presence.sentinel,
+        Part::Body => plan.able.contains(part) && presence.body,
         Part::Header(name) => presence.headers.contains(name),
         _ => plan.able.contains(part),
     }

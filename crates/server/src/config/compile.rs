@@ -177,7 +177,9 @@ fn limits(written: &WrittenLimits) -> Limits {
         parameters: count(written.parameters, default.parameters),
         head_time: time(written.head_time, default.head_time),
         body_idle: time(written.body_idle, default.body_idle),
+        answer_idle: time(written.answer_idle, default.answer_idle),
         body_bytes: count(written.body_bytes, default.body_bytes),
+        bodies_bytes: count(written.bodies_bytes, default.bodies_bytes),
         address_rate: written
             .address_rate
             .as_ref()
