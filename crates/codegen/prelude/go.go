@@ -50,6 +50,11 @@ func checkMessage(message *work) {
 			panic(failure("the target holds a blank, a control character or a fragment"))
 		}
 	}
+	for _, behind := range strings.Split(message.target, "%")[1:] {
+		if len(behind) < 2 || digit(behind[0]) < 0 || digit(behind[1]) < 0 {
+			panic(failure("the target holds a % that begins no triplet; write %25 for a bare %"))
+		}
+	}
 	if message.method != "" && !isToken(message.method) {
 		panic(failure("the method is no token"))
 	}

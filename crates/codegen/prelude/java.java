@@ -43,6 +43,9 @@ private static void checkMessage(Work message) {
     if (message.target.chars().anyMatch(c -> c <= ' ' || c == 0x7f || c == '#' || c > 0xff)) {
         throw failure("the target holds a blank, a control character or a fragment");
     }
+    if (message.target.matches(".*%(?![0-9A-Fa-f]{2}).*")) {
+        throw failure("the target holds a % that begins no triplet; write %25 for a bare %");
+    }
     if (!message.method.isEmpty() && !message.method.matches(token)) {
         throw failure("the method is no token");
     }

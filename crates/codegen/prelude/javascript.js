@@ -72,6 +72,7 @@ function checkMessage(message) {
   if (/[\x00-\x20\x7f#]/.test(message.target)) {
     throw failure("the target holds a blank, a control character or a fragment");
   }
+  if (/%(?![0-9A-Fa-f]{2})/.test(message.target)) throw failure("the target holds a % that begins no triplet; write %25 for a bare %");
   if (message.method !== "" && !token.test(message.method)) throw failure("the method is no token");
   if (/[^\x00-\xff]/.test([message.target, ...message.headers.flat()].join(""))) {
     throw failure("the target and the headers are one character for each byte, as on the wire");

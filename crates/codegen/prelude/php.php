@@ -58,6 +58,9 @@ private static function checkMessage(\stdClass $message): void
     if (preg_match('/[\x00-\x20\x7f#]/', $message->target)) {
         throw self::failure('the target holds a blank, a control character or a fragment');
     }
+    if (preg_match('/%(?![0-9A-Fa-f]{2})/', $message->target)) {
+        throw self::failure('the target holds a % that begins no triplet; write %25 for a bare %');
+    }
     if ($message->method !== '' && !preg_match($token, $message->method)) {
         throw self::failure('the method is no token');
     }

@@ -64,6 +64,8 @@ def check_message(message):
         raise failure("the target is a path with its query, such as /orders?a=1")
     if re.search(rb"[\x00-\x20\x7f#]", message.target):
         raise failure("the target holds a blank, a control character or a fragment")
+    if re.search(rb"%(?![0-9A-Fa-f]{2})", message.target):
+        raise failure("the target holds a % that begins no triplet; write %25 for a bare %")
     if message.method and not token.fullmatch(message.method):
         raise failure("the method is no token")
     for name, value in message.headers:

@@ -167,7 +167,6 @@ impl Lower<'_> {
     fn algorithm(&mut self) {
         let names: Vec<&str> = self.support.algorithms.iter().map(|a| a.as_str()).collect();
         if let [only] = names[..]
-            && self.support.without.is_empty()
             && !self.support.algorithms.iter().any(|a| is_of_pair(*a))
         {
             let known = Test::Holds("contains", vec![Expr::texts(["", only]), Expr::Given(Given::Algorithm)]);

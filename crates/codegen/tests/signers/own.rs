@@ -125,7 +125,9 @@ fn requests() -> Vec<Request> {
     let plain = |method: &str, target: &str| Request::new(method, target).with_header("Host", "Example.com:8443");
     vec![
         plain("GET", "/"),
-        plain("GET", "/a/../b//c/./d%2Fe%20/?b=2&a=1&A=%41&a=+&skipped=x&=v&noval&%zz=%e4&&"),
+        plain("GET", "/a/../b//c/./d%2Fe%20/?b=2&a=1&A=%41&a=+&skipped=x&=v&noval&%5A=%e4&&"),
+        plain("GET", "/a?b=1%zz"),
+        plain("GET", "/a%4"),
         plain("GET", "/x?s%20g=old&expires=1").with_header("X-A", " pre  one\t two;x "),
         plain("PUT", "/p").with_header("X-A", "none").with_header("x-b", "1").with_header("X-A", "second").with_body("hello world"),
         plain("POST", "/f?b=q&sign=x")
