@@ -7,7 +7,7 @@ mod sign;
 mod verify;
 
 pub use mutate::mutate;
-pub use sign::sign;
+pub use sign::{Given, given, sign};
 pub use verify::{admit, verify};
 
 /// What a check looked at.

@@ -34,6 +34,10 @@ const PACKAGES: &[Package] = &[
     Package { name: "chromium-driver", programs: &["chromedriver"] },
     Package { name: "openssl", programs: &["openssl"] },
     Package { name: "python3", programs: &["python3"] },
+    Package { name: "nodejs", programs: &["node"] },
+    Package { name: "php-cli", programs: &["php"] },
+    Package { name: "default-jdk-headless", programs: &["java", "javac"] },
+    Package { name: "golang-go", programs: &["go"] },
 ];
 
 /// Runs an action.

@@ -1,5 +1,6 @@
 //! The command line as written: flags and their shapes, no logic.
 
+pub(crate) mod codegen;
 pub(crate) mod config;
 pub(crate) mod envelope;
 pub(crate) mod import;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use countersign_protocol::{Algorithm, Scheme, Timestamp};
 
+use self::codegen::CodegenArgs;
 use self::config::ConfigCommand;
 use self::envelope::{EnvelopeArgs, OpenAnswerArgs};
 use self::import::ImportArgs;
@@ -60,6 +62,8 @@ pub(crate) enum Command {
     Lint(LintArgs),
     /// Sign and verify over JSON lines on stdin and stdout, for conformance runners.
     Adapter,
+    /// Write a dependency-free signer for one dialect in another language.
+    Codegen(CodegenArgs),
     /// Manage apps and their credentials.
     App(AppArgs),
     /// Manage the users who log in through apps.

@@ -3,6 +3,7 @@
 pub(crate) mod adapter;
 pub(crate) mod app;
 pub(crate) mod audit;
+pub(crate) mod codegen;
 pub(crate) mod config;
 pub(crate) mod dialects;
 pub(crate) mod explain;

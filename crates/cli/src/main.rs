@@ -48,6 +48,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Dialects(command) => command::dialects::run(&command, &registry, json),
         Command::Lint(args) => command::lint::run(&args, &registry, json),
         Command::Adapter => command::adapter::run(&registry),
+        Command::Codegen(args) => command::codegen::run(&args, &registry, json),
         Command::App(args) => command::app::run(&args, registry, json),
         Command::User(args) => command::user::run(&args, registry, json),
         Command::Audit(args) => command::audit::run(&args, json),

@@ -10,7 +10,7 @@ mod part;
 pub(crate) mod plan;
 mod registry;
 mod replay;
-mod template;
+pub(crate) mod template;
 mod written;
 
 use std::fmt;

@@ -41,6 +41,8 @@ mod message;
 mod native;
 mod policy;
 mod reason;
+#[cfg(feature = "recipe")]
+pub mod recipe;
 mod rules;
 mod secret;
 mod sign;

@@ -1,9 +1,20 @@
 //! Signs a vector's request and compares every stage, the signature and the placed request with the known ones.
 
-use countersign_protocol::{Credential, Dialect, DigestAlgorithm, KeyMaterial, Message, Request, Signed, Stages};
+use countersign_protocol::{Credential, Dialect, DigestAlgorithm, KeyMaterial, Message, Request};
 
 use super::{Kind, Outcome, difference, shown};
 use crate::case::{Case, Signing, StageBytes};
+
+/// What a signer gave, ours or another's.
+#[derive(Debug, Clone)]
+pub struct Given {
+    /// The stages by name.
+    pub stages: Vec<(String, Vec<u8>)>,
+    /// The signature's text.
+    pub signature: String,
+    /// The request with everything in its place.
+    pub placed: Request,
+}
 
 /// Signs; nothing for a vector that is only verified.
 #[must_use]
@@ -12,32 +23,40 @@ pub fn sign(dialect: &Dialect, case: &Case) -> Vec<Outcome> {
         return Vec::new();
     };
     match dialect.sign(signing.request.clone(), &signing.credential, &signing.options) {
-        Ok(signed) => compare(&signed, signing, &case.placed),
+        Ok(signed) => {
+            let stages = signed.stages().iter().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect();
+            let signature = signed.signature().to_owned();
+            match signed.into_message() {
+                Message::Request(placed) => given(case, &Given { stages, signature, placed }),
+                Message::Response(_) => vec![Outcome::new(Kind::Sign, "sign", Err("a response where a request was signed".to_owned()))],
+            }
+        }
         Err(error) => vec![Outcome::new(Kind::Sign, "sign", Err(error.to_string()))],
     }
 }
 
-fn compare(signed: &Signed, signing: &Signing, placed: &Request) -> Vec<Outcome> {
-    let mut outcomes = stages("sign", signed.stages(), signing);
+/// Compares what a signer gave with what a vector knows; nothing for a vector that is only verified.
+#[must_use]
+pub fn given(case: &Case, given: &Given) -> Vec<Outcome> {
+    let Some(signing) = case.signing.as_ref().filter(|signing| signing.skip.is_none()) else {
+        return Vec::new();
+    };
+    let mut outcomes = stages("sign", |name| given.stages.iter().find(|(n, _)| n == name).map(|(_, bytes)| &bytes[..]), signing);
     if let Some(signature) = &signing.signature {
-        let got = signed.signature().as_bytes();
+        let got = given.signature.as_bytes();
         let result = if got == signature.as_bytes() { Ok(()) } else { Err(difference(signature.as_bytes(), got)) };
         outcomes.push(Outcome::new(Kind::Sign, "sign: signature", result));
     }
-    let result = match signed.message() {
-        Message::Request(got) => same_request(placed, got),
-        Message::Response(_) => Err("a response where a request was signed".to_owned()),
-    };
-    outcomes.push(Outcome::new(Kind::Sign, "sign: placed", result));
+    outcomes.push(Outcome::new(Kind::Sign, "sign: placed", same_request(&case.placed, &given.placed)));
     outcomes
 }
 
 /// Compares the known stages with those that came out.
-pub(super) fn stages(side: &str, got: &Stages, signing: &Signing) -> Vec<Outcome> {
+pub(super) fn stages<'g>(side: &str, got: impl Fn(&str) -> Option<&'g [u8]>, signing: &Signing) -> Vec<Outcome> {
     let compare = |(name, expected): &(String, StageBytes)| {
-        let result = match got.get(name) {
+        let result = match got(name) {
             Some(bytes) => same_stage(expected, &unmasked(bytes, &signing.credential)),
-            None => Err(format!("no stage of this name; there are {:?}", got.iter().map(|(n, _)| n).collect::<Vec<_>>())),
+            None => Err("no stage of this name".to_owned()),
         };
         Outcome::new(Kind::Stage, format!("{side}: {name}"), result)
     };

@@ -6,6 +6,7 @@ mod adapter;
 mod app;
 mod audit;
 mod broken;
+mod codegen;
 mod config;
 mod curl;
 mod deploy;
