@@ -34,6 +34,8 @@ const PACKAGES: &[Package] = &[
     Package { name: "chromium-driver", programs: &["chromedriver"] },
     Package { name: "openssl", programs: &["openssl"] },
     Package { name: "python3", programs: &["python3"] },
+    Package { name: "nodejs", programs: &["node"] },
+    Package { name: "npm", programs: &["npm"] },
 ];
 
 /// Runs an action.
@@ -61,6 +63,7 @@ fn check() -> Task {
     }
     say("cargo-nextest", has_nextest());
     say(".services/venv", is_venv_current()?);
+    say(".services/node", has_node_packages()?);
     Ok(counts)
 }
 
@@ -75,6 +78,9 @@ fn install() -> Task {
     }
     if !is_venv_current()? {
         make_venv()?;
+    }
+    if !has_node_packages()? {
+        install_node_packages()?;
     }
     check()
 }
@@ -135,6 +141,36 @@ fn make_venv() -> Task<()> {
     }
     must(pip)?;
     fs::write(venv_stamp(), requirements_text(&files)?)?;
+    Ok(())
+}
+
+/// The folder of the pinned npm packages of the conformance adapter.
+pub(crate) fn node_packages() -> PathBuf {
+    root().join(".services/node")
+}
+
+/// The lock that says which packages, and the copy of it that says which were installed.
+fn node_locks() -> [PathBuf; 2] {
+    [root().join("conformance/adapters/node/package-lock.json"), node_packages().join("installed.stamp")]
+}
+
+fn has_node_packages() -> Task<bool> {
+    let [wanted, made] = node_locks();
+    let wanted = fs::read_to_string(wanted)?;
+    Ok(fs::read_to_string(made).is_ok_and(|made| made == wanted))
+}
+
+fn install_node_packages() -> Task<()> {
+    let folder = node_packages();
+    fs::create_dir_all(&folder)?;
+    for name in ["package.json", "package-lock.json"] {
+        fs::copy(root().join("conformance/adapters/node").join(name), folder.join(name))?;
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&folder);
+    must(npm)?;
+    let [wanted, made] = node_locks();
+    fs::copy(wanted, made)?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::run::{Count, Counts, cargo, counted};
-use crate::{Task, canary, conformance, full, hmac_only, root, run, services, tidy, vectors};
+use crate::{Task, adapter, canary, conformance, full, hmac_only, root, run, services, tidy, vectors};
 
 /// One step: its name, what it shows, and how it is run.
 struct Step {
@@ -26,6 +26,8 @@ const STEPS: &[Step] = &[
     Step { name: "canary", shows: "no secret in anything that the tests logged", run: canary::run },
     Step { name: "doctest", shows: "the examples in the documents", run: doctest },
     Step { name: "conformance", shows: "every vector and its mutations", run: || conformance::vectors(None) },
+    Step { name: "adapters", shows: "our adapter holds every vector, and those on vendors' SDKs what they can", run: adapter::all },
+    Step { name: "rules", shows: "what a reader of the vectors relies on", run: vectors::check_rules },
     Step { name: "schema", shows: "the schema of the vectors is the one of their types", run: vectors::check_schema },
     Step { name: "record", shows: "the witnesses still give the vectors", run: vectors::check_record },
     Step { name: "e2e", shows: "unmodified clients through the gateway", run: e2e },

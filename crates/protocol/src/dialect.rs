@@ -8,6 +8,7 @@ mod listing;
 mod node;
 mod part;
 pub(crate) mod plan;
+mod reach;
 mod registry;
 mod replay;
 mod template;
