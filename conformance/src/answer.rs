@@ -55,7 +55,7 @@ pub(crate) enum Answer {
     Hello(u64, Hello),
     Dialects(Vec<Offer>),
     Signed(Box<Signed>),
-    Accepted { key_id: Option<String>, covers: Option<Vec<String>> },
+    Accepted { covers: Option<Vec<String>> },
     Rejected { reason: Option<String>, detail: String },
     Unsupported(String),
     Error(String),
@@ -81,7 +81,7 @@ impl Answer {
             "hello" => hello(object)?,
             "dialects" => Self::Dialects(list(object, "dialects")?.iter().map(offer).collect::<Result<_, _>>()?),
             "signed" => Self::Signed(Box::new(signed(object)?)),
-            "accepted" => Self::Accepted { key_id: text(object, "key_id")?.map(str::to_owned), covers: texts(object, "covers")? },
+            "accepted" => Self::Accepted { covers: texts(object, "covers")? },
             "rejected" => Self::Rejected {
                 reason: text(object, "reason")?.map(str::to_owned),
                 detail: text(object, "detail")?.unwrap_or_default().to_owned(),

@@ -74,7 +74,7 @@ pub(crate) fn verify(expect: Expect, covers: &[Part], reasons: Reasons, answer: 
     match (expect, answer) {
         (_, Answer::Unsupported(why)) => verdict(Verdict::Skipped(format!("unsupported: {why}"))),
         (_, Answer::Error(message)) => verdict(Verdict::Failed(format!("error: {message}"))),
-        (Expect::Accepted, Answer::Accepted { covers: told, .. }) => {
+        (Expect::Accepted, Answer::Accepted { covers: told }) => {
             let mut judged = vec![("verdict".to_owned(), Verdict::Passed)];
             if let (Some(told), false) = (told, covers.is_empty()) {
                 judged.push(("covers".to_owned(), covered(covers, told)));

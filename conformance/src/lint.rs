@@ -16,7 +16,7 @@ pub fn lint(dialect: &Dialect, text: &str) -> Vec<String> {
         (_, Err(error), _) => return vec![error.to_string()],
         (.., Err(error)) => return vec![error.to_string()],
     };
-    let file = File { dialect, stem, file: &file, cases: &cases, tree: &tree };
+    let file = File { dialect, stem, file: &file, tree: &tree };
     let mut faults: Vec<String> = file.file.vectors.iter().flat_map(|vector| file.of_vector(vector)).collect();
     for gap in file.file.left_out.iter().filter(|gap| [&gap.case, &gap.witness, &gap.why].iter().any(|text| is_blank(text))) {
         faults.push(format!("left_out {}: case, witness and why must be told", gap.case));
@@ -31,7 +31,6 @@ struct File<'f> {
     dialect: &'f Dialect,
     stem: &'f str,
     file: &'f VectorFile,
-    cases: &'f [Case],
     tree: &'f Value,
 }
 
