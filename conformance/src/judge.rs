@@ -1,6 +1,6 @@
 //! Compares an adapter's answers with a vector, by the rules of the vectors' own checker.
 
-use countersign_protocol::{Algorithm, Dialect, Part, Reason, Request};
+use countersign_protocol::{Algorithm, Credential, Dialect, Part, Reason, Request};
 use countersign_vectors::check::{admit, same_request, same_signature, same_stage};
 use countersign_vectors::{Case, Expect, Signing};
 
@@ -25,7 +25,7 @@ pub(crate) fn sign(dialect: &Dialect, case: &Case, signing: &Signing, hello: &He
         other => return Err(wrong("sign", other, "signed")),
     };
     let mut judged = stages(signing, hello, signed);
-    let is_random = signing.credential.algorithms().iter().chain(&only(dialect)).any(is_randomised);
+    let is_random = is_randomised(dialect, &signing.credential);
     let signature = match (&signing.signature, &signed.signature) {
         (Some(_), None) => Some(Verdict::Skipped("the adapter shows no signature".to_owned())),
         (Some(expected), Some(got)) if !is_random => Some(same_signature(expected, got).into()),
@@ -51,14 +51,17 @@ fn stages(signing: &Signing, hello: &Hello, signed: &Signed) -> Vec<Judged> {
     signing.stages.iter().map(|(name, expected)| (Cell::Stages, name.clone(), judge(name, expected))).collect()
 }
 
-/// The dialect's algorithm, where it has one only.
-fn only(dialect: &Dialect) -> Vec<Algorithm> {
-    let all = dialect.algorithms();
-    if all.len() == 1 { all } else { Vec::new() }
-}
-
-const fn is_randomised(algorithm: &Algorithm) -> bool {
-    matches!(algorithm, Algorithm::EcdsaP256Sha256 | Algorithm::EcdsaP256Sha256Der | Algorithm::RsaPssSha512)
+/// Whether no two signatures under this key are equal: every algorithm that it can sign by takes a new random number.
+pub(crate) fn is_randomised(dialect: &Dialect, credential: &Credential) -> bool {
+    let registered = credential.algorithms();
+    let fits = |algorithm: &Algorithm| {
+        algorithm.family() == credential.material().family() && (registered.is_empty() || registered.contains(algorithm))
+    };
+    let possible: Vec<Algorithm> = dialect.algorithms().into_iter().filter(fits).collect();
+    let is_random = |algorithm: &Algorithm| {
+        matches!(algorithm, Algorithm::EcdsaP256Sha256 | Algorithm::EcdsaP256Sha256Der | Algorithm::RsaPssSha512)
+    };
+    !possible.is_empty() && possible.iter().all(is_random)
 }
 
 fn holds(dialect: &Dialect, case: &Case, placed: &Request) -> Verdict {

@@ -26,7 +26,7 @@ const STEPS: &[Step] = &[
     Step { name: "canary", shows: "no secret in anything that the tests logged", run: canary::run },
     Step { name: "doctest", shows: "the examples in the documents", run: doctest },
     Step { name: "conformance", shows: "every vector and its mutations", run: || conformance::vectors(None) },
-    Step { name: "adapters", shows: "our adapter holds every vector, and those on vendors' SDKs what they can", run: adapter::all },
+    Step { name: "adapters", shows: "vendors' SDKs in other languages hold the vectors", run: adapter::all },
     Step { name: "rules", shows: "what a reader of the vectors relies on", run: vectors::check_rules },
     Step { name: "schema", shows: "the schema of the vectors is the one of their types", run: vectors::check_schema },
     Step { name: "record", shows: "the witnesses still give the vectors", run: vectors::check_record },

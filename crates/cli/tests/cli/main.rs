@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod adapter;
+mod conformance;
 mod app;
 mod audit;
 mod broken;

@@ -21,19 +21,25 @@ impl Dialect {
         plan.signs_list && (self.carries(Claimed::SignedHeaders) || plan.headers.sign.iter().any(|pattern| pattern.prefix))
     }
 
+    /// Whether two of its algorithms take the same kind of key.
+    fn has_choice_of_algorithm(&self) -> bool {
+        let all = self.algorithms();
+        all.iter().enumerate().any(|(index, one)| all.iter().take(index).any(|other| other.family() == one.family()))
+    }
+
     /// Why no message of this dialect can be refused for this reason; `None` where one can, or where the reason is none of verifying.
     #[must_use]
     pub fn rules_out(&self, reason: Reason) -> Option<&'static str> {
         let plan = self.plan();
         match reason {
-            Reason::InsecureTransport if !self.carries_secret() => Some("the secret is not on the wire"),
+            Reason::InsecureTransport if !self.carries_secret() => Some("never sends the secret"),
             Reason::TooOld if !self.carries_time() && !self.carries(Claimed::Expires) => Some("carries neither time nor expiry"),
             Reason::FromTheFuture if !self.carries_time() => Some("carries no time"),
-            Reason::AlgorithmNotAllowed if !self.carries(Claimed::Algorithm) => Some("messages name no algorithm"),
-            Reason::AlgorithmNotAllowed if self.algorithms().len() < 2 => Some("knows one algorithm"),
+            Reason::AlgorithmNotAllowed if !self.carries(Claimed::Algorithm) => Some("names no algorithm in its messages"),
+            Reason::AlgorithmNotAllowed if !self.has_choice_of_algorithm() => Some("knows one algorithm for each kind of key"),
             Reason::DialectNotAllowed if !self.is_unsafe() => Some("is not unsafe by construction"),
             Reason::AmbiguousRequest if !plan.signs() => Some("signs nothing"),
-            Reason::AmbiguousRequest if !can_be_ambiguous(plan) => Some("nothing that is signed can be read in two ways"),
+            Reason::AmbiguousRequest if !can_be_ambiguous(plan) => Some("signs nothing that can be read in two ways"),
             Reason::RequiredPartUnsigned if !plan.signs() => Some("signs nothing"),
             Reason::BodyDigestMismatch if !self.carries(Claimed::BodyDigest) => Some("carries no digest of the body"),
             _ => None,
