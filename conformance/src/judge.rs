@@ -58,9 +58,8 @@ pub(crate) fn is_randomised(dialect: &Dialect, credential: &Credential) -> bool 
         algorithm.family() == credential.material().family() && (registered.is_empty() || registered.contains(algorithm))
     };
     let possible: Vec<Algorithm> = dialect.algorithms().into_iter().filter(fits).collect();
-    let is_random = |algorithm: &Algorithm| {
-        matches!(algorithm, Algorithm::EcdsaP256Sha256 | Algorithm::EcdsaP256Sha256Der | Algorithm::RsaPssSha512)
-    };
+    let is_random =
+        |algorithm: &Algorithm| matches!(algorithm, Algorithm::EcdsaP256Sha256 | Algorithm::EcdsaP256Sha256Der | Algorithm::RsaPssSha512);
     !possible.is_empty() && possible.iter().all(is_random)
 }
 

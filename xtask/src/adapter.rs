@@ -97,7 +97,11 @@ pub(crate) fn all() -> Task {
         ("python", format!("exec {} {}", quoted(services::python()), quoted(adapters.join("python/adapter.py")))),
         (
             "node",
-            format!("CONFORMANCE_NODE_PACKAGES={} exec node {}", quoted(services::node_packages()), quoted(adapters.join("node/adapter.mjs"))),
+            format!(
+                "CONFORMANCE_NODE_PACKAGES={} exec node {}",
+                quoted(services::node_packages()),
+                quoted(adapters.join("node/adapter.mjs"))
+            ),
         ),
     ];
     let subjects = of(None)?;

@@ -3,11 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod adapter;
-mod conformance;
 mod app;
 mod audit;
 mod broken;
 mod config;
+mod conformance;
 mod curl;
 mod deploy;
 mod drain;
