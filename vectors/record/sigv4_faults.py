@@ -11,9 +11,20 @@ BARE = Request("GET", "/path?a=1", (("Host", sigv4.HOST), ("X-Tag", "t")))
 TYPED = Request("POST", "/path?a=1", (("Host", sigv4.HOST), ("Content-Type", "application/json")), b"{}")
 
 
+PERCENT = Request("GET", "/path?q=100%25&r=1", (("Host", sigv4.HOST),))
+PORT = Request("GET", "/path", (("Host", sigv4.HOST + ":8443"),))
+
+
+def whole(sign, names, **scope):
+    """Requests that are signed as the rule asks, and that no SDK was asked for."""
+    yield vector("encoded-percent", "an encoded percent sign", sign(PERCENT, names, **scope))
+    yield vector("host-with-port", "the Host header is signed as sent", sign(PORT, names, **scope))
+
+
 # ---------------------------------------------------------------- signed with less than the rule asks for
 
 def header_witness():
+    yield from whole(sigv4.by_rule_header, ["host", "x-amz-date"])
     yield vector("host-not-signed", "a signer that leaves the host out", sigv4.by_rule_header(BARE, ["x-amz-date", "x-tag"]), expect="required_part_unsigned")
     yield vector("amz-header-not-signed", "a signer that leaves an x-amz header out",
                  sigv4.by_rule_header(BARE.with_headers(("X-Amz-Target", "T.Do")), ["host", "x-amz-date"]), expect="required_part_unsigned")
@@ -29,10 +40,12 @@ def header_witness():
 
 
 def presigned_witness():
+    yield from whole(sigv4.by_rule_query, ["host"])
     yield vector("host-not-signed", "a signer that leaves the host out", sigv4.by_rule_query(BARE, ["x-tag"]), expect="required_part_unsigned")
 
 
 def s3_witness():
+    yield from whole(sigv4.by_rule_header, ["host", "x-amz-content-sha256", "x-amz-date"], s3=True, service="s3")
     yield vector("host-not-signed", "a signer that leaves the host out", sigv4.by_rule_header(BARE, ["x-amz-content-sha256", "x-amz-date", "x-tag"], s3=True, service="s3"), expect="required_part_unsigned")
     yield vector("digest-not-signed", "the digest header is an x-amz header and must be listed", sigv4.by_rule_header(BARE, ["host", "x-amz-date"], s3=True, service="s3"), expect="required_part_unsigned")
 
@@ -42,12 +55,14 @@ def s3_witness():
 
 
 def s3_presigned_witness():
+    yield from whole(sigv4.by_rule_query, ["host"], s3=True, service="s3")
     yield vector("host-not-signed", "a signer that leaves the host out", sigv4.by_rule_query(BARE, ["x-tag"], s3=True, service="s3"), expect="required_part_unsigned")
 
 
 # ---------------------------------------------------------------- Authorization header
 
 def header(by_name):
+    yield from faults.percent("encoded-percent")
     yield from shared(by_name)
     yield from in_header(by_name, "service")
     yield from faults.clock(POST, SDK_CLOCK)
@@ -62,6 +77,7 @@ def header(by_name):
 
 
 def s3(by_name):
+    yield from faults.percent("encoded-percent")
     yield from shared(by_name)
     yield from in_header(by_name, "s3")
     yield from faults.clock(POST, SDK_CLOCK, 900, 900)
@@ -139,6 +155,7 @@ def shared(by_name):
 # ---------------------------------------------------------------- presigned URL
 
 def presigned(by_name):
+    yield from faults.percent("encoded-percent")
     yield from shared(by_name)
     yield from in_query(by_name, "service")
     yield fault("body-added", GET, "the digest of the empty body is signed", "signature_mismatch", body="x")
@@ -146,6 +163,7 @@ def presigned(by_name):
 
 
 def s3_presigned(by_name):
+    yield from faults.percent("encoded-percent")
     yield from shared(by_name)
     yield from in_query(by_name, "s3")
     yield fault("body-added", GET, "the body of a presigned S3 URL is never signed", "accepted", body="x")

@@ -202,6 +202,7 @@ def query_cases(sign):
                  sign("/v1/a%2Fb+c", ("?r=%2f%2b", [("r", "/+")])))
     yield vector("unreserved-spelt-out", "a needlessly encoded letter is equal to the letter", sign("/v1/items", ("?%61=%7e", [("a", "~")])))
     yield vector("reserved-left-bare", "colon, slash and at sign bare in the query are signed encoded", sign("/v1/items", ("?t=10:30/@", [("t", "10:30/@")])))
+    yield vector("encoded-percent", "an encoded percent sign", sign("/v1/items", ("?q=100%25&r=1", [("q", "100%"), ("r", "1")])))
     yield vector("dot-segments", "dot segments stay as sent", sign("/v1/./a/../b//c", ("", ())))
     yield vector("root", "an empty query and the shortest path", sign("/", ("", ())))
 

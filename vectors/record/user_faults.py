@@ -14,6 +14,7 @@ def x_ca_labelled(by_name):
 
 
 def x_ca_labelled_2(by_name):
+    yield from faults.percent("encoded-percent")
     yield from _labelled(by_name, "2.0")
     yield fault("host-changed", "post-with-token", "the host is always signed", "signature_mismatch", headers={"Host": "evil.example.com"})
     yield fault("host-missing", "post-with-token", "a header that is always signed is absent", "malformed_claim", remove_headers=["Host"])
@@ -21,6 +22,7 @@ def x_ca_labelled_2(by_name):
 
 
 def _labelled(by_name, version):
+    yield from faults.required("post-with-token")
     post = "post-with-token"
     get = "get-with-query-no-body-nothing-listed" if version == "1.0" else "get-with-query-no-body"
     signature = by_name[post]["signature"]
@@ -80,6 +82,7 @@ def _qlm_open(by_name):
     signature = by_name[post]["signature"]
     yield from faults.clock(post, CLOCK_MS / 1000)
     yield from faults.secret(post)
+    yield from faults.required(post)
     yield from faults.signed([
         ("method", post, {"method": "PUT"}), ("path", post, {"target": "/V1/order/cancel"}), ("api-version", post, {"target": "/V2/order/create"}),
         ("query", get, {"replace": replace("target", "id=1", "id=2")}), ("query-order", get, {"target": "/V2/order?name=%E4%BD%A0&id=1"}),
@@ -139,6 +142,7 @@ def aws_sigv1(by_name):
 
 
 def hmac_sha256(by_name):
+    yield from faults.percent("encoded-percent")
     post, get = "post-with-two-signed-headers", "get-with-query"
     signature = by_name[post]["signature"]
     where = "header.Authorization"
@@ -187,6 +191,7 @@ def hmac_sha256(by_name):
 
 
 def hmac_sha256_body(by_name):
+    yield from faults.required("json")
     post, form, query = "json", "form", "json-member-in-the-middle"
     signature = by_name[post]["signature"]
     def edit(name, why, expect, text, with_, origin=post):

@@ -35,6 +35,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "openssl", programs: &["openssl"] },
     Package { name: "python3", programs: &["python3"] },
     Package { name: "nodejs", programs: &["node"] },
+    Package { name: "npm", programs: &["npm"] },
     Package { name: "php-cli", programs: &["php"] },
     Package { name: "default-jdk-headless", programs: &["java", "javac"] },
     Package { name: "golang-go", programs: &["go"] },
@@ -65,6 +66,7 @@ fn check() -> Task {
     }
     say("cargo-nextest", has_nextest());
     say(".services/venv", is_venv_current()?);
+    say(".services/node", has_node_packages()?);
     Ok(counts)
 }
 
@@ -79,6 +81,9 @@ fn install() -> Task {
     }
     if !is_venv_current()? {
         make_venv()?;
+    }
+    if !has_node_packages()? {
+        install_node_packages()?;
     }
     check()
 }
@@ -139,6 +144,36 @@ fn make_venv() -> Task<()> {
     }
     must(pip)?;
     fs::write(venv_stamp(), requirements_text(&files)?)?;
+    Ok(())
+}
+
+/// The folder of the pinned npm packages of the conformance adapter.
+pub(crate) fn node_packages() -> PathBuf {
+    root().join(".services/node")
+}
+
+/// The lock that says which packages, and the copy of it that says which were installed.
+fn node_locks() -> [PathBuf; 2] {
+    [root().join("conformance/adapters/node/package-lock.json"), node_packages().join("installed.stamp")]
+}
+
+fn has_node_packages() -> Task<bool> {
+    let [wanted, made] = node_locks();
+    let wanted = fs::read_to_string(wanted)?;
+    Ok(fs::read_to_string(made).is_ok_and(|made| made == wanted))
+}
+
+fn install_node_packages() -> Task<()> {
+    let folder = node_packages();
+    fs::create_dir_all(&folder)?;
+    for name in ["package.json", "package-lock.json"] {
+        fs::copy(root().join("conformance/adapters/node").join(name), folder.join(name))?;
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&folder);
+    must(npm)?;
+    let [wanted, made] = node_locks();
+    fs::copy(wanted, made)?;
     Ok(())
 }
 

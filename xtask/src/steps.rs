@@ -6,7 +6,7 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::run::{Count, Counts, cargo, counted};
-use crate::{Task, canary, conformance, full, hmac_only, root, run, services, tidy, vectors};
+use crate::{Task, adapter, canary, conformance, full, hmac_only, root, run, services, tidy, vectors};
 
 /// One step: its name, what it shows, and how it is run.
 struct Step {
@@ -35,6 +35,8 @@ const STEPS: &[Step] = &[
     Step { name: "canary", shows: "no secret in anything that the tests logged", is_plain: false, run: canary::run },
     Step { name: "doctest", shows: "the examples in the documents", is_plain: false, run: doctest },
     Step { name: "conformance", shows: "every vector and its mutations", is_plain: false, run: || conformance::vectors(None) },
+    Step { name: "adapters", shows: "vendors' SDKs in other languages hold the vectors", is_plain: false, run: adapter::all },
+    Step { name: "rules", shows: "what a reader of the vectors relies on", is_plain: false, run: vectors::check_rules },
     Step { name: "schema", shows: "the schema of the vectors is the one of their types", is_plain: false, run: vectors::check_schema },
     Step { name: "record", shows: "the witnesses still give the vectors", is_plain: false, run: vectors::check_record },
     Step { name: "e2e", shows: "unmodified clients through the gateway", is_plain: false, run: e2e },

@@ -8,6 +8,7 @@ pub(crate) mod listing;
 mod node;
 mod part;
 pub(crate) mod plan;
+mod reach;
 mod registry;
 mod replay;
 pub(crate) mod template;

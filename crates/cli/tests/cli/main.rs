@@ -8,6 +8,7 @@ mod audit;
 mod broken;
 mod codegen;
 mod config;
+mod conformance;
 mod curl;
 mod deploy;
 mod drain;

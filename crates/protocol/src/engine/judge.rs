@@ -66,7 +66,7 @@ pub(crate) fn ambiguity(scene: &Scene<'_>, reading: &Reading<'_>) -> Result<Opti
 }
 
 /// Every source that reaches the string to sign or the key, each once.
-fn sources(plan: &Plan) -> Vec<Source> {
+pub(crate) fn sources(plan: &Plan) -> Vec<Source> {
     let programs = plan.text.iter().chain([&plan.key.from]).chain(&plan.key.chain);
     let mut found = Vec::new();
     programs.for_each(|program| gather(plan, program, &mut found));
