@@ -82,7 +82,8 @@ fn minted(keys: &Keys, ring: &KeyRing, kid: &str, n: u8) -> String {
         scope: ["", "read", "read orders:write"][which % 3].to_owned(),
         rtg: u64::from(n),
         ep: 0,
-        cnf: Some(cnf[which % 2].clone()),
+        cnf: (which % 5 > 0).then(|| cnf[which % 2].clone()),
+        bearer: which % 5 == 0,
         u: TokenUser {
             name: ["Alice", "Zoë \"q\" \\", "编辑\u{1f511}"][which % 3].to_owned(),
             roles: vec!["editor".to_owned(); which % 4],

@@ -1,7 +1,7 @@
 //! Seeing and ending sessions: logout, everywhere or one by one, who is there, and what a token is worth.
 
 use bytes::Bytes;
-use countersign_core::session::{Ended, RefreshToken, Session, SessionFault, SessionId, UserSession};
+use countersign_core::session::{Ended, Presented, RefreshToken, Session, SessionFault, SessionId, UserSession};
 use countersign_protocol::{Reason, Refusal, Timestamp};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
@@ -13,10 +13,21 @@ use crate::refused::Refused;
 impl Call<'_> {
     /// Ends the session of the token, also of one that is over: whoever logs out is logged out.
     pub(super) async fn logout(&self) -> Result<Response<Bytes>, Refused> {
-        let now = self.admission.now();
-        let sid = self.desk.sessions.of_ended(self.token()?, &self.caller, now).await.map_err(|fault| refused(&fault))?;
-        self.end(sid, Ended::Logout).await?;
-        Ok(nothing())
+        let (now, sessions) = (self.admission.now(), &self.desk.sessions);
+        let sid = match self.plain.as_ref().and_then(|plain| plain.refresh.as_ref()) {
+            Some(refresh) => sessions.unsigned_session(Presented::Refresh(refresh.expose()), now).await.map(|session| session.sid),
+            None => sessions.of_ended(self.token()?, &self.caller, now).await,
+        };
+        self.end(sid.map_err(|fault| refused(&fault))?, Ended::Logout).await?;
+        self.gone()
+    }
+
+    /// The answer to whoever is logged out: a browser forgets its cookies.
+    fn gone(&self) -> Result<Response<Bytes>, Refused> {
+        let mut answer = nothing();
+        let cookies = self.desk.cookies().filter(|_| self.plain.as_ref().is_some_and(|plain| plain.by_cookie));
+        cookies.map(|cookies| cookies.take(answer.headers_mut())).transpose()?;
+        Ok(answer)
     }
 
     /// Ends every session of the user.
@@ -24,7 +35,7 @@ impl Call<'_> {
         let found = self.user().await?;
         self.record("end all sessions", format!("user={}", found.session.user)).await?;
         self.desk.sessions.store().raise_epoch(found.session.user).await.map_err(|error| unavailable(&error))?;
-        Ok(nothing())
+        self.gone()
     }
 
     /// The user's sessions.

@@ -27,7 +27,7 @@ pub(super) fn parties() -> Parties {
 }
 
 fn caller<'a>(app: &'a str, key_id: &'a str) -> Caller<'a> {
-    Caller { app, key_id, address: "192.0.2.1".parse().ok(), agent: Some("test/1\n\u{7}") }
+    Caller { app, key_id: Some(key_id), address: "192.0.2.1".parse().ok(), agent: Some("test/1\n\u{7}") }
 }
 
 pub(super) fn open(folder: &Path) -> SqliteStore {

@@ -119,7 +119,7 @@ on_each!(
 );
 
 async fn a_session_is_read_as_it_was_kept<S: Users>(store: &S) {
-    let bindings = [Binding::App, Binding::Session, Binding::Client(vec![0, 1, 255])];
+    let bindings = [Binding::App, Binding::Session, Binding::Client(vec![0, 1, 255]), Binding::Bearer];
     for (n, binding) in (1..).zip(bindings) {
         let session = Session { binding, confirmed: (n == 2).then_some(0), generation: u64::from(n), ..session(n) };
         assert!(store.begin(session.clone(), 20).await.unwrap().is_empty());
