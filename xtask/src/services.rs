@@ -34,6 +34,8 @@ const PACKAGES: &[Package] = &[
     Package { name: "chromium-driver", programs: &["chromedriver"] },
     Package { name: "openssl", programs: &["openssl"] },
     Package { name: "python3", programs: &["python3"] },
+    Package { name: "nodejs", programs: &["node"] },
+    Package { name: "npm", programs: &["npm"] },
 ];
 
 /// Runs an action.
@@ -61,6 +63,7 @@ fn check() -> Task {
     }
     say("cargo-nextest", has_nextest());
     say(".services/venv", is_venv_current()?);
+    say(".services/node", is_node_current()?);
     Ok(counts)
 }
 
@@ -75,6 +78,9 @@ fn install() -> Task {
     }
     if !is_venv_current()? {
         make_venv()?;
+    }
+    if !is_node_current()? {
+        make_node()?;
     }
     check()
 }
@@ -170,6 +176,38 @@ fn requirements_text(files: &[PathBuf]) -> Task<String> {
 
 fn venv_stamp() -> PathBuf {
     venv().join("requirements.stamp")
+}
+
+/// The one pinned list of packages of Node, and what each of them must be.
+const NODE_LISTS: [&str; 2] = ["package.json", "package-lock.json"];
+const NODE_FOLDER: &str = "crates/core/tests/differential";
+
+fn node() -> PathBuf {
+    root().join(".services/node")
+}
+
+/// Whether the packages of Node were installed from the lists as they are now. npm writes its own list last.
+fn is_node_current() -> Task<bool> {
+    let mut current = node().join("node_modules/.package-lock.json").exists();
+    for list in NODE_LISTS {
+        let wanted = fs::read_to_string(root().join(NODE_FOLDER).join(list))?;
+        current &= fs::read_to_string(node().join(list)).is_ok_and(|made| made == wanted);
+    }
+    Ok(current)
+}
+
+fn make_node() -> Task<()> {
+    fs::create_dir_all(node())?;
+    let modules = node().join("node_modules");
+    if modules.exists() {
+        fs::remove_dir_all(modules)?;
+    }
+    for list in NODE_LISTS {
+        fs::copy(root().join(NODE_FOLDER).join(list), node().join(list))?;
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error", "--prefix"]).arg(node());
+    must(npm)
 }
 
 fn must(command: Command) -> Task<()> {

@@ -49,7 +49,8 @@ mod tests {
         assert_eq!(values(&["__Host-session=1;__Host-session=2", "__Host-session=3"]), ["1", "2", "3"]);
         assert_eq!(values(&["__Host-session = a=b "]), ["a=b"]);
         assert_eq!(values(&["__Host-session="]), [""]);
-        let others = ["__host-session=x; session=x; x__Host-session=x; __Host-session; =__Host-session=x", "", ";;", "\"__Host-session\"=x"];
+        let others =
+            ["__host-session=x; session=x; x__Host-session=x; __Host-session; =__Host-session=x", "", ";;", "\"__Host-session\"=x"];
         assert!(values(&others).is_empty(), "{:?}", values(&others));
     }
 }

@@ -139,7 +139,9 @@ impl Carried {
         let token = match self {
             Self::Nothing => return Ok(None),
             Self::Several => return Err(Refusal::new(Reason::TokenNotSigned, "the token came more than once")),
-            Self::Cookie => return Err(Refusal::new(Reason::TokenNotSigned, "a signed request has its token in a header, and not in a cookie")),
+            Self::Cookie => {
+                return Err(Refusal::new(Reason::TokenNotSigned, "a signed request has its token in a header, and not in a cookie"));
+            }
             Self::Token(token) => token,
         };
         if !verified.covers().contains(&Part::Header(rule.header.clone())) {

@@ -23,6 +23,7 @@ use countersign_protocol::Dialects;
 
 use self::faults::Faults;
 use self::route::Reader;
+pub(super) use self::session::password_options;
 pub(super) use self::store::stores;
 use self::upstream::Upstreams;
 use super::written::{Span, WrittenLimits};

@@ -94,7 +94,7 @@ impl CookieSettings {
         if headers.get_all(SET_COOKIE).iter().any(is_ours) {
             let kept: Vec<_> = headers.get_all(SET_COOKIE).iter().filter(|line| !is_ours(line)).cloned().collect();
             headers.remove(SET_COOKIE);
-            kept.into_iter().for_each(|line| drop(headers.append(SET_COOKIE, line)));
+            headers.extend(kept.into_iter().map(|line| (SET_COOKIE, line)));
         }
     }
 }
@@ -104,7 +104,9 @@ pub(crate) fn one<'h>(rule: &'h CookieRule, head: &'h Head) -> Result<Option<&'h
     let mut values = rule.values(head.values("cookie"));
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) => std::str::from_utf8(value).map(Some).map_err(|_| Refusal::new(Reason::TokenMalformed, "the token is no text")),
+        (Some(value), None) => {
+            std::str::from_utf8(value).map(Some).map_err(|_| Refusal::new(Reason::TokenMalformed, "the token is no text"))
+        }
         (Some(_), Some(_)) => Err(malformed(format!("the cookie {} came more than once", rule.name))),
     }
 }
@@ -198,7 +200,14 @@ mod tests {
         }
         assert!(!shows("POST", &[listed, token, site("cross-site")]));
         assert!(!shows("POST", &[own, token, site("same-origin"), site("same-origin")]));
-        for origin in ["https://evil.example", "http://api.example.com", "null", "", "https://api.example.com.evil.example", "https://api.example.com:8443"] {
+        for origin in [
+            "https://evil.example",
+            "http://api.example.com",
+            "null",
+            "",
+            "https://api.example.com.evil.example",
+            "https://api.example.com:8443",
+        ] {
             assert!(!shows("POST", &[("origin", origin), token]), "{origin}");
         }
         assert!(!shows("POST", &[own, own, token]) && !shows("POST", &[own, token, token]));
@@ -227,7 +236,9 @@ mod tests {
         assert_eq!(kept("__host-session=x;__Secure-session-refresh=y"), None);
         assert_eq!(kept("__Host-sessions=x; =__Host-session"), Some("__Host-sessions=x; =__Host-session".to_owned()));
         let mut answer = HeaderMap::new();
-        for line in ["a=b; Path=/", "__Host-session=evil; Path=/; Secure", "__host-session =evil", "__Secure-session-refresh", "c=__Host-session=x"] {
+        for line in
+            ["a=b; Path=/", "__Host-session=evil; Path=/; Secure", "__host-session =evil", "__Secure-session-refresh", "c=__Host-session=x"]
+        {
             answer.append(SET_COOKIE, HeaderValue::from_static(line));
         }
         names.guard(&mut answer);

@@ -6,6 +6,7 @@ use countersign_protocol::{Reason, Refusal, Timestamp};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
+use super::grant::token_type;
 use super::login::refused;
 use super::{Call, invalid, json as answer, nothing, unavailable};
 use crate::refused::Refused;
@@ -88,7 +89,7 @@ impl Call<'_> {
         };
         let UserSession { token, session } = found;
         let body = json!({
-            "active": true, "scope": token.scope, "client_id": token.client_id, "username": token.u.name, "token_type": "Signed",
+            "active": true, "scope": token.scope, "client_id": token.client_id, "username": token.u.name, "token_type": token_type(&session.binding),
             "exp": token.exp, "iat": token.iat, "sub": token.sub.to_string(), "aud": token.aud, "iss": token.iss,
             "jti": token.jti.to_string(), "sid": session.sid.to_string(), "auth_time": token.auth_time,
         });

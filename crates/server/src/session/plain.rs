@@ -166,7 +166,8 @@ impl super::Call<'_> {
         let presented = self.plain.as_ref().filter(|plain| plain.by_cookie).and_then(|plain| plain.refresh.as_ref());
         let Some(refresh) = presented else { return Err(invalid("no cookie of a session came").into()) };
         let now = self.admission.now();
-        let session = self.desk.sessions.unsigned_session(Presented::Refresh(refresh.expose()), now).await.map_err(|fault| refused(&fault))?;
+        let session =
+            self.desk.sessions.unsigned_session(Presented::Refresh(refresh.expose()), now).await.map_err(|fault| refused(&fault))?;
         let token = self.desk.sessions.csrf_token(&session).map_err(|error| super::unavailable(&error))?;
         let body = serde_json::json!({ "csrf_token": String::from_utf8_lossy(token.expose()), "csrf_header": cookie::CSRF_HEADER });
         Ok(super::json(http::StatusCode::OK, &body))

@@ -22,7 +22,7 @@ use crate::session::callback::CallbackOptions;
 mod guesses;
 mod plain;
 
-pub(in crate::config) use guesses::passwords;
+pub(in crate::config) use guesses::passwords as password_options;
 
 /// The longest life of an access token.
 const MOST_ACCESS: Duration = Duration::from_hours(1);
