@@ -2,10 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_client::Session;
 use countersign_protocol::{Credential, Request};
 use countersign_testbed::Answer;
 use serde_json::{Value, json};
 
+use crate::keeper::{Hand, ada, client};
 use crate::load::code;
 use crate::sessions::{Home, PASSWORD, get, granted, post, run, send, signed, token, told, with_token};
 use crate::site::private;
@@ -335,6 +337,19 @@ fn tokens_in_headers_stand_in_no_body() {
     let renewal = json!({ "refresh_token": answer.header("x-refresh-token").unwrap() });
     let next = home.ask(post("/session/refresh", &renewal), &[]);
     assert!(next.status == 200 && next.header("x-access-token").is_some_and(|next| next != access));
+}
+
+/// The client takes them there, and goes on as ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_keeps_a_session_whose_tokens_come_in_headers() {
+    let (home, hand) = (home("body"), Hand::default());
+    let url = format!("http://{}", home.gateway.address());
+    let session = Session::login(&client(&home), &url, ada(), hand.keeping()).await.unwrap();
+    let status = async || session.request(http::Method::GET, format!("{url}/own")).send().await.unwrap().status().as_u16();
+    assert_eq!(status().await, 200);
+    hand.over();
+    assert_eq!(status().await, 200, "refreshed");
+    session.logout().await.unwrap();
 }
 
 #[test]

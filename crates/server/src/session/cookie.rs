@@ -149,7 +149,7 @@ pub(crate) fn check_page(head: &Head, scheme: Scheme, rule: &CookieRule) -> Resu
     let mut sites = head.values("sec-fetch-site");
     match (sites.next(), sites.next()) {
         (None, _) | (Some(b"same-origin"), None) => Ok(()),
-        (Some(b"same-site"), None) if is_listed => Ok(()),
+        (Some(b"same-site"), None) if is_listed && origin != own => Ok(()),
         _ => refused("the browser says that another site asks"),
     }
 }
