@@ -66,7 +66,9 @@ fn check() -> Task {
     }
     say("cargo-nextest", has_nextest());
     say(".services/venv", is_venv_current()?);
-    say(".services/node", has_node_packages()?);
+    for list in &NODE_LISTS {
+        say(list.shown, list.is_current()?);
+    }
     Ok(counts)
 }
 
@@ -82,8 +84,10 @@ fn install() -> Task {
     if !is_venv_current()? {
         make_venv()?;
     }
-    if !has_node_packages()? {
-        install_node_packages()?;
+    for list in &NODE_LISTS {
+        if !list.is_current()? {
+            list.install()?;
+        }
     }
     check()
 }
@@ -147,34 +151,50 @@ fn make_venv() -> Task<()> {
     Ok(())
 }
 
-/// The folder of the pinned npm packages of the conformance adapter.
+/// A pinned list of packages of Node, and the folder into which they are installed.
+struct NodeList {
+    shown: &'static str,
+    home: &'static str,
+}
+
+/// The packages of the conformance adapter.
+const ADAPTER: NodeList = NodeList { shown: ".services/node/adapter", home: "conformance/adapters/node" };
+
+const NODE_LISTS: [NodeList; 2] = [ADAPTER, NodeList { shown: ".services/node/tokens", home: "crates/core/tests/differential" }];
+
+/// The folder of the packages of the conformance adapter.
 pub(crate) fn node_packages() -> PathBuf {
-    root().join(".services/node")
+    root().join(ADAPTER.shown)
 }
 
-/// The lock that says which packages, and the copy of it that says which were installed.
-fn node_locks() -> [PathBuf; 2] {
-    [root().join("conformance/adapters/node/package-lock.json"), node_packages().join("installed.stamp")]
-}
+impl NodeList {
+    const FILES: [&str; 2] = ["package.json", "package-lock.json"];
 
-fn has_node_packages() -> Task<bool> {
-    let [wanted, made] = node_locks();
-    let wanted = fs::read_to_string(wanted)?;
-    Ok(fs::read_to_string(made).is_ok_and(|made| made == wanted))
-}
-
-fn install_node_packages() -> Task<()> {
-    let folder = node_packages();
-    fs::create_dir_all(&folder)?;
-    for name in ["package.json", "package-lock.json"] {
-        fs::copy(root().join("conformance/adapters/node").join(name), folder.join(name))?;
+    /// Whether the packages were installed from the list as it is now. npm writes a list of its own last.
+    fn is_current(&self) -> Task<bool> {
+        let folder = root().join(self.shown);
+        let mut current = folder.join("node_modules/.package-lock.json").exists();
+        for file in Self::FILES {
+            let wanted = fs::read_to_string(root().join(self.home).join(file))?;
+            current &= fs::read_to_string(folder.join(file)).is_ok_and(|made| made == wanted);
+        }
+        Ok(current)
     }
-    let mut npm = Command::new("npm");
-    npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&folder);
-    must(npm)?;
-    let [wanted, made] = node_locks();
-    fs::copy(wanted, made)?;
-    Ok(())
+
+    fn install(&self) -> Task<()> {
+        let folder = root().join(self.shown);
+        fs::create_dir_all(&folder)?;
+        let modules = folder.join("node_modules");
+        if modules.exists() {
+            fs::remove_dir_all(modules)?;
+        }
+        for file in Self::FILES {
+            fs::copy(root().join(self.home).join(file), folder.join(file))?;
+        }
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error", "--prefix"]).arg(folder);
+        must(npm)
+    }
 }
 
 /// Every pinned list of Python packages in the project, in the order of their paths.

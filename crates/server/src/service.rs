@@ -235,7 +235,10 @@ impl Visit<'_> {
             }
             Err(refused) => return Err(refused),
         };
-        let answer = if route.rules.user.is_some() { self.allowed(answer) } else { answer };
+        let mut answer = if route.rules.user.is_some() { self.allowed(answer) } else { answer };
+        if let Some(cookies) = self.shared.session.get().and_then(|desk| desk.cookies()) {
+            cookies.guard(answer.headers_mut());
+        }
         let answer = match &route.sign_response {
             // What is no answer yet carries no body: a tunnel begins.
             Some(signer) if answer.status() != StatusCode::SWITCHING_PROTOCOLS => signer.sign(answer).await?,

@@ -76,7 +76,7 @@ struct World {
     restored: bool,
 }
 
-const SHOP: Caller<'static> = Caller { app: "shop", key_id: "k", address: None, agent: None };
+const SHOP: Caller<'static> = Caller { app: "shop", key_id: Some("k"), address: None, agent: None };
 
 /// Fast files: what is tested is not the disk.
 fn folder() -> tempfile::TempDir {
