@@ -1,7 +1,8 @@
 //! A dialect with a key, and the positions that it has: found by signing and verifying.
 
 use countersign_protocol::{
-    Credential, Dialect, Inputs, Intact, Message, Part, Place, Policy, Prepared, Reason, Refusal, Request, SignError, SignOptions, Timestamp,
+    Credential, Dialect, Inputs, Intact, Message, Part, Place, Policy, Prepared, Reason, Refusal, Request, SignError, SignOptions,
+    Timestamp,
 };
 use countersign_vectors::{Expect, cases};
 
@@ -123,7 +124,8 @@ impl Subject {
             let part = Part::Header(header.to_ascii_lowercase());
             signed |= trial.accepts(point).is_some_and(|intact| intact.verified().covers().contains(&part));
         });
-        Space::of_characters(vec![Position::FormName], Some(Position::FormName)).visit(1, &mut |point| bodies |= trial.accepts(point).is_some());
+        Space::of_characters(vec![Position::FormName], Some(Position::FormName))
+            .visit(1, &mut |point| bodies |= trial.accepts(point).is_some());
         signed.then_some(bodies)
     }
 
