@@ -107,7 +107,7 @@ fn the_cost_of_a_hash_is_that_of_the_configuration() {
     let scratch = Scratch::new();
     let data = scratch.path().join("data");
     let session = "[session]\nissuer = \"https://api.example.com\"\ndialects = [\"hmac-sha256\"]\n";
-    let config = |cost: &str| scratch.file("gateway.toml", &format!("listen = [\"127.0.0.1:0\"]\n{session}[session.password]\n{cost}\n"));
+    let config = |cost: &str| scratch.file("gateway.toml", format!("listen = [\"127.0.0.1:0\"]\n{session}[session.password]\n{cost}\n"));
     let add = |config: &str, name: &str| {
         countersign(["user", "--data", data.to_str().unwrap(), "--config", config, "add", name, "--generate", "--scope", "read"])
     };

@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 
 use super::cookie::{CSRF_HEADER, CookieSettings};
 use super::plain::PlainDelivery;
-use super::{Call, json as answer, unavailable};
-use crate::refused::Refused;
+use super::{Call, json as answer};
 
 /// The header in which a refresh token is given.
 pub(super) const REFRESH_HEADER: &str = "x-refresh-token";
@@ -34,7 +33,7 @@ impl<'s> Delivery<'s> {
 
 impl Call<'_> {
     /// Both tokens, how long they last, and the key that signs from now on where there is one.
-    pub(super) fn granted(&self, grant: &Grant, now: Timestamp) -> Result<Response<Bytes>, Refused> {
+    pub(super) fn granted(&self, grant: &Grant, now: Timestamp) -> Result<Response<Bytes>, Refusal> {
         let (session, delivery) = (&grant.session, self.desk.delivery(&grant.session.binding));
         let left = |end: Timestamp| (end.millis() - now.millis()).max(0) / 1_000;
         let mut body = json!({
@@ -74,7 +73,8 @@ impl Call<'_> {
                 Ok(answer)
             }
             Delivery::Cookie(cookies) => {
-                let csrf = self.desk.sessions.csrf_token(session).map_err(|error| unavailable(&error))?;
+                let csrf =
+                    self.desk.sessions.csrf_token(session).map_err(|error| Refusal::new(Reason::StoreUnavailable, error.to_string()))?;
                 (body["csrf_token"], body["csrf_header"]) = (text(&csrf), CSRF_HEADER.into());
                 let mut answer = answer(StatusCode::OK, &body);
                 // The access token's too: that it is over is for the server to say.

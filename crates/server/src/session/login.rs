@@ -126,7 +126,7 @@ impl Call<'_> {
         let grant = self.desk.sessions.begin(&who, wanted, &self.caller, now).await.map_err(|fault| refused(&fault))?;
         self.counts.login(LoginEnd::Begun);
         tracing::info!(session = %grant.session.sid, user = %grant.session.user, app = self.caller.app, "a user logged in");
-        self.granted(&grant, now)
+        Ok(self.granted(&grant, now)?)
     }
 
     pub(super) async fn refresh(&self) -> Result<Response<Bytes>, Refused> {
@@ -138,7 +138,7 @@ impl Call<'_> {
         let result = self.desk.sessions.refresh(token.expose(), scopes.as_deref(), &self.caller, now).await;
         self.counts.refresh(&result);
         match result {
-            Ok(grant) => self.granted(&grant, now),
+            Ok(grant) => Ok(self.granted(&grant, now)?),
             Err(fault) => {
                 if let SessionFault::Refresh(why, Some(sid)) = &fault {
                     let action = if *why == RefreshFault::Reused { "end a session" } else { "refuse a refresh" };

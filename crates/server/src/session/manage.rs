@@ -20,11 +20,11 @@ impl Call<'_> {
             None => sessions.of_ended(self.token()?, &self.caller, now).await,
         };
         self.end(sid.map_err(|fault| refused(&fault))?, Ended::Logout).await?;
-        self.gone()
+        Ok(self.gone()?)
     }
 
     /// The answer to whoever is logged out: a browser forgets its cookies.
-    fn gone(&self) -> Result<Response<Bytes>, Refused> {
+    fn gone(&self) -> Result<Response<Bytes>, Refusal> {
         let mut answer = nothing();
         let cookies = self.desk.cookies().filter(|_| self.plain.as_ref().is_some_and(|plain| plain.by_cookie));
         cookies.map(|cookies| cookies.take(answer.headers_mut())).transpose()?;
@@ -36,7 +36,7 @@ impl Call<'_> {
         let found = self.user().await?;
         self.record("end all sessions", format!("user={}", found.session.user)).await?;
         self.desk.sessions.store().raise_epoch(found.session.user).await.map_err(|error| unavailable(&error))?;
-        self.gone()
+        Ok(self.gone()?)
     }
 
     /// The user's sessions.

@@ -38,11 +38,7 @@ impl Sessions {
     /// without the session's CSRF token.
     pub async fn check_bearer(&self, sent: BearerSent<'_>, now: Timestamp) -> Result<UserSession, SessionFault> {
         let token = self.holder.verify(sent.token, &self.rules, now).await?;
-        let may = |session: &Session| match (&session.binding, sent.by) {
-            (Binding::Bearer, _) => true,
-            (Binding::App, SentBy::Header) => true,
-            _ => false,
-        };
+        let may = |session: &Session| matches!((&session.binding, sent.by), (Binding::Bearer, _) | (Binding::App, SentBy::Header));
         let found = self.judge(token, may, now).await?;
         if let SentBy::Cookie(csrf) = sent.by {
             self.demand_csrf(&found.session, csrf)?;
