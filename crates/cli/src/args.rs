@@ -1,5 +1,6 @@
 //! The command line as written: flags and their shapes, no logic.
 
+pub(crate) mod codegen;
 pub(crate) mod config;
 pub(crate) mod envelope;
 pub(crate) mod import;
@@ -12,12 +13,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use countersign_protocol::{Algorithm, Scheme, Timestamp};
 
+use self::codegen::CodegenArgs;
 use self::config::ConfigCommand;
 use self::envelope::{EnvelopeArgs, OpenAnswerArgs};
 use self::import::ImportArgs;
 use self::session::SessionArgs;
 use self::user::UserArgs;
 use crate::command::audit::AuditArgs;
+use crate::command::lint::Denied;
 use crate::values;
 
 /// Sign, verify and serve every request-signing protocol that a dialect file describes.
@@ -55,8 +58,12 @@ pub(crate) enum Command {
     /// List or show dialects.
     #[command(subcommand)]
     Dialects(DialectsCommand),
+    /// Tell what dialects leave open, each finding with two messages that show it: exit code 1 if something that is denied was found.
+    Lint(LintArgs),
     /// Sign and verify over JSON lines on stdin and stdout, for conformance runners.
     Adapter,
+    /// Write a dependency-free signer for one dialect in another language.
+    Codegen(CodegenArgs),
     /// Manage apps and their credentials.
     App(AppArgs),
     /// Manage the users who log in through apps.
@@ -225,6 +232,17 @@ pub(crate) struct VerifyArgs {
     /// How far the signed time may lie from the clock, both ways, such as 300s or 5m.
     #[arg(long, value_name = "SPAN", value_parser = values::span)]
     pub(crate) window: Option<std::time::Duration>,
+}
+
+/// Flags of `lint`.
+#[derive(Debug, Args)]
+pub(crate) struct LintArgs {
+    /// A dialect as `countersign dialects list` names it, or a dialect file. Of several each is looked at alone, and each two together.
+    #[arg(required = true, value_name = "DIALECT|FILE")]
+    pub(crate) dialect: Vec<String>,
+    /// A severity (info, low, medium, high; what is graver is denied too) or the id of a finding; may be given several times.
+    #[arg(long, value_name = "SEVERITY|ID", value_parser = Denied::parse)]
+    pub(crate) deny: Vec<Denied>,
 }
 
 /// Flags of `explain`: those of `verify`, and what the other side says.

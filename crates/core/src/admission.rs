@@ -27,13 +27,15 @@ use crate::store::{CredentialStore, LookupKey};
 mod admitted;
 mod audited;
 mod bearer;
+mod cookie;
 mod denial;
 mod once;
 mod user;
 
 use admitted::Reservation;
 pub use admitted::{Admitted, BodyProof};
-pub use bearer::{BEARER, Bearer};
+pub use bearer::{BEARER, Bearer, BearerSent, Csrf, SentBy};
+pub use cookie::CookieRule;
 use denial::{About, Asked};
 pub use denial::{ClockNote, Denial};
 use once::{Acceptance, Once, ReplayKeys};

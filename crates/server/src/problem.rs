@@ -76,6 +76,7 @@ pub const TABLE: &[Row] = {
         row(Reason::TokenExpired, StatusCode::UNAUTHORIZED, "Access token expired", Level::INFO, Challenge),
         row(Reason::TokenNotYetValid, StatusCode::UNAUTHORIZED, "Access token not yet valid", Level::WARN, Clock),
         row(Reason::TokenBindingMismatch, StatusCode::UNAUTHORIZED, "Access token of another key", Level::WARN, Challenge),
+        row(Reason::CrossSiteRequest, StatusCode::FORBIDDEN, "Request of another site", Level::WARN, Nothing),
         row(Reason::SessionRevoked, StatusCode::UNAUTHORIZED, "Session ended", Level::INFO, Challenge),
         row(Reason::SessionExpired, StatusCode::UNAUTHORIZED, "Session over", Level::INFO, Challenge),
         row(Reason::LoginTooOld, StatusCode::UNAUTHORIZED, "More recent login required", Level::INFO, Challenge),

@@ -184,7 +184,7 @@ pub(crate) struct HeaderList {
     pub(crate) pseudo: Vec<(String, Program)>,
     pub(crate) missing: Missing,
     pub(crate) names: String,
-    pub(crate) default: Vec<String>,
+    pub(crate) default: Vec<HeaderPattern>,
 }
 
 /// A header name, or a prefix of header names.
@@ -223,6 +223,8 @@ pub(crate) struct PairList {
     pub(crate) name_filters: Vec<Filter>,
     pub(crate) value_filters: Vec<Filter>,
     pub(crate) join: Vec<u8>,
+    /// What stands between the items of two sources, where that is not what joins items.
+    pub(crate) between: Option<Vec<u8>>,
     pub(crate) order: Order,
     pub(crate) repeated: Repeated,
     pub(crate) drop_empty: bool,
@@ -297,6 +299,8 @@ pub(crate) struct KeyRule {
     pub(crate) from: Program,
     pub(crate) chain: Vec<Program>,
     pub(crate) encode: Option<SignatureEncoding>,
+    /// The fewest bits of an RSA modulus under which a signature is verified.
+    pub(crate) rsa_bits: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -307,6 +311,17 @@ pub(crate) enum AlgorithmRule {
     OneOf(Vec<Algorithm>),
     /// The wire names one of these.
     Named(Vec<(String, Vec<Algorithm>)>),
+}
+
+impl AlgorithmRule {
+    /// Every algorithm that the dialect knows, in its order.
+    pub(crate) fn all(&self) -> Vec<Algorithm> {
+        match self {
+            Self::None => Vec::new(),
+            Self::OneOf(list) => list.clone(),
+            Self::Named(words) => words.iter().flat_map(|(_, list)| list).copied().collect(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -366,6 +381,8 @@ pub(crate) struct Entry {
     pub(crate) name: String,
     pub(crate) optional: bool,
     pub(crate) shape: Shape,
+    /// How its value is spelled in a query.
+    pub(crate) decoding: Decoding,
     /// The claims that ride in it.
     pub(crate) holds: Vec<Claimed>,
 }
@@ -391,10 +408,11 @@ pub(crate) struct Pattern(pub(crate) Vec<Slot>);
 #[derive(Debug, Clone)]
 pub(crate) enum Slot {
     Literal(Vec<u8>),
-    /// A claim; percent-encoded on the wire if so said.
+    /// A claim; percent-encoded on the wire if so said. One in a bracket may be empty.
     Claim {
         what: Claimed,
         percent: bool,
+        may_be_empty: bool,
     },
     /// Computed, and compared with what was read.
     Computed(Program),
@@ -463,4 +481,8 @@ pub(crate) enum Guard {
     Byte { source: Source, byte: u8 },
     /// A listed header of this lower-case name: its line would look like what follows the list.
     ListedHeader(String),
+    /// A slash at the end of a path that gets one where there is none; the filters before say what the path is by then.
+    ClosingSlash { before: Vec<Filter> },
+    /// An escape of one of these bytes in a part that is signed decoded, or a `%` that begins none.
+    Escape { source: Source, bytes: &'static [u8] },
 }
