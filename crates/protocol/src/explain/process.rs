@@ -181,7 +181,7 @@ impl Process {
     pub(super) fn signed_names(&self) -> Vec<String> {
         match &self.names {
             Some(names) => names.clone(),
-            None => names::select(&self.scene(&[])),
+            None => names::select(&self.plan, self.message.view(), &self.plan.headers.sign),
         }
     }
 
