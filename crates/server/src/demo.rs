@@ -139,7 +139,7 @@ impl Recipe {
             line.push_str(&format!(" --set {input}={INPUT}"));
         }
         let method = self.shape.method();
-        line.push_str(&format!(" --method {method} --url http://{address}/demo/{dialect}/"));
+        line.push_str(&format!(" --method {method} --url http://{address}/demo/{dialect}/hello"));
         if let Some((media_type, body)) = self.shape.body() {
             line.push_str(&format!(" --header {} --data {}", quoted(&format!("Content-Type: {media_type}")), quoted(body)));
         }
@@ -195,7 +195,7 @@ impl Shape {
     /// Whether a request of this shape is signed in the dialect so that its own rules accept it.
     fn passes(self, dialect: &Dialect, clock: &dyn Clock) -> bool {
         let credential = Credential::hmac("sample", "0".repeat(64).as_str());
-        let mut request = Request::new(self.method(), format!("/demo/{}/", dialect.id())).with_header("Host", "127.0.0.1");
+        let mut request = Request::new(self.method(), format!("/demo/{}/hello", dialect.id())).with_header("Host", "127.0.0.1");
         request.scheme = Scheme::Http;
         if let Some((media_type, body)) = self.body() {
             request = request.with_header("Content-Type", media_type).with_body(body);
