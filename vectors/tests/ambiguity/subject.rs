@@ -13,8 +13,10 @@ use crate::space::{Point, Position, Space};
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A header that a dialect may sign, and the list to sign with it where the caller gives one.
-const HEADERS: [(&str, Option<&[&str]>); 7] = [
+const HEADERS: [(&str, Option<&[&str]>); 9] = [
+    ("X-Acs-A", None),
     ("X-Amz-A", None),
+    ("X-Sdk-A", None),
     ("X-Ca-A", None),
     ("X-Access-Token", None),
     ("X-A", Some(&["content-type", "host", "x-a"])),
