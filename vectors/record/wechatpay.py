@@ -133,7 +133,7 @@ def notice_vectors():
     yield vector("unicode-body", "the octets of UTF-8", notice(f'{{"summary":"{NI_HAO}"}}'))
     yield vector("body-with-line-breaks", "line breaks in the body, which is the last part", notice('{\n "a": 1\n}\n'))
     yield vector("empty-body", "an empty body keeps its line feed", notice(""))
-    yield vector("binary-body", "octets that are not UTF-8", notice(BINARY))
+    yield vector("binary-body", "octets that are not UTF-8", notice(BINARY + BINARY))
     yield vector("body-of-one-mebibyte", "a long body", notice("a" * MEBIBYTE))
     yield vector("target-and-further-headers", "nothing else is signed", notice(target="/notify/a%2Fb/../c?a=2&a=1", more=(("Request-ID", "08F78BB5AF0610D302"), ("Wechatpay-Signature-Type", SCHEME))), sign={"skip": "a signer writes no further header"})
     yield from forged_by_public_key(lambda rsa, forged: notice(forged=forged))

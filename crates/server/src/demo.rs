@@ -139,9 +139,9 @@ impl Recipe {
             line.push_str(&format!(" --set {input}={INPUT}"));
         }
         let method = self.shape.method();
-        line.push_str(&format!(" --method {method} --url http://{address}/demo/{dialect}/"));
-        if let Some((media_type, body)) = self.shape.body() {
-            line.push_str(&format!(" --header {} --data {}", quoted(&format!("Content-Type: {media_type}")), quoted(body)));
+        line.push_str(&format!(" --method {method} --url http://{address}/demo/{dialect}/hello"));
+        if let Some((media_type, body)) = self.shape.body(dialect) {
+            line.push_str(&format!(" --header {} --data {}", quoted(&format!("Content-Type: {media_type}")), quoted(&body)));
         }
         line.push_str(" -o curl | sh");
         line
@@ -184,10 +184,11 @@ impl Shape {
         }
     }
 
-    const fn body(self) -> Option<(&'static str, &'static str)> {
+    /// One for each dialect: where the body names the event, no other dialect has sent it.
+    fn body(self, dialect: &str) -> Option<(&'static str, String)> {
         match self {
-            Self::Json => Some(("application/json", "{\"hello\":\"world\"}")),
-            Self::Form => Some(("application/x-www-form-urlencoded", "hello=world")),
+            Self::Json => Some(("application/json", format!("{{\"hello\":\"world\",\"dialect\":\"{dialect}\"}}"))),
+            Self::Form => Some(("application/x-www-form-urlencoded", format!("hello=world&dialect={dialect}"))),
             Self::Get => None,
         }
     }
@@ -195,9 +196,9 @@ impl Shape {
     /// Whether a request of this shape is signed in the dialect so that its own rules accept it.
     fn passes(self, dialect: &Dialect, clock: &dyn Clock) -> bool {
         let credential = Credential::hmac("sample", "0".repeat(64).as_str());
-        let mut request = Request::new(self.method(), format!("/demo/{}/", dialect.id())).with_header("Host", "127.0.0.1");
+        let mut request = Request::new(self.method(), format!("/demo/{}/hello", dialect.id())).with_header("Host", "127.0.0.1");
         request.scheme = Scheme::Http;
-        if let Some((media_type, body)) = self.body() {
+        if let Some((media_type, body)) = self.body(dialect.id()) {
             request = request.with_header("Content-Type", media_type).with_body(body);
         }
         let options =
