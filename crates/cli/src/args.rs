@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use countersign_protocol::{Algorithm, Scheme, Timestamp};
+use countersign_protocol::{Algorithm, Language, Scheme, Timestamp};
 
 use self::config::ConfigCommand;
 use self::envelope::{EnvelopeArgs, OpenAnswerArgs};
@@ -72,6 +72,8 @@ pub(crate) enum Command {
     /// Check, begin or show a gateway's config.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Explain why a request was refused: what a reason means, its causes and the mend.
+    Reason(ReasonArgs),
     /// Ask an address for an answer, such as the admin listener's /readyz: exit code 0 for a status of 200 to 299, else 1.
     Probe {
         /// An address such as http://127.0.0.1:9090/readyz.
@@ -133,9 +135,12 @@ pub(crate) struct KeyArgs {
 /// The message.
 #[derive(Debug, Args)]
 pub(crate) struct MessageArgs {
-    /// A raw HTTP/1.1 message or a curl command line; - is stdin.
+    /// A raw HTTP/1.1 message, a curl command line, or a HAR file as browsers save it; - is stdin.
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["url", "method", "header", "data", "data_file"])]
     pub(crate) input: Option<PathBuf>,
+    /// Which entry of a HAR file, counted from 1; by default the only one.
+    #[arg(long, value_name = "N", requires = "input", conflicts_with = "url")]
+    pub(crate) har_entry: Option<usize>,
     /// The URL of a request that is built from flags. Its path and query are taken as they are.
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<OsString>,
@@ -223,6 +228,35 @@ pub(crate) struct VerifyArgs {
     /// How far the signed time may lie from the clock, both ways, such as 300s or 5m.
     #[arg(long, value_name = "SPAN", value_parser = values::span)]
     pub(crate) window: Option<std::time::Duration>,
+}
+
+/// Flags of `reason`.
+#[derive(Debug, Args)]
+pub(crate) struct ReasonArgs {
+    /// The reason, such as replayed, or the type of a problem body; without it all are listed.
+    pub(crate) name: Option<String>,
+    /// The language; by default that of the locale.
+    #[arg(long, value_enum)]
+    pub(crate) lang: Option<LanguageArg>,
+}
+
+/// A language in which reasons are explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LanguageArg {
+    /// English.
+    En,
+    /// Simplified Chinese.
+    Zh,
+}
+
+impl LanguageArg {
+    /// The language that is meant.
+    pub(crate) const fn language(self) -> Language {
+        match self {
+            Self::En => Language::English,
+            Self::Zh => Language::Chinese,
+        }
+    }
 }
 
 /// What `dialects` does.
