@@ -11,6 +11,7 @@ mod canary;
 mod conformance;
 mod full;
 mod hmac_only;
+mod package;
 mod run;
 mod services;
 mod steps;

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::run::{Count, Counts, cargo, counted};
-use crate::{Task, canary, conformance, full, hmac_only, root, run, services, tidy, vectors};
+use crate::{Task, canary, conformance, full, hmac_only, package, root, run, services, tidy, vectors};
 
 /// One step: its name, what it shows, and how it is run.
 struct Step {
@@ -22,6 +22,7 @@ const STEPS: &[Step] = &[
     Step { name: "clippy", shows: "no warning in any target", run: clippy },
     Step { name: "doc", shows: "the documents build without a warning", run: doc },
     Step { name: "hmac-only", shows: "signing with HMAC needs no C compiler and few crates", run: hmac_only::run },
+    Step { name: "package", shows: "what is published is whole", run: package::run },
     Step { name: "test", shows: "unit and integration tests", run: tests },
     Step { name: "canary", shows: "no secret in anything that the tests logged", run: canary::run },
     Step { name: "doctest", shows: "the examples in the documents", run: doctest },
