@@ -141,6 +141,7 @@ def accepted_cases():
     for key in (ED, EC, HS):
         case(f"good-{key.alg.lower()}", token(key=key), comment="every claim")
     case("good-without-cnf-and-amr", token(claims(cnf=None, amr=None)), comment="bound to the app only")
+    case("good-without-a-key", token(claims(cnf=None, bind="bearer")), comment="comes without a signature, and never with one")
     case("good-thumbprint", token(claims(cnf={"jkt": b64(bytes(range(32)))})))
     case("good-empty-scope-and-roles", token(claims(scope="", u={"name": "Alice", "roles": []})))
     case("good-nbf", token(claims(nbf=NOW)), comment="nbf may be there, and is honoured")
@@ -314,6 +315,8 @@ def claim_cases():
                         "rtg-text": {"rtg": "7"}, "rtg-fraction": {"rtg": 7.0}, "rtg-negative": {"rtg": -1}, "rtg-2-53": {"rtg": 2**53}, "ep-true": {"ep": True}, "ep-negative": {"ep": -1}, "ep-2-64": {"ep": 2**64},
                         "cnf-both": {"cnf": {"kid": "a", "jkt": b64(bytes(32))}}, "cnf-empty": {"cnf": {}}, "cnf-jwk": {"cnf": {"jwk": ED.jwk()}}, "cnf-list": {"cnf": ["kid", "a"]}, "cnf-text": {"cnf": "kid"},
                         "cnf-kid-number": {"cnf": {"kid": 1}}, "cnf-kid-empty": {"cnf": {"kid": ""}}, "cnf-jkt-short": {"cnf": {"jkt": b64(bytes(31))}}, "cnf-jkt-padded": {"cnf": {"jkt": b64(bytes(32)) + "="}},
+                        "bind-beside-cnf": {"bind": "bearer"}, "bind-app": {"cnf": None, "bind": "app"}, "bind-upper-case": {"cnf": None, "bind": "Bearer"}, "bind-empty": {"cnf": None, "bind": ""},
+                        "bind-true": {"cnf": None, "bind": True}, "bind-list": {"cnf": None, "bind": ["bearer"]}, "bind-a-key": {"cnf": None, "bind": {"kid": "ck_1"}},
                         "cnf-x5t": {"cnf": {"x5t#S256": b64(bytes(32))}}, "u-list": {"u": ["Alice", ["editor"]]}, "u-text": {"u": "Alice"}, "u-without-roles": {"u": {"name": "Alice"}}, "u-without-name": {"u": {"roles": []}},
                         "u-more": {"u": {"name": "Alice", "roles": [], "email": "a@example.com"}}, "u-roles-text": {"u": {"name": "Alice", "roles": "admin"}}, "u-role-number": {"u": {"name": "Alice", "roles": [1]}},
                         "u-role-empty": {"u": {"name": "Alice", "roles": [""]}}, "u-name-empty": {"u": {"name": "", "roles": []}}, "u-name-nul": {"u": {"name": "Alice\0", "roles": []}}, "u-name-newline": {"u": {"name": "Alice\n", "roles": []}},

@@ -182,6 +182,9 @@ def rule_vectors():
     yield case("parameter-in-query-and-form", "the form's value is signed, the query's is not", "POST", "/test?a=1", "/test?a=2", ALL, (("Content-Type", FORM),), "a=2", policy=FIRST_ONLY)
     yield case("timestamp-not-listed", "a time that is sent and not signed", "GET", "/test", "/test", ["x-ca-key", "x-ca-nonce"], expect="required_part_unsigned")
     yield case("nonce-not-listed", "a nonce that is sent and not signed", "GET", "/test", "/test", ["x-ca-key", "x-ca-timestamp"], expect="required_part_unsigned")
+    yield case("key-id-not-listed", "a key id that is sent and not signed", "GET", "/test", "/test", ["x-ca-nonce", "x-ca-timestamp"], expect="required_part_unsigned")
+    yield case("broken-escape-in-form", "a % that begins no triplet is read in several ways", "POST", "/test", "/test?a=%zz", ALL, (("Content-Type", FORM),), "a=%zz", expect="ambiguous_request")
+    yield case("semicolon-in-query", "a semicolon parts nothing", "GET", "/test?a=1;b=2", "/test?a=1;b=2", ALL)
     yield case("no-nonce", "a client that sends no nonce", "GET", "/test", "/test", ["x-ca-key", "x-ca-timestamp"], nonce="", policy={"waive": ["nonce"]})
     yield case("no-timestamp", "a client that sends no time", "GET", "/test", "/test", ["x-ca-key", "x-ca-nonce"], stamp="", policy={"waive": ["time"]})
     yield case("no-digest", "a client that sends a JSON body without its digest", "POST", "/test", "/test", ALL, JSON, '{"a":1}', digest=False, policy={"waive": ["body"]})
@@ -198,7 +201,7 @@ def xca_faults(by_name):
         yield fault(f"{name}-default-policy", name, "what a dialect can sign, a request must sign", "required_part_unsigned", policy={})
     for name in ("client-repeated-parameter", "parameter-in-query-and-form", "client-separator-in-value"):
         yield fault(f"{name}-default-policy", name, "one of several requests with that string to sign", "ambiguous_request", policy={})
-    yield fault("published-no-signed-headers-default-policy", "published-no-signed-headers", "neither time nor nonce is signed", "required_part_unsigned", policy={})
+    yield fault("published-no-signed-headers-default-policy", "published-no-signed-headers", "neither key id nor time nor nonce is signed", "required_part_unsigned", policy={})
     yield from faults.clock(post, SDK_CLOCK, 900, 900)
     yield from faults.secret(post)
     yield from faults.signed([
@@ -219,6 +222,9 @@ def xca_faults(by_name):
     yield fault("body-changed", post, "the body is not the digest's", "body_digest_mismatch", body='{"x":2}')
     yield fault("body-emptied", post, "the body is not the digest's", "body_digest_mismatch", body="")
     yield fault("body-added", get, "a body that no digest binds", "required_part_unsigned", body="{}")
+    yield fault("semicolon-changed", "semicolon-in-query", "a semicolon is no &", "signature_mismatch", replace=replace("target", ";", "&"))
+    yield fault("timestamp-in-seconds", post, "seconds are not taken for milliseconds", "too_old", headers={"x-ca-timestamp": str(SDK_SECONDS)})
+    yield fault("broken-escape", query, "a % that begins no triplet is read in several ways", "malformed_request", target="/test?b=2&a=%zz")
     yield fault("host-changed", post, "the host is not signed", "accepted", headers={"host": "api2.example.com"})
     yield fault("query-in-another-order", query, "the parameters are sorted before they are signed", "accepted", target="/test?a=1&b=2")
     yield fault("list-in-another-order", post, "the order of the list does not matter", "accepted", headers={"x-ca-signature-headers": "x-ca-timestamp,x-ca-key,x-ca-nonce,x-ca-signature-method"})

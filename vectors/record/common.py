@@ -277,9 +277,13 @@ _Writer.add_representer(str, _text)
 
 def dump(dialect, vectors, gaps):
     """The text of one vector file."""
+    return "# Recorded by record/record.py: change the recorder, not this file.\n" + dump_document(dialect, vectors, gaps)
+
+
+def dump_document(dialect, vectors, gaps):
+    """The text without the comment at its head."""
     document = {"dialect": dialect, "vectors": vectors}
     if gaps:
         document["left_out"] = gaps
     text = yaml.dump(document, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=10 ** 9)
-    text = text.replace("\n- name: ", "\n\n- name: ").replace("\nleft_out:", "\n\nleft_out:")
-    return "# Recorded by record/record.py: change the recorder, not this file.\n" + text
+    return text.replace("\n- name: ", "\n\n- name: ").replace("\nleft_out:", "\n\nleft_out:")

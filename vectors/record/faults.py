@@ -19,6 +19,18 @@ def secret(origin, **wrong):
     yield fault("wrong-secret", origin, "the tag is another secret's", "signature_mismatch", credentials=wrong or {"secret": "another-secret"})
 
 
+def percent(origin):
+    """A bare percent sign in the place of an encoded one. `origin` has `q=100%25` in its query."""
+    yield fault("percent-that-begins-no-triplet", origin, "a percent sign that begins no triplet is read in several ways", "malformed_request",
+                replace=replace("target", "100%25", "100%"))
+
+
+def required(origin):
+    """A header that the signature leaves open, on a route that asks for it."""
+    yield fault("required-header-unsigned", origin, "a route asks for a header that the signature leaves open", "required_part_unsigned",
+                add_headers=[["X-Note", "a"]], policy={"require": ["header.x-note"]})
+
+
 def signed(parts):
     """One change for each signed part: (what, origin, change); every one must break the tag."""
     for what, origin, change in parts:

@@ -13,7 +13,7 @@ PRESIGNABLE = {"vanilla", "query-out-of-order", "unicode", "empty-value", "bare-
 def s3_vectors():
     vectors, gaps = recorded("minio", "minio", CASES, signed, QUIRKS, vector)
     put = next(case for case in CASES if case.name == "unicode-body")
-    vectors.append(vector("minio-unsigned-payload", "the literal in place of the digest: the body is not covered", signed(put, UNSIGNED)))
+    vectors.append(vector("minio-unsigned-payload", "the literal in place of the digest: the body is not covered", signed(put, UNSIGNED), policy={"waive": ["body"]}))
     return vectors, gaps
 
 

@@ -207,6 +207,7 @@ def oauth1_faults(by_name):
         ("key-id", get, {"replace": replace(where, KEY_ID, KEY_ID[:-1] + "4")}), ("parameter-of-the-header-added", get, {"replace": replace(where, "oauth_nonce", 'oauth_extra="1", oauth_nonce')}),
     ])
     yield fault("query-in-another-order", get, "the parameters are sorted before they are signed", "accepted", target="/photos?size=original&file=vacation.jpg")
+    yield fault("broken-escape", get, "a % that begins no triplet is read in several ways", "malformed_request", target="/photos?file=%zz&size=original")
     yield fault("query-spelt-otherwise", get, "another spelling of the same query is equal", "accepted", target="/photos?file=v%61cation.jpg&size=original")
     yield edit("realm-added", "the realm is not signed", "accepted", "OAuth ", 'OAuth realm="Photos", ')
     yield edit("parameters-in-another-order", "the order of the parameters is free", "accepted", f'oauth_nonce="{NONCE}", oauth_version="1.0"', f'oauth_version="1.0", oauth_nonce="{NONCE}"')

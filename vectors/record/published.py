@@ -144,7 +144,7 @@ def x_ca_vectors():
     yield case("get", "three signed headers, names in small letters", "EdJSFAMOWyXZOpXhevZnjuS0ZafnwnCqaSk5hz+tXo8=", "GET", "/Third/Tools/checkSign", "/Third/Tools/checkSign", three,
                (accept, ("Content-Type", "application/json")), stamp="1646365291734", nonce="787dd0c2-7bd8-41cd-9c19-62c05ea524a2")
     yield case("no-signed-headers", "no header signed: the block is absent, without a line of its own", "ZpJhkHdtjLTJiR6CJWHL8ikLtPB2z6CoztG21wG3PT4=", "GET", "/Third/Tools/checkSign", "/Third/Tools/checkSign", [],
-               (accept,), stamp="", nonce="", at="2022-03-04T03:41:31.734Z", policy={"waive": ["time", "nonce"]})
+               (accept,), stamp="", nonce="", at="2022-03-04T03:41:31.734Z", policy={"waive": ["time", "nonce", "key_id"]})
     yield case("form", "the form's fields are parameters", "gmf9xq0hc95Hmt+7G+OocS009ka3v1v0rvfshKzYc3w=", "POST", "/Third/User/getNyAccessToken",
                "/Third/User/getNyAccessToken?nickname=nickname&photo=photo&room_id=6893&uuid=uuid", three, (accept, ("Content-Type", "application/x-www-form-urlencoded")),
                "nickname=nickname&room_id=6893&uuid=uuid&photo=photo", stamp="1646646682418", nonce="ca5a6753-b76c-4fff-a9d9-e5bb643e8cdf")

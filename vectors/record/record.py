@@ -11,11 +11,22 @@ import sys
 sys.dont_write_bytecode = True
 
 import access_tokens
+import alibaba_openapi
+import alipay_rsa2
 import aliyun_xca
+import apisix
 import aws4auth_sigv4
+import aws_v2
 import awscrt_sigv4
+import azure_blob
+import baidu
+import binance_rest
 import botocore_sigv4
+import cavage
 import common
+import hawk
+import higress
+import huawei_sdk
 import kong
 import minio_s3
 import oauth1
@@ -25,7 +36,10 @@ import sigv4_faults
 import tencent_tc3
 import transcripts
 import user_faults
+import vendor_webhooks
+import volcengine_v4
 import webhooks
+import wechatpay
 
 HERE = pathlib.Path(__file__).parent
 
@@ -50,6 +64,16 @@ def dialects():
                           minio_s3.s3_vectors, sigv4_faults.s3_witness], sigv4_faults.s3),
         "aws-sigv4-s3-presigned": ([published.aws_sigv4_s3_presigned_vectors, botocore_sigv4.s3_presigned_vectors, awscrt_sigv4.s3_presigned_vectors,
                                     minio_s3.s3_presigned_vectors, sigv4_faults.s3_presigned_witness], sigv4_faults.s3_presigned),
+        "aws-sigv2": ([aws_v2.v2_published_vectors, lambda: (aws_v2.v2_sdk_vectors(), aws_v2.V2_GAPS), aws_v2.v2_rule_vectors], aws_v2.v2_faults),
+        "s3-v2": ([aws_v2.s3_published_vectors, lambda: (aws_v2.s3_sdk_vectors(), aws_v2.S3_GAPS), aws_v2.s3_client_vectors, aws_v2.s3_rule_vectors], aws_v2.s3_faults),
+        "apisix-hmac": ([apisix.published_vectors, apisix.rule_vectors], apisix.apisix_faults),
+        "apisix-hmac-old": ([apisix.old_published_vectors, lambda: (apisix.old_rule_vectors(), apisix.OLD_GAPS)], apisix.old_faults),
+        "azure-sharedkey": ([lambda: (azure_blob.sdk_vectors(), azure_blob.SDK_GAPS), azure_blob.rule_vectors], azure_blob.azure_faults),
+        "baidu-bce": ([baidu.published_vectors, lambda: (baidu.sdk_vectors(), baidu.SDK_GAPS), baidu.rule_vectors], baidu.bce_faults),
+        "cavage": ([cavage.published_vectors, lambda: (cavage.package_vectors(), cavage.PACKAGE_GAPS), cavage.rule_vectors], cavage.cavage_faults),
+        "cavage-created": ([cavage.created_vectors], cavage.created_faults),
+        "hawk": ([hawk.published_vectors, lambda: (hawk.library_vectors(), hawk.LIBRARY_GAPS), hawk.rule_vectors], hawk.hawk_faults),
+        "x-ca-higress": ([higress.published_vectors, higress.rule_vectors], higress.higress_faults),
         "x-ca": ([published.x_ca_vectors, lambda: (aliyun_xca.client_vectors(), aliyun_xca.CLIENT_GAPS), lambda: (aliyun_xca.util_vectors(), aliyun_xca.UTIL_GAPS),
                   aliyun_xca.rule_vectors], aliyun_xca.xca_faults),
         "kong-hmac": ([published.kong_vectors, lambda: (kong.httpie_vectors(), kong.HTTPIE_GAPS), lambda: (kong.package_vectors(), kong.PACKAGE_GAPS), kong.rule_vectors], kong.kong_faults),
@@ -57,6 +81,20 @@ def dialects():
         "oauth1": ([published.oauth1_vectors, lambda: (oauth1.library_vectors(), oauth1.LIBRARY_GAPS), lambda: (oauth1.session_vectors(), oauth1.SESSION_GAPS), oauth1.rule_vectors], oauth1.oauth1_faults),
         "standard-webhooks": ([published.standard_webhooks_vectors, lambda: (webhooks.standardwebhooks_vectors(), webhooks.GAPS), webhooks.svix_vectors, webhooks.rule_vectors],
                               webhooks.webhook_faults),
+        "github": ([vendor_webhooks.github_published, lambda: (vendor_webhooks.github_vectors(), vendor_webhooks.GITHUB_GAPS)], vendor_webhooks.github_faults),
+        "stripe": ([vendor_webhooks.stripe_published, lambda: (vendor_webhooks.stripe_vectors(), vendor_webhooks.STRIPE_GAPS)], vendor_webhooks.stripe_faults),
+        "slack": ([vendor_webhooks.slack_published, lambda: (vendor_webhooks.slack_vectors(), vendor_webhooks.SLACK_GAPS)], vendor_webhooks.slack_faults),
+        "alibaba-acs3": ([alibaba_openapi.acs3_published, lambda: (alibaba_openapi.util_vectors(), alibaba_openapi.UTIL_GAPS), alibaba_openapi.acs3_vectors], alibaba_openapi.acs3_faults),
+        "alibaba-rpc-v1": ([alibaba_openapi.rpc_published, lambda: (alibaba_openapi.core_vectors(), alibaba_openapi.CORE_GAPS), alibaba_openapi.rpc_vectors], alibaba_openapi.rpc_faults),
+        "wechatpay-v3": ([lambda: (wechatpay.request_vectors(), wechatpay.REQUEST_GAPS)], wechatpay.request_faults),
+        "wechatpay-v3-notify": ([lambda: (wechatpay.notice_vectors(), wechatpay.NOTICE_GAPS)], wechatpay.notice_faults),
+        "alipay-rsa2": ([lambda: (alipay_rsa2.package_vectors(), alipay_rsa2.PACKAGE_GAPS), alipay_rsa2.rule_vectors], alipay_rsa2.alipay_faults),
+        "binance": ([binance_rest.published_vectors, lambda: (binance_rest.package_vectors(), binance_rest.PACKAGE_GAPS), binance_rest.rule_vectors], binance_rest.binance_faults),
+        "volcengine": ([volcengine_v4.published_vectors, lambda: (volcengine_v4.package_vectors(), volcengine_v4.PACKAGE_GAPS), volcengine_v4.rule_vectors], volcengine_v4.volcengine_faults),
+        "huawei-sdk": ([huawei_sdk.published_vectors, lambda: (huawei_sdk.package_vectors(huawei_sdk.SHA256), huawei_sdk.SDK_GAPS), lambda: huawei_sdk.rule_vectors(huawei_sdk.SHA256)],
+                       lambda by_name: huawei_sdk.huawei_faults(huawei_sdk.SHA256, by_name)),
+        "huawei-sdk-sm3": ([lambda: (huawei_sdk.package_vectors(huawei_sdk.SM3), huawei_sdk.SDK_GAPS), lambda: huawei_sdk.rule_vectors(huawei_sdk.SM3)],
+                           lambda by_name: huawei_sdk.huawei_faults(huawei_sdk.SM3, by_name)),
     }
 
 

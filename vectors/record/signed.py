@@ -131,6 +131,7 @@ def _malleable(text):
 # ---------------------------------------------------------------- one thing changed
 
 def signed_faults(by_name):
+    yield from faults.percent("encoded-percent")
     where = "header.Authorization"
     signature = by_name[POST]["signature"]
 

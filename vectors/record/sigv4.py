@@ -129,9 +129,9 @@ def recording(source, stamp, request, placed, signature, stages, region, service
 STAMP = SDK_CLOCK.replace("-", "").replace(":", "")
 
 
-def by_rule_header(request, names, *, s3=False, service="service", region="us-east-1", extra=()):
+def by_rule_header(request, names, *, s3=False, service="service", region="us-east-1", extra=(), payload=None):
     """A request signed by the rule with exactly these signed headers; `extra` lines are added unsigned."""
-    payload = sha256_hex(request.body)
+    payload = payload or sha256_hex(request.body)
     lines = [("X-Amz-Date", STAMP)] + ([("X-Amz-Content-Sha256", payload)] if s3 else [])
     dated = request.with_headers(*lines)
     _, _, signature = rule(dated, names, payload, stamp=STAMP, region=region, service=service, raw_path=s3)

@@ -1,4 +1,6 @@
 """Faults of the four dialects of AWS Signature Version 4, and the requests that no SDK makes: signed by the rule with less than it should."""
+import dataclasses
+
 import faults
 import sigv4
 from common import SDK_CLOCK, Request, fault, replace, vector
@@ -6,41 +8,76 @@ from common import SDK_CLOCK, Request, fault, replace, vector
 WHERE = "header.Authorization"
 POST, GET, TOKEN = "botocore-unicode-body", "botocore-query-out-of-order", "botocore-token"
 BARE = Request("GET", "/path?a=1", (("Host", sigv4.HOST), ("X-Tag", "t")))
+TYPED = Request("POST", "/path?a=1", (("Host", sigv4.HOST), ("Content-Type", "application/json")), b"{}")
+
+
+PERCENT = Request("GET", "/path?q=100%25&r=1", (("Host", sigv4.HOST),))
+PORT = Request("GET", "/path", (("Host", sigv4.HOST + ":8443"),))
+
+
+def whole(sign, names, **scope):
+    """Requests that are signed as the rule asks, and that no SDK was asked for."""
+    yield vector("encoded-percent", "an encoded percent sign", sign(PERCENT, names, **scope))
+    yield vector("host-with-port", "the Host header is signed as sent", sign(PORT, names, **scope))
 
 
 # ---------------------------------------------------------------- signed with less than the rule asks for
 
 def header_witness():
+    yield from whole(sigv4.by_rule_header, ["host", "x-amz-date"])
     yield vector("host-not-signed", "a signer that leaves the host out", sigv4.by_rule_header(BARE, ["x-amz-date", "x-tag"]), expect="required_part_unsigned")
     yield vector("amz-header-not-signed", "a signer that leaves an x-amz header out",
                  sigv4.by_rule_header(BARE.with_headers(("X-Amz-Target", "T.Do")), ["host", "x-amz-date"]), expect="required_part_unsigned")
 
 
+    yield vector("content-type-not-signed", "a signer that leaves Content-Type out", sigv4.by_rule_header(TYPED, ["host", "x-amz-date"]), expect="required_part_unsigned")
+    yield vector("content-type-not-signed-waived", "a client whose Content-Type is not signed, on a route that says so", sigv4.by_rule_header(TYPED, ["host", "x-amz-date"]),
+                 policy={"waive": ["header.content-type"]})
+    yield vector("names-that-are-encoded", "names are sorted as encoded", sigv4.by_rule_header(dataclasses.replace(BARE, target="/path?b%5B10%5D=1&b%5B1%5D=2&b=3"), ["host", "x-amz-date"]))
+    yield vector("empty-name", "a value without a name", sigv4.by_rule_header(dataclasses.replace(BARE, target="/path?=v&a=1"), ["host", "x-amz-date"]))
+    yield vector("blank-in-query", "a blank is %20", sigv4.by_rule_header(dataclasses.replace(BARE, target="/path?q=a%20b"), ["host", "x-amz-date"]))
+    yield vector("semicolon-in-query", "a semicolon parts nothing", sigv4.by_rule_header(dataclasses.replace(BARE, target="/path?a=1;b=2"), ["host", "x-amz-date"]))
+
+
 def presigned_witness():
+    yield from whole(sigv4.by_rule_query, ["host"])
     yield vector("host-not-signed", "a signer that leaves the host out", sigv4.by_rule_query(BARE, ["x-tag"]), expect="required_part_unsigned")
 
 
 def s3_witness():
+    yield from whole(sigv4.by_rule_header, ["host", "x-amz-content-sha256", "x-amz-date"], s3=True, service="s3")
     yield vector("host-not-signed", "a signer that leaves the host out", sigv4.by_rule_header(BARE, ["x-amz-content-sha256", "x-amz-date", "x-tag"], s3=True, service="s3"), expect="required_part_unsigned")
     yield vector("digest-not-signed", "the digest header is an x-amz header and must be listed", sigv4.by_rule_header(BARE, ["host", "x-amz-date"], s3=True, service="s3"), expect="required_part_unsigned")
 
 
+    yield vector("content-type-not-signed", "a signer that leaves Content-Type out", sigv4.by_rule_header(TYPED, ["host", "x-amz-content-sha256", "x-amz-date"], s3=True, service="s3"), expect="required_part_unsigned")
+    yield vector("no-body-unsigned-payload", "the literal for a request without a body", sigv4.by_rule_header(BARE, ["host", "x-amz-content-sha256", "x-amz-date"], s3=True, service="s3", payload=sigv4.UNSIGNED))
+
+
 def s3_presigned_witness():
+    yield from whole(sigv4.by_rule_query, ["host"], s3=True, service="s3")
     yield vector("host-not-signed", "a signer that leaves the host out", sigv4.by_rule_query(BARE, ["x-tag"], s3=True, service="s3"), expect="required_part_unsigned")
 
 
 # ---------------------------------------------------------------- Authorization header
 
 def header(by_name):
+    yield from faults.percent("encoded-percent")
     yield from shared(by_name)
     yield from in_header(by_name, "service")
     yield from faults.clock(POST, SDK_CLOCK)
     yield from faults.signed([("body", POST, {"body": "{}"}), ("body-emptied", POST, {"body": ""})])
     yield fault("path-with-dot-segments", GET, "a path is normalised before it is signed", "accepted", target="/./x/..//path?b=2&a=1")
     yield fault("host-missing", POST, "a signed header taken away", "malformed_claim", remove_headers=["Host"])
+    yield fault("blank-to-plus-changed", "blank-in-query", "a plus is a plus, and no blank", "signature_mismatch", target="/path?q=a+b")
+    yield fault("semicolon-changed", "semicolon-in-query", "a semicolon is no &", "signature_mismatch", target="/path?a=1&b=2")
+    yield fault("empty-name-removed", "empty-name", "a value without a name is signed", "signature_mismatch", target="/path?a=1")
+    yield fault("amz-header-of-a-proxy-waived", GET, "a header that a proxy in front adds, on a route that says so", "accepted",
+                add_headers=[["X-Amz-Cf-Id", "x"]], policy={"waive": ["header.x-amz-cf-id"]})
 
 
 def s3(by_name):
+    yield from faults.percent("encoded-percent")
     yield from shared(by_name)
     yield from in_header(by_name, "s3")
     yield from faults.clock(POST, SDK_CLOCK, 900, 900)
@@ -55,7 +92,11 @@ def s3(by_name):
     ])
     yield fault("digest-missing", POST, "the digest is always sent", "malformed_claim", remove_headers=["X-Amz-Content-SHA256"])
     yield fault("unsigned-payload-body-changed", "botocore-unsigned-payload", "under the literal the body is not signed", "accepted", body="{}")
-    yield fault("unsigned-payload-refused", "botocore-unsigned-payload", "a route that asks for the body refuses the literal", "required_part_unsigned", policy={"require": ["body"]})
+    for witness in ("botocore", "awscrt", "minio"):
+        yield fault(f"{witness}-unsigned-payload-default-policy", f"{witness}-unsigned-payload", "the body is open only where the policy says so", "required_part_unsigned", policy={})
+    yield fault("unsigned-payload-over-plain-http", "botocore-unsigned-payload", "nothing protects the body", "insecure_transport", scheme="http")
+    yield fault("no-body-under-unsigned-payload", "no-body-unsigned-payload", "there is no body that could be left open", "accepted", policy={})
+    yield fault("body-added-under-unsigned-payload", "no-body-unsigned-payload", "a body that nothing binds", "required_part_unsigned", body="x")
 
 
 def in_header(by_name, service):
@@ -102,6 +143,8 @@ def shared(by_name):
         ("host", GET, {"headers": {"Host": "evil.example.com"}}),
     ])
     yield fault("query-in-another-order", GET, "the query is sorted before it is signed", "accepted", replace=replace("target", "b=2&a=1", "a=1&b=2"))
+    yield fault("broken-escape", GET, "a % that begins no triplet is read in several ways", "malformed_request", replace=replace("target", "b=2", "b=%zz"))
+    yield fault("broken-escape-in-path", GET, "a % that begins no triplet is read in several ways", "malformed_request", replace=replace("target", "/path", "/path%2"))
     yield fault("query-spelt-otherwise", GET, "another spelling of the same query is equal", "accepted", replace=replace("target", "b=2", "%62=%32"))
     yield fault("amz-header-added", GET, "every x-amz header that is present must be signed", "required_part_unsigned", add_headers=[["X-Amz-Meta-Note", "x"]])
     yield fault("other-header-added", GET, "a header that is not listed is not signed", "accepted", add_headers=[["X-Other", "x"]])
@@ -112,6 +155,7 @@ def shared(by_name):
 # ---------------------------------------------------------------- presigned URL
 
 def presigned(by_name):
+    yield from faults.percent("encoded-percent")
     yield from shared(by_name)
     yield from in_query(by_name, "service")
     yield fault("body-added", GET, "the digest of the empty body is signed", "signature_mismatch", body="x")
@@ -119,6 +163,7 @@ def presigned(by_name):
 
 
 def s3_presigned(by_name):
+    yield from faults.percent("encoded-percent")
     yield from shared(by_name)
     yield from in_query(by_name, "s3")
     yield fault("body-added", GET, "the body of a presigned S3 URL is never signed", "accepted", body="x")
@@ -136,6 +181,7 @@ def in_query(by_name, service):
     ])
     yield edit("expires-over-seven-days", "a longer life than the dialect allows", "malformed_claim", "X-Amz-Expires=900", "X-Amz-Expires=604801")
     yield edit("expires-no-number", "a life that is no number", "malformed_claim", "X-Amz-Expires=900", "X-Amz-Expires=forever")
+    yield edit("expires-zero", "a life without a length", "malformed_claim", "X-Amz-Expires=900", "X-Amz-Expires=0")
     yield edit("expires-negative", "a life that ended before it began", "malformed_claim", "X-Amz-Expires=900", "X-Amz-Expires=-1")
     yield edit("expires-missing", "a URL without an end", "malformed_claim", "&X-Amz-Expires=900", "")
     yield edit("algorithm-changed", "the algorithm is a constant", "malformed_claim", "X-Amz-Algorithm=AWS4-HMAC-SHA256", "X-Amz-Algorithm=none")

@@ -117,6 +117,8 @@ def rule_vectors():
     yield vector("action-signed", "further headers are signed, values in small letters", by_rule("POST", "/", headers=action, body="{}", names=("content-type", "host", "x-tc-action")))
     yield vector("unicode-body", "octets of UTF-8 in the body", by_rule("POST", "/", body=json.dumps({"Name": NI_HAO}, ensure_ascii=False)))
     yield vector("repeated-parameter", "all values of a name, sorted", by_rule("GET", "/?a=2&b=0&a=1&a=2", [("a", "2"), ("b", "0"), ("a", "1"), ("a", "2")]))
+    yield vector("encoded-percent", "an encoded percent sign", by_rule("GET", "/?q=100%25&r=1", [("q", "100%"), ("r", "1")]))
+    yield vector("host-with-port", "the Host header is signed as sent", by_rule("POST", "/", body="{}", host=HOST + ":8443"))
     yield vector("host-not-signed", "a signer that leaves the host out", by_rule("POST", "/", body="{}", names=("content-type",)), expect="required_part_unsigned")
     yield vector("content-type-not-signed", "a signer that leaves Content-Type out", by_rule("POST", "/", body="{}", names=("host",)), expect="required_part_unsigned")
 
@@ -130,6 +132,7 @@ def tc3_faults(by_name):
         return fault(name, post, why, expect, replace=replace(where, text_, with_))
     yield from faults.clock(post, SDK_CLOCK)
     yield from faults.secret(post)
+    yield from faults.percent("encoded-percent")
     yield from faults.signed([
         ("method", post, {"method": "PUT"}), ("path", post, {"target": "/other"}), ("query-value", get, {"replace": replace("target", "Limit=1", "Limit=2")}), ("query-added", post, {"target": "/?a=1"}),
         ("query-name", get, {"replace": replace("target", "Limit=1", "Limits=1")}), ("host", post, {"headers": {"Host": "cbs.tencentcloudapi.com"}}),

@@ -202,6 +202,7 @@ def query_cases(sign):
                  sign("/v1/a%2Fb+c", ("?r=%2f%2b", [("r", "/+")])))
     yield vector("unreserved-spelt-out", "a needlessly encoded letter is equal to the letter", sign("/v1/items", ("?%61=%7e", [("a", "~")])))
     yield vector("reserved-left-bare", "colon, slash and at sign bare in the query are signed encoded", sign("/v1/items", ("?t=10:30/@", [("t", "10:30/@")])))
+    yield vector("encoded-percent", "an encoded percent sign", sign("/v1/items", ("?q=100%25&r=1", [("q", "100%"), ("r", "1")])))
     yield vector("dot-segments", "dot segments stay as sent", sign("/v1/./a/../b//c", ("", ())))
     yield vector("root", "an empty query and the shortest path", sign("/", ("", ())))
 
@@ -295,6 +296,7 @@ def aws_sigv1_vectors():
     yield case("form", "the parameters ride in a form, the signature too", [], form=[*SIGV1, ("Action", "DescribeImages")])
     yield case("form-and-query", "the parameters of both are signed together", [("Version", "2007-01-03")], form=[*SIGV1, ("Action", "DescribeImages")])
     yield case("repeated-parameter", "all values of a repeated name are signed, one behind the other", [*SIGV1, ("x", "1"), ("x", "2")], {"unsafe": True, "allow_ambiguous": True})
+    yield case("names-that-differ-in-case", "names are sorted ignoring case, so either may stand first", [*SIGV1, ("X", "1"), ("x", "2")], {"unsafe": True, "allow_ambiguous": True})
     yield case("parameter-in-query-and-form", "which of the two is which cannot be seen from the string to sign", [("x", "1")], {"unsafe": True, "allow_ambiguous": True}, form=[*SIGV1, ("x", "2")])
     yield vector("body-that-is-no-form", "only a form is signed: another body is a part left open", aws_sigv1(SIGV1, body='{"a":1}', content_type="application/json"),
                  policy=unsafe, expect="required_part_unsigned")

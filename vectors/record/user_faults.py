@@ -14,6 +14,7 @@ def x_ca_labelled(by_name):
 
 
 def x_ca_labelled_2(by_name):
+    yield from faults.percent("encoded-percent")
     yield from _labelled(by_name, "2.0")
     yield fault("host-changed", "post-with-token", "the host is always signed", "signature_mismatch", headers={"Host": "evil.example.com"})
     yield fault("host-missing", "post-with-token", "a header that is always signed is absent", "malformed_claim", remove_headers=["Host"])
@@ -21,6 +22,7 @@ def x_ca_labelled_2(by_name):
 
 
 def _labelled(by_name, version):
+    yield from faults.required("post-with-token")
     post = "post-with-token"
     get = "get-with-query-no-body-nothing-listed" if version == "1.0" else "get-with-query-no-body"
     signature = by_name[post]["signature"]
@@ -80,6 +82,7 @@ def _qlm_open(by_name):
     signature = by_name[post]["signature"]
     yield from faults.clock(post, CLOCK_MS / 1000)
     yield from faults.secret(post)
+    yield from faults.required(post)
     yield from faults.signed([
         ("method", post, {"method": "PUT"}), ("path", post, {"target": "/V1/order/cancel"}), ("api-version", post, {"target": "/V2/order/create"}),
         ("query", get, {"replace": replace("target", "id=1", "id=2")}), ("query-order", get, {"target": "/V2/order?name=%E4%BD%A0&id=1"}),
@@ -109,6 +112,7 @@ def aws_sigv1(by_name):
         return text.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
     yield fault("published-example-default-policy", origin, "refused where the route does not say that it takes an unsafe dialect", "dialect_not_allowed", policy={})
     yield fault("repeated-parameter-not-allowed", "repeated-parameter", "a repeated name is one of several requests with that string", "ambiguous_request", policy={"unsafe": True})
+    yield fault("names-that-differ-in-case-not-allowed", "names-that-differ-in-case", "the two can change places under one signature", "ambiguous_request", policy={"unsafe": True})
     yield fault("parameter-in-query-and-form-not-allowed", "parameter-in-query-and-form", "the two can change places under one signature", "ambiguous_request", policy={"unsafe": True})
     yield fault("collision", "collision-one-of-two", "the same signature on another request: why the dialect is unsafe", "accepted", replace=replace("target", "foo=bar", "foob=ar"))
     yield from faults.clock(origin, "2006-12-08T07:48:03Z", 900, 900)
@@ -138,6 +142,7 @@ def aws_sigv1(by_name):
 
 
 def hmac_sha256(by_name):
+    yield from faults.percent("encoded-percent")
     post, get = "post-with-two-signed-headers", "get-with-query"
     signature = by_name[post]["signature"]
     where = "header.Authorization"
@@ -145,6 +150,7 @@ def hmac_sha256(by_name):
         return fault(name, post, why, expect, replace=replace(where, text, with_))
     yield from faults.clock(post, CLOCK_S)
     yield from faults.secret(post)
+    yield fault("broken-escape", get, "a % that begins no triplet is read in several ways", "malformed_request", replace=replace("target", "b=2", "b=%zz"))
     yield from faults.signed([
         ("method", post, {"method": "PUT"}), ("path", post, {"target": "/v1/item"}), ("query-added", post, {"target": "/v1/items?a=1"}),
         ("query-value", get, {"replace": replace("target", "b=2", "b=3")}), ("query-name", get, {"replace": replace("target", "b=2", "c=2")}),
@@ -185,6 +191,7 @@ def hmac_sha256(by_name):
 
 
 def hmac_sha256_body(by_name):
+    yield from faults.required("json")
     post, form, query = "json", "form", "json-member-in-the-middle"
     signature = by_name[post]["signature"]
     def edit(name, why, expect, text, with_, origin=post):

@@ -93,6 +93,7 @@ def webhook_faults(by_name):
     origin, two = "standardwebhooks-delivery", "two-signatures"
     signature = by_name[origin]["signature"]
     yield from faults.clock(origin, SDK_CLOCK)
+    yield from faults.required(origin)
     yield from faults.secret(origin, secret="whsec_" + "A" * 32)
     yield from faults.signed([
         ("body", origin, {"body": BODY + " "}), ("body-emptied", origin, {"body": ""}), ("body-re-serialised", origin, {"body": '{"test":2432232314}'}),

@@ -29,6 +29,8 @@ pub struct Case {
     pub now: Timestamp,
     /// The verifier's key.
     pub credential: Credential,
+    /// The key of both sides as it is written, for those who hand it on.
+    pub keys: Credentials,
     /// The verifier's inputs.
     pub inputs: Inputs,
     /// The verifier's policy.
@@ -122,6 +124,7 @@ impl Case {
             source: vector.source.as_ref().or(origin.source.as_ref()).cloned().ok_or(Fault::Missing("source"))?,
             now: time(&scene.now)?,
             credential: scene.credentials.verifying()?,
+            keys: scene.credentials,
             inputs: inputs(&scene.inputs),
             policy: scene.policy.read()?,
             placed: scene.placed,
@@ -215,7 +218,7 @@ impl Credentials {
     fn material(&self, private: Option<&String>, public: Option<&String>) -> Result<KeyMaterial, Fault> {
         let pair = match (private, public) {
             (Some(pem), _) => Some(KeyPair::from_private_pem(pem)),
-            (None, Some(pem)) => Some(KeyPair::from_public_pem(pem)),
+            (None, Some(pem)) => Some(KeyPair::from_short_public_pem(pem)),
             (None, None) => None,
         };
         match (pair, &self.secret, &self.secret_base64) {

@@ -7,7 +7,7 @@ mod sign;
 mod verify;
 
 pub use mutate::mutate;
-pub use sign::sign;
+pub use sign::{Given, given, same_request, same_signature, same_stage, sign};
 pub use verify::{admit, verify};
 
 /// What a check looked at.

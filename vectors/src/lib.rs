@@ -7,6 +7,7 @@ pub mod case;
 mod change;
 pub mod check;
 pub mod error;
+pub mod findings;
 pub mod written;
 
 pub use case::{Case, Signing, StageBytes};

@@ -3,6 +3,8 @@
 
 #[path = "ambiguity/meaning.rs"]
 mod meaning;
+#[path = "ambiguity/reading.rs"]
+mod reading;
 #[path = "ambiguity/search.rs"]
 mod search;
 #[path = "ambiguity/space.rs"]
@@ -15,13 +17,17 @@ use std::process::ExitCode;
 use countersign_protocol::{Dialect, Dialects, Policy, Reason};
 use libtest_mimic::{Arguments, Failed, Trial};
 
+use reading::Reading;
 use space::Point;
 use subject::Subject;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let trials = match Dialects::builtin() {
-        Ok(dialects) => dialects.iter().cloned().map(trial).chain(dialects.get("x-ca").cloned().map(sensitive)).collect(),
+        Ok(dialects) => {
+            let further = dialects.get("x-ca").cloned().map(sensitive).into_iter().chain([Trial::test("reading::is_of_the_files", read)]);
+            dialects.iter().cloned().map(trial).chain(further).collect()
+        }
         Err(error) => vec![Trial::test("dialects", move || Err(Failed::from(error.to_string())))],
     };
     libtest_mimic::run(&arguments, trials).exit_code()
@@ -55,6 +61,17 @@ fn sensitive(dialect: Dialect) -> Trial {
         let report = search::run(&Subject::new(dialect)?.with_policy(policy), 2)?;
         if report.collisions() > 0 { Ok(()) } else { Err(Failed::from(report.to_string())) }
     })
+}
+
+/// What means the same is taken from the dialects' files: a file that is not found would make every search stricter, and one that is misread laxer.
+fn read() -> Result<(), Failed> {
+    let dialects = Dialects::builtin().map_err(|error| error.to_string())?;
+    let of = |id: &str| dialects.get(id).ok_or_else(|| format!("no dialect {id}")).and_then(Reading::of);
+    let (merged, normal, plain) = (of("x-ca")?, of("aws-sigv4")?, of("hmac-sha256")?);
+    let said = merged.merges && merged.plus_is_blank && !merged.normalizes && merged.headers.iter().any(|name| name == "x-ca-a");
+    let said = said && normal.normalizes && !normal.merges && !normal.plus_is_blank && !normal.closes;
+    let said = said && !plain.normalizes && !plain.merges && plain.headers.iter().any(|name| name == "x-access-token");
+    if said { Ok(()) } else { Err(format!("{merged:?} {normal:?} {plain:?}").into()) }
 }
 
 fn most_characters() -> Result<usize, String> {

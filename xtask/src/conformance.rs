@@ -1,7 +1,10 @@
 //! `cargo xtask conformance`: every vector at every stage in both directions, and the mutations derived from them.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
+use clap::{Args, ValueEnum};
+use countersign_conformance::coverage;
 use countersign_protocol::Dialects;
 use countersign_vectors::check::{self, Kind, Outcome};
 use countersign_vectors::{Case, files, parse};
@@ -9,8 +12,87 @@ use countersign_vectors::{Case, files, parse};
 use crate::run::{self, Count, Counts, counted};
 use crate::{Task, full};
 
+/// What is asked of the task.
+#[derive(Args)]
+pub(crate) struct Asked {
+    /// Only the vectors of this dialect
+    #[arg(long, value_name = "D")]
+    pub(crate) dialect: Option<String>,
+    /// Run the vectors against this implementation: a command that speaks conformance/PROTOCOL.md. Exit status: 0 it
+    /// conforms, 1 the implementation differs, 3 the adapter itself is broken
+    #[arg(long, value_name = "CMD")]
+    pub(crate) adapter: Option<String>,
+    /// How much of a reason must agree
+    #[arg(long, value_enum, default_value = "class", requires = "adapter")]
+    pub(crate) reasons: ReasonsAsked,
+    /// What the implementation is known not to hold, with reasons
+    #[arg(long, value_name = "FILE", requires = "adapter")]
+    pub(crate) skips: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write the report as JUnit's XML
+    #[arg(long, value_name = "FILE", requires = "adapter")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Write the report as one page
+    #[arg(long, value_name = "FILE", requires = "adapter")]
+    pub(crate) html: Option<PathBuf>,
+    /// Write every line of both directions, one JSON object a line
+    #[arg(long, value_name = "FILE", requires = "adapter")]
+    pub(crate) transcript: Option<PathBuf>,
+    /// Seconds that an answer may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600), requires = "adapter")]
+    pub(crate) timeout: u64,
+    /// Tables of dialects by features and by reasons: which vector shows it, or why the dialect's file rules it out
+    #[arg(long, conflicts_with = "adapter")]
+    pub(crate) coverage: bool,
+}
+
+/// How much of a reason must agree.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum ReasonsAsked {
+    /// The reason must be the vector's
+    Exact,
+    /// Accepted or rejected must agree; another reason is listed
+    Class,
+    /// Accepted or rejected must agree
+    Ignore,
+}
+
+impl Asked {
+    /// Whether it is about an implementation in another program.
+    pub(crate) const fn is_of_adapter(&self) -> bool {
+        self.adapter.is_some()
+    }
+}
+
+/// Runs what is asked of our own implementation.
+pub(crate) fn run(asked: &Asked) -> Task {
+    if asked.coverage { coverage(asked) } else { all(asked.dialect.as_deref()) }
+}
+
+/// Both tables; a hole is a failure.
+fn coverage(asked: &Asked) -> Task {
+    let subjects = countersign_conformance::subjects(&Dialects::builtin()?, asked.dialect.as_deref())?;
+    let tables = [coverage::features(&subjects), coverage::reasons(&subjects)];
+    if asked.json {
+        println!("{}", serde_json::json!({ "features": tables[0].json(), "reasons": tables[1].json() }));
+    }
+    let mut counts = Counts::default();
+    for table in &tables {
+        let holes: Vec<_> = table.holes().collect();
+        if !asked.json {
+            println!("{}", table.text());
+            holes.iter().for_each(|(dialect, column)| println!("HOLE {dialect}: no vector shows `{column}`"));
+        }
+        let cells: usize = table.rows.iter().map(|(_, cells)| cells.len()).sum();
+        counts += Counts { passed: u64::try_from(cells - holes.len())?, failed: u64::try_from(holes.len())? };
+    }
+    Ok(counts)
+}
+
 /// The vectors, the property tests, and each bench once.
-pub(crate) fn all(dialect: Option<&str>) -> Task {
+fn all(dialect: Option<&str>) -> Task {
     let mut counts = vectors(dialect)?;
     if dialect.is_none() {
         println!("\nproperty tests");

@@ -18,6 +18,7 @@ struct Part {
 const PARTS: &[Part] = &[
     Part { name: "properties", shows: "the property tests with 20,000 cases each", run: properties },
     Part { name: "ambiguity", shows: "all requests of four free characters: none shares its string to sign", run: ambiguity },
+    Part { name: "explain", shows: "bugs of clients explained on eight base requests of each protocol", run: explain },
     Part { name: "fleet", shows: "10,000 nonces sent to two gateways at once, each accepted once", run: fleet },
     Part { name: "crash", shows: "20 rounds of a gateway killed under load while the power fails", run: crash },
     Part {
@@ -83,6 +84,12 @@ fn properties() -> Task {
 fn ambiguity() -> Task {
     let mut command = cargo(&["nextest", "run", "--release", "--package", "countersign-vectors", "--test", "ambiguity"]);
     command.args(["--no-fail-fast", "--profile", "long"]).env("COUNTERSIGN_SEARCH", "4");
+    counted(command, Count::Nextest)
+}
+
+fn explain() -> Task {
+    let mut command = cargo(&["nextest", "run", "--release", "--package", "countersign-vectors", "--test", "explain"]);
+    command.args(["--no-fail-fast", "--profile", "long"]).env("COUNTERSIGN_EXPLAIN", "8");
     counted(command, Count::Nextest)
 }
 

@@ -7,10 +7,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod adapter;
 mod canary;
 mod conformance;
 mod full;
 mod hmac_only;
+mod new_recorder;
 mod package;
 mod run;
 mod services;
@@ -44,12 +46,9 @@ enum Command {
         #[arg(long)]
         list: bool,
     },
-    /// Every vector at every stage in both directions, mutations, property tests, and the benches once
-    Conformance {
-        /// Only the vectors and mutations of this dialect
-        #[arg(long)]
-        dialect: Option<String>,
-    },
+    /// Every vector at every stage in both directions, mutations, property tests, and the benches once; or the vectors
+    /// against an implementation in any language
+    Conformance(conformance::Asked),
     /// The invariants of the source text
     Tidy,
     /// What the tests need on a machine
@@ -75,7 +74,8 @@ fn main() -> ExitCode {
         Command::Test { list: true, .. } => steps::list(),
         Command::Test { full: Some(part), .. } => full::run(&part),
         Command::Test { steps, .. } => steps::run(&steps),
-        Command::Conformance { dialect } => conformance::all(dialect.as_deref()),
+        Command::Conformance(asked) if asked.is_of_adapter() => return adapter::run(&asked),
+        Command::Conformance(asked) => conformance::run(&asked),
         Command::Tidy => tidy::run(),
         Command::Services { action } => services::run(action),
         Command::Vectors { action } => vectors::run(action),

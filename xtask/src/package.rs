@@ -10,8 +10,9 @@ use crate::run::{Count, Counts, cargo, counted, output};
 use crate::{Task, root};
 
 /// The crates that are published, each after those that it needs.
-const PUBLISHED: [&str; 7] = [
+const PUBLISHED: [&str; 8] = [
     "countersign-protocol",
+    "countersign-codegen",
     "countersign-dialects",
     "countersign-envelope",
     "countersign-core",

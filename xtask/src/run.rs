@@ -95,7 +95,8 @@ pub(crate) fn output(mut command: Command) -> Task<String> {
 pub(crate) fn bench(smoke: bool) -> Task {
     if smoke {
         return counted(
-            cargo(&["bench", "--profile", "dev", "--package", "countersign-benches", "--benches", "--", "--test"]),
+            // With what the tests were built with, so that nothing is built twice.
+            cargo(&["bench", "--profile", "dev", "--workspace", "--all-features", "--bench", "*", "--", "--test"]),
             Count::Criterion,
         );
     }

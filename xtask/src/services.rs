@@ -34,6 +34,11 @@ const PACKAGES: &[Package] = &[
     Package { name: "chromium-driver", programs: &["chromedriver"] },
     Package { name: "openssl", programs: &["openssl"] },
     Package { name: "python3", programs: &["python3"] },
+    Package { name: "nodejs", programs: &["node"] },
+    Package { name: "npm", programs: &["npm"] },
+    Package { name: "php-cli", programs: &["php"] },
+    Package { name: "default-jdk-headless", programs: &["java", "javac"] },
+    Package { name: "golang-go", programs: &["go"] },
 ];
 
 /// Runs an action.
@@ -61,6 +66,9 @@ fn check() -> Task {
     }
     say("cargo-nextest", has_nextest());
     say(".services/venv", is_venv_current()?);
+    for list in &NODE_LISTS {
+        say(list.shown, list.is_current()?);
+    }
     Ok(counts)
 }
 
@@ -75,6 +83,11 @@ fn install() -> Task {
     }
     if !is_venv_current()? {
         make_venv()?;
+    }
+    for list in &NODE_LISTS {
+        if !list.is_current()? {
+            list.install()?;
+        }
     }
     check()
 }
@@ -136,6 +149,52 @@ fn make_venv() -> Task<()> {
     must(pip)?;
     fs::write(venv_stamp(), requirements_text(&files)?)?;
     Ok(())
+}
+
+/// A pinned list of packages of Node, and the folder into which they are installed.
+struct NodeList {
+    shown: &'static str,
+    home: &'static str,
+}
+
+/// The packages of the conformance adapter.
+const ADAPTER: NodeList = NodeList { shown: ".services/node/adapter", home: "conformance/adapters/node" };
+
+const NODE_LISTS: [NodeList; 2] = [ADAPTER, NodeList { shown: ".services/node/tokens", home: "crates/core/tests/differential" }];
+
+/// The folder of the packages of the conformance adapter.
+pub(crate) fn node_packages() -> PathBuf {
+    root().join(ADAPTER.shown)
+}
+
+impl NodeList {
+    const FILES: [&str; 2] = ["package.json", "package-lock.json"];
+
+    /// Whether the packages were installed from the list as it is now. npm writes a list of its own last.
+    fn is_current(&self) -> Task<bool> {
+        let folder = root().join(self.shown);
+        let mut current = folder.join("node_modules/.package-lock.json").exists();
+        for file in Self::FILES {
+            let wanted = fs::read_to_string(root().join(self.home).join(file))?;
+            current &= fs::read_to_string(folder.join(file)).is_ok_and(|made| made == wanted);
+        }
+        Ok(current)
+    }
+
+    fn install(&self) -> Task<()> {
+        let folder = root().join(self.shown);
+        fs::create_dir_all(&folder)?;
+        let modules = folder.join("node_modules");
+        if modules.exists() {
+            fs::remove_dir_all(modules)?;
+        }
+        for file in Self::FILES {
+            fs::copy(root().join(self.home).join(file), folder.join(file))?;
+        }
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error", "--prefix"]).arg(folder);
+        must(npm)
+    }
 }
 
 /// Every pinned list of Python packages in the project, in the order of their paths.

@@ -1,5 +1,6 @@
 //! The command line as written: flags and their shapes, no logic.
 
+pub(crate) mod codegen;
 pub(crate) mod config;
 pub(crate) mod envelope;
 pub(crate) mod import;
@@ -12,12 +13,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use countersign_protocol::{Algorithm, Language, Scheme, Timestamp};
 
+use self::codegen::CodegenArgs;
 use self::config::ConfigCommand;
 use self::envelope::{EnvelopeArgs, OpenAnswerArgs};
 use self::import::ImportArgs;
 use self::session::SessionArgs;
 use self::user::UserArgs;
 use crate::command::audit::AuditArgs;
+use crate::command::lint::Denied;
 use crate::values;
 
 /// Sign, verify and serve every request-signing protocol that a dialect file describes.
@@ -48,13 +51,19 @@ pub(crate) enum Command {
     Sign(Box<SignArgs>),
     /// Verify a signed message: exit code 0 accepted, 1 rejected.
     Verify(Box<VerifyArgs>),
+    /// Say why a signature does not match: exit code 0 if it does, else 1.
+    Explain(Box<ExplainArgs>),
     /// Open the encrypted answer to a request whose body was encrypted: exit code 1 if it is not the answer to it.
     OpenAnswer(OpenAnswerArgs),
     /// List or show dialects.
     #[command(subcommand)]
     Dialects(DialectsCommand),
+    /// Tell what dialects leave open, each finding with two messages that show it: exit code 1 if something that is denied was found.
+    Lint(LintArgs),
     /// Sign and verify over JSON lines on stdin and stdout, for conformance runners.
     Adapter,
+    /// Write a dependency-free signer for one dialect in another language.
+    Codegen(CodegenArgs),
     /// Manage apps and their credentials.
     App(AppArgs),
     /// Manage the users who log in through apps.
@@ -257,6 +266,33 @@ impl LanguageArg {
             Self::Zh => Language::Chinese,
         }
     }
+}
+
+/// Flags of `lint`.
+#[derive(Debug, Args)]
+pub(crate) struct LintArgs {
+    /// A dialect as `countersign dialects list` names it, or a dialect file. Of several each is looked at alone, and each two together.
+    #[arg(required = true, value_name = "DIALECT|FILE")]
+    pub(crate) dialect: Vec<String>,
+    /// A severity (info, low, medium, high; what is graver is denied too) or the id of a finding; may be given several times.
+    #[arg(long, value_name = "SEVERITY|ID", value_parser = Denied::parse)]
+    pub(crate) deny: Vec<Denied>,
+}
+
+/// Flags of `explain`: those of `verify`, and what the other side says.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) verify: VerifyArgs,
+    /// A file with the other side's string to sign, or with its text of a stage such as the canonical request; - is stdin.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) theirs: Option<PathBuf>,
+    /// The signature that the other side computed, in the place of the one in the message.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) their_signature: Option<String>,
+    /// A file with the message as the other side sent it: raw HTTP/1.1, a curl command line, or a HAR file with one entry.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) their_request: Option<PathBuf>,
 }
 
 /// What `dialects` does.

@@ -3,10 +3,13 @@
 pub(crate) mod adapter;
 pub(crate) mod app;
 pub(crate) mod audit;
+pub(crate) mod codegen;
 pub(crate) mod config;
 pub(crate) mod dialects;
+pub(crate) mod explain;
 pub(crate) mod import;
 pub(crate) mod key;
+pub(crate) mod lint;
 pub(crate) mod manual;
 pub(crate) mod open_answer;
 pub(crate) mod probe;
@@ -21,7 +24,7 @@ use std::env;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use countersign_protocol::{
-    Credential, Dialect, Inputs, Intact, KeyLookup, KeyMaterial, Keys, Language, Message, MessageView, Policy, Refusal, Timestamp,
+    Credential, Dialect, Inputs, Intact, KeyLookup, KeyMaterial, Keys, Language, Message, MessageView, Policy, Refusal, Sound, Timestamp,
 };
 
 use crate::failure::Failure;
@@ -61,6 +64,18 @@ fn verify(
         Message::Request(request) => request,
         Message::Response(response) => response,
     };
+    sound(dialect, view, inputs, credentials, now, policy)?.check_body(message.body_bytes())
+}
+
+/// Runs every stage of verifying but the last, which holds the body against a digest that was sent.
+fn sound(
+    dialect: &Dialect,
+    view: &dyn MessageView,
+    inputs: &Inputs,
+    credentials: &[Credential],
+    now: Timestamp,
+    policy: &Policy,
+) -> Result<Sound, Refusal> {
     let fresh = dialect.claim(view, inputs)?.check_clock(now, policy)?;
     let fits = |credential: &&Credential| match (fresh.claim().key_lookup(), credential.material()) {
         (KeyLookup::ById(id), _) => credential.key_id().is_empty() || credential.key_id() == id,
@@ -70,5 +85,5 @@ fn verify(
     };
     let found: Vec<&Credential> = credentials.iter().filter(fits).collect();
     let keys = if found.is_empty() { Keys::Unknown } else { Keys::Known(&found) };
-    fresh.verify(keys)?.require(policy)?.check_body(message.body_bytes())
+    fresh.verify(keys)?.require(policy)
 }

@@ -24,9 +24,8 @@ pub(crate) struct Input {
 impl Input {
     /// Reads what the flags name. Of an exchange that was saved whole it is the half that the dialect signs.
     pub(crate) fn read(args: &MessageArgs, dialect: &Dialect) -> Result<Self, Failure> {
-        let half = if dialect.is_of_responses() { Half::Response } else { Half::Request };
         let mut input = match (&args.input, &args.url) {
-            (Some(path), None) => Self::parse(&console::read(path)?, args.har_entry, half)?,
+            (Some(path), None) => Self::parse(&console::read(path)?, args.har_entry, Half::of(dialect))?,
             (None, Some(_)) => Self::from_flags(args)?,
             _ => return Err(Failure::usage("no message: name one with -i FILE (- is stdin), or build one with --url")),
         };
@@ -37,7 +36,7 @@ impl Input {
     }
 
     /// Reads a HAR file, a curl command line or a raw HTTP/1.1 message, whichever it is.
-    fn parse(bytes: &[u8], entry: Option<usize>, half: Half) -> Result<Self, Failure> {
+    pub(crate) fn parse(bytes: &[u8], entry: Option<usize>, half: Half) -> Result<Self, Failure> {
         if har::is_har(bytes) {
             let parsed = har::parse(bytes, entry, half).map_err(Failure::Usage)?;
             parsed.notes.iter().for_each(|note| console::say(&format!("note: {note}")));

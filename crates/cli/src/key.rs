@@ -5,7 +5,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use countersign_protocol::{Credential, KeyMaterial, KeyPair, Secret};
+use countersign_protocol::{Credential, Dialect, KeyError, KeyMaterial, KeyPair, RSA_BITS, Secret};
 use zeroize::Zeroizing;
 
 use crate::args::KeyArgs;
@@ -84,13 +84,23 @@ fn private_key(path: &Path) -> Result<KeyPair, Failure> {
     KeyPair::from_private_pem(&pem(path)?).map_err(|e| Failure::file(path, e))
 }
 
-/// Reads a public key: PEM or JWK.
-pub(crate) fn public_key(path: &Path) -> Result<KeyPair, Failure> {
+/// Reads a public key: PEM, or JWK, which is never short. An RSA key has at least so many bits.
+pub(crate) fn public_key(path: &Path, least: usize) -> Result<KeyPair, Failure> {
     let text = pem(path)?;
-    if text.trim_start().starts_with('{') {
-        return countersign_core::jwk::public_key(&text).map_err(|e| Failure::file(path, e));
+    let key = if text.trim_start().starts_with('{') {
+        countersign_core::jwk::public_key(&text).map_err(|e| Failure::file(path, e))?
+    } else {
+        KeyPair::from_short_public_pem(&text).map_err(|e| Failure::file(path, e))?
+    };
+    match key.rsa_bits() {
+        Some(bits) if bits < least => Err(Failure::file(path, KeyError::TooShort { bits, least })),
+        _ => Ok(key),
     }
-    KeyPair::from_public_pem(&text).map_err(|e| Failure::file(path, e))
+}
+
+/// The fewest bits of an RSA key that each of these dialects verifies with; those of a dialect that is not known here are the usual ones.
+pub(crate) fn least_rsa_bits<'d>(dialects: impl Iterator<Item = Option<&'d Dialect>>) -> usize {
+    dialects.map(|dialect| dialect.map_or(RSA_BITS, Dialect::least_rsa_bits)).max().unwrap_or(RSA_BITS)
 }
 
 fn pem(path: &Path) -> Result<Zeroizing<String>, Failure> {

@@ -43,9 +43,12 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Sign(args) => command::sign::run(&args, &registry, json),
         Command::Verify(args) => command::verify::run(&args, &registry, json),
+        Command::Explain(args) => command::explain::run(&args, &registry, json),
         Command::OpenAnswer(args) => command::open_answer::run(&args),
         Command::Dialects(command) => command::dialects::run(&command, &registry, json),
+        Command::Lint(args) => command::lint::run(&args, &registry, json),
         Command::Adapter => command::adapter::run(&registry),
+        Command::Codegen(args) => command::codegen::run(&args, &registry, json),
         Command::App(args) => command::app::run(&args, registry, json),
         Command::User(args) => command::user::run(&args, registry, json),
         Command::Audit(args) => command::audit::run(&args, json),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use countersign_core::audit::{Audit, AuditLimits, AuditedKeys, AuditedStore, AuditedUsers, OnFailure, SqliteAudit};
 use countersign_core::clock::SystemClock;
 use countersign_core::master_key::MasterKey;
+use countersign_core::session::password::PasswordOptions;
 use countersign_core::session::signing::SigningKeyStore;
 use countersign_core::session::user::UserStore;
 use countersign_core::store::CredentialStore;
@@ -41,10 +42,12 @@ pub(crate) fn create(folder: &Path) -> Result<(), Failure> {
 /// Opens the store that the config names, or the one in this folder; it is created where there is none.
 pub(crate) async fn open(args: &StoreArgs, registry: &mut Registry) -> Result<Opened, Failure> {
     let folder = folder(args.data.as_deref())?;
+    let mut passwords = PasswordOptions::default();
     let stores = match &args.config {
         Some(path) => {
             let config = Config::read(path).map_err(Failure::usage)?;
             config.dialect_folders().iter().try_for_each(|folder| registry.load(folder))?;
+            passwords = config.password_options().map_err(Failure::usage)?;
             config.stores(&folder).map_err(Failure::usage)?
         }
         None => Stores::within(&folder),
@@ -53,12 +56,14 @@ pub(crate) async fn open(args: &StoreArgs, registry: &mut Registry) -> Result<Op
         create(&folder)?;
     }
     let credentials = stores.credentials().await.map_err(Failure::usage)?;
-    Ok(Opened { credentials, stores })
+    Ok(Opened { credentials, passwords, stores })
 }
 
 /// An opened store, and what is beside it.
 pub(crate) struct Opened {
     pub(crate) credentials: Credentials,
+    /// What the hash of a new password costs.
+    pub(crate) passwords: PasswordOptions,
     stores: Stores,
 }
 

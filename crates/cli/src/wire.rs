@@ -119,7 +119,25 @@ fn header(item: &Value) -> Option<(String, Vec<u8>)> {
 }
 
 fn body(object: &Object) -> Result<Vec<u8>, String> {
-    Ok(bytes(object, "body")?.unwrap_or_default())
+    match body_pieces(object)? {
+        Some(pieces) => Ok(pieces.concat()),
+        None => Ok(bytes(object, "body")?.unwrap_or_default()),
+    }
+}
+
+/// The body in pieces, under `body_pieces_base64`.
+pub(crate) fn body_pieces(object: &Object) -> Result<Option<Vec<Vec<u8>>>, String> {
+    let fault = || "message.body_pieces_base64: expected a list of base64 with padding".to_owned();
+    let pieces = match object.get("body_pieces_base64") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Array(pieces)) => pieces,
+        Some(_) => return Err(fault()),
+    };
+    if ["body", "body_base64"].iter().any(|name| object.get(*name).is_some_and(|value| !value.is_null())) {
+        return Err("message: body_pieces_base64 stands beside another body; give one of them".to_owned());
+    }
+    let decoded = pieces.iter().map(|piece| piece.as_str().and_then(|text| STANDARD.decode(text).ok()).ok_or_else(fault));
+    decoded.collect::<Result<_, _>>().map(Some)
 }
 
 /// The text under this name, if there is one.
@@ -167,6 +185,8 @@ mod tests {
             (json!({ "method": "GET", "target": "/", "headers": [["a", "b\r\nc: d"]] }), "headers"),
             (json!({ "method": "GET", "target": "/", "headers": { "a": "b" } }), "headers"),
             (json!({ "method": "GET", "target": "/", "body_base64": "*" }), "body_base64"),
+            (json!({ "method": "GET", "target": "/", "body_pieces_base64": ["*"] }), "body_pieces_base64"),
+            (json!({ "method": "GET", "target": "/", "body_pieces_base64": [], "body_base64": "" }), "beside another body"),
             (json!({ "kind": "response", "status": 70000 }), "status"),
         ] {
             let fault = read(&value).unwrap_err();

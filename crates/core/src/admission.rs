@@ -27,14 +27,16 @@ use crate::store::{CredentialStore, LookupKey};
 mod admitted;
 mod audited;
 mod bearer;
+mod cookie;
 mod denial;
 mod once;
 mod user;
 
 use admitted::Reservation;
 pub use admitted::{Admitted, BodyProof};
-pub use bearer::{BEARER, Bearer};
-use denial::About;
+pub use bearer::{BEARER, Bearer, BearerSent, Csrf, SentBy};
+pub use cookie::CookieRule;
+use denial::{About, Asked};
 pub use denial::{ClockNote, Denial};
 use once::{Acceptance, Once, ReplayKeys};
 use user::Carried;
@@ -287,8 +289,13 @@ impl Admission {
         let acceptance = Acceptance::of(begun.fresh.claim(), rules, now);
         let carried = Carried::of(message, rules.user.as_ref());
         let mut about = begun.about.clone();
-        about.asked_by(&found, &begun.fresh);
-        let verified = prove(begun, &found).map_err(|refusal| Denial::new(refusal, &about))?;
+        let asking = about.asked_by(&found, &begun.fresh);
+        let verified = prove(begun, &found).map_err(|refusal| {
+            if let Some(asking) = asking {
+                about.explained(&refusal, &asking, &Asked { rules, dialect, message, body, now });
+            }
+            Denial::new(refusal, &about)
+        })?;
         let Some(holder) = found.get(verified.credential_index()).cloned() else {
             return Err(Denial::new(Refusal::new(Reason::Internal, "no such candidate"), &about));
         };

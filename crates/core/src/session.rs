@@ -16,7 +16,8 @@ pub mod user;
 pub use id::{SessionId, TokenId, UserId};
 pub use refresh::{RefreshToken, Salt, SessionKeys};
 pub use service::{
-    Caller, Grant, Parties, RefreshFault, SessionFault, SessionStores, Sessions, UserSession, Wanted, client_key_id, session_key_id,
+    Caller, Grant, Parties, Presented, RefreshFault, SessionFault, SessionStores, Sessions, UserSession, Wanted, client_key_id,
+    session_key_id,
 };
 pub use state::{Binding, Ended, Known, Rotation, Session, SessionPolicy};
 pub use store::{Refresh, SessionStore};

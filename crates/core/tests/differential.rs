@@ -35,6 +35,8 @@ struct Told {
     token: String,
     pyjwt: bool,
     joserfc: bool,
+    #[serde(default)]
+    jose: bool,
 }
 
 #[test]
@@ -43,18 +45,23 @@ fn what_is_accepted_here_others_accept() {
     let ring = keys.ring("usual").unwrap();
     let given: Vec<String> =
         KIDS.into_iter().flat_map(|kid| (0..MINTED).map(move |n| (kid, n))).map(|(kid, n)| minted(&keys, &ring, kid, n)).collect();
-    let told = ask(&job(&keys, &given));
+    let mut told = ask(&job(&keys, &given));
     assert_eq!(told.len(), given.len() + CHANGED);
+    let tokens: Vec<&str> = told.iter().map(|told| told.token.as_str()).collect();
+    let by_jose = ask_jose(&job(&keys, &[]), &tokens);
+    assert_eq!(by_jose.len(), tokens.len());
+    told.iter_mut().zip(by_jose).for_each(|(told, takes)| told.jose = takes);
     let mut accepted = BTreeMap::<&str, [usize; 2]>::new();
-    for Told { what, token, pyjwt, joserfc } in &told {
+    for Told { what, token, pyjwt, joserfc, jose } in &told {
+        let everywhere = *pyjwt && *joserfc && *jose;
         let here = verify(token, &ring, &keys.rules(), at(NOW.try_into().unwrap()));
         let counts = accepted.entry(what).or_default();
         counts[0] += usize::from(here.is_ok());
-        counts[1] += usize::from(*pyjwt && *joserfc);
-        assert!(here.is_err() || (*pyjwt && *joserfc), "{what}: accepted here, not there ({pyjwt}, {joserfc}): {token}");
+        counts[1] += usize::from(everywhere);
+        assert!(here.is_err() || everywhere, "{what}: accepted here, not there ({pyjwt}, {joserfc}, {jose}): {token}");
         assert!(what != "given" || here.is_ok(), "{here:?}: {token}");
     }
-    // Both are asked in earnest: harmless changes pass everywhere, and of the others most pass only there.
+    // They are asked in earnest: harmless changes pass everywhere, and of the others most pass only there.
     let [here, there] = ["nothing", "order", "blanks", "text"]
         .map(|what| accepted[what])
         .iter()
@@ -82,7 +89,8 @@ fn minted(keys: &Keys, ring: &KeyRing, kid: &str, n: u8) -> String {
         scope: ["", "read", "read orders:write"][which % 3].to_owned(),
         rtg: u64::from(n),
         ep: 0,
-        cnf: Some(cnf[which % 2].clone()),
+        cnf: (which % 5 > 0).then(|| cnf[which % 2].clone()),
+        bearer: which % 5 == 0,
         u: TokenUser {
             name: ["Alice", "Zoë \"q\" \\", "编辑\u{1f511}"][which % 3].to_owned(),
             roles: vec!["editor".to_owned(); which % 4],
@@ -105,13 +113,27 @@ fn job(keys: &Keys, given: &[String]) -> Value {
 fn ask(job: &Value) -> Vec<Told> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = root.join("../../.services/venv/bin/python");
-    let mut command = Command::new(&python);
+    let mut command = Command::new(python);
     command.arg(root.join("tests/differential/oracle.py")).env("PYTHONDONTWRITEBYTECODE", "1");
+    answer(command, job).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Which of the tokens jose accepts: one process for all of them.
+fn ask_jose(job: &Value, tokens: &[&str]) -> Vec<bool> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new("node");
+    command.arg(root.join("tests/differential/jose.mjs")).arg(root.join("../../.services/node/tokens"));
+    let mut job = job.clone();
+    job["tokens"] = json!(tokens);
+    serde_json::from_str(&answer(command, &job)).unwrap()
+}
+
+/// What a program prints that is given this on stdin.
+fn answer(mut command: Command, job: &Value) -> String {
     let started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-    let mut child = started.unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask services install`", python.display()));
+    let mut child = started.unwrap_or_else(|error| panic!("{command:?}: {error}; run `cargo xtask services install`"));
     child.stdin.take().unwrap().write_all(job.to_string().as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "the other readers failed; run `cargo xtask services install`");
-    let lines = String::from_utf8(output.stdout).unwrap();
-    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    String::from_utf8(output.stdout).unwrap()
 }

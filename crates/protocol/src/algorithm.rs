@@ -2,6 +2,13 @@
 
 use crate::digest::DigestAlgorithm;
 
+/// The fewest bits of an RSA modulus, where a dialect does not say otherwise. Nothing is ever signed with fewer.
+pub const RSA_BITS: usize = 2048;
+/// The fewest bits that a dialect can say.
+pub(crate) const RSA_BITS_LEAST: usize = 1024;
+/// The most bits that a dialect can say.
+pub(crate) const RSA_BITS_MOST: usize = 8192;
+
 /// A signature algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]

@@ -7,11 +7,8 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair as RsaPair;
 use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, ParsedPublicKey};
 
-use crate::algorithm::{Algorithm, KeyFamily};
+use crate::algorithm::{Algorithm, KeyFamily, RSA_BITS, RSA_BITS_LEAST};
 use crate::encoding::from_base64;
-
-/// The fewest bits of an RSA modulus that are accepted.
-const RSA_BITS: usize = 2048;
 
 /// A public key, with its private half where this side signs.
 #[derive(Clone)]
@@ -20,6 +17,8 @@ pub struct KeyPair {
     /// SubjectPublicKeyInfo, DER.
     public: Arc<[u8]>,
     private: Option<Arc<Private>>,
+    /// The bits of an RSA modulus; of any other key, none.
+    rsa_bits: Option<usize>,
 }
 
 enum Private {
@@ -40,10 +39,12 @@ pub enum KeyError {
     NotPem,
     /// The key is of no supported kind: RSA, EC on P-256, or Ed25519.
     Unsupported,
-    /// An RSA key of fewer than 2048 bits.
+    /// An RSA key of fewer bits than are accepted.
     TooShort {
         /// The bits it has.
         bits: usize,
+        /// The fewest that are accepted.
+        least: usize,
     },
 }
 
@@ -54,7 +55,7 @@ impl fmt::Display for KeyError {
                 f.write_str("the key is no PEM text; expected -----BEGIN PUBLIC KEY----- or -----BEGIN PRIVATE KEY----- (PKCS#8)")
             }
             Self::Unsupported => f.write_str("the key is none of RSA, EC on P-256, Ed25519"),
-            Self::TooShort { bits } => write!(f, "an RSA key of {bits} bits is too short; use {RSA_BITS} bits or more"),
+            Self::TooShort { bits, least } => write!(f, "an RSA key of {bits} bits is too short; use {least} bits or more"),
         }
     }
 }
@@ -82,22 +83,45 @@ impl KeyPair {
     /// # Errors
     /// When the bytes are no such key, or an RSA key of fewer than 2048 bits.
     pub fn from_public_der(der: &[u8]) -> Result<Self, KeyError> {
+        Self::public(der, RSA_BITS)
+    }
+
+    /// Reads a public key that may be a short one, for a dialect that says so ([`crate::Dialect::least_rsa_bits`]): PEM, SubjectPublicKeyInfo.
+    /// Every other dialect refuses what it signed.
+    ///
+    /// # Errors
+    /// When the text is no such key, or an RSA key of fewer than 1024 bits.
+    pub fn from_short_public_pem(pem: &str) -> Result<Self, KeyError> {
+        Self::from_short_public_der(&pem_bytes(pem, "PUBLIC KEY")?)
+    }
+
+    /// Reads a public key that may be a short one: DER, SubjectPublicKeyInfo; see [`Self::from_short_public_pem`].
+    ///
+    /// # Errors
+    /// When the bytes are no such key, or an RSA key of fewer than 1024 bits.
+    pub fn from_short_public_der(der: &[u8]) -> Result<Self, KeyError> {
+        Self::public(der, RSA_BITS_LEAST)
+    }
+
+    fn public(der: &[u8], least: usize) -> Result<Self, KeyError> {
         let family = family_of(der)?;
+        let mut rsa_bits = None;
         let parsed = |with| ParsedPublicKey::new(with, der).map(drop).map_err(|_| KeyError::Unsupported);
         match family {
             KeyFamily::Rsa => {
                 let inner = rsa_public_key(der).ok_or(KeyError::Unsupported)?;
                 let bits = signature::RsaParameters::public_modulus_len(inner).map_err(|_| KeyError::Unsupported)?;
                 let bits = usize::try_from(bits).unwrap_or(0);
-                if bits < RSA_BITS {
-                    return Err(KeyError::TooShort { bits });
+                if bits < least {
+                    return Err(KeyError::TooShort { bits, least });
                 }
-                parsed(&signature::RSA_PKCS1_2048_8192_SHA256)?;
+                rsa_bits = Some(bits);
+                parsed(&signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY)?;
             }
             KeyFamily::Ec => parsed(&signature::ECDSA_P256_SHA256_FIXED)?,
             KeyFamily::Ed25519 | KeyFamily::Hmac => parsed(&signature::ED25519)?,
         }
-        Ok(Self { family, public: der.into(), private: None })
+        Ok(Self { family, public: der.into(), private: None, rsa_bits })
     }
 
     /// Reads a private key: PEM, PKCS#8.
@@ -108,13 +132,15 @@ impl KeyPair {
         let der = pem_bytes(pem, "PRIVATE KEY")?;
         let refused = |_| KeyError::Unsupported;
         let family = family_of(&der)?;
+        let mut rsa_bits = None;
         let (private, public) = match family {
             KeyFamily::Rsa => {
                 let pair = RsaPair::from_pkcs8(&der).map_err(refused)?;
                 let bits = pair.public_modulus_len() * 8;
                 if bits < RSA_BITS {
-                    return Err(KeyError::TooShort { bits });
+                    return Err(KeyError::TooShort { bits, least: RSA_BITS });
                 }
+                rsa_bits = Some(bits);
                 let public = spki_of(&pair)?;
                 (Private::Rsa(pair), public)
             }
@@ -130,13 +156,19 @@ impl KeyPair {
                 (Private::Ed25519(pair), public)
             }
         };
-        Ok(Self { family, public: public.into(), private: Some(Arc::new(private)) })
+        Ok(Self { family, public: public.into(), private: Some(Arc::new(private)), rsa_bits })
     }
 
     /// The family.
     #[must_use]
     pub const fn family(&self) -> KeyFamily {
         self.family
+    }
+
+    /// The bits of an RSA modulus; `None` for a key of another kind.
+    #[must_use]
+    pub const fn rsa_bits(&self) -> Option<usize> {
+        self.rsa_bits
     }
 
     /// The public key: DER, SubjectPublicKeyInfo.
@@ -168,7 +200,8 @@ impl KeyPair {
 
     pub(crate) fn verify(&self, algorithm: Algorithm, text: &[u8], tag: &[u8]) -> bool {
         let with: &'static dyn signature::VerificationAlgorithm = match algorithm {
-            Algorithm::RsaSha256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+            // How short a key may be is the dialect's to say, and was held against it before.
+            Algorithm::RsaSha256 => &signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
             Algorithm::RsaPssSha512 => &signature::RSA_PSS_2048_8192_SHA512,
             Algorithm::EcdsaP256Sha256 => &signature::ECDSA_P256_SHA256_FIXED,
             Algorithm::EcdsaP256Sha256Der => &signature::ECDSA_P256_SHA256_ASN1,
@@ -274,7 +307,9 @@ mod tests {
 
     #[test]
     fn short_and_foreign_keys_are_refused_by_name() {
-        assert_eq!(KeyPair::from_public_pem(SHORT).unwrap_err(), KeyError::TooShort { bits: 1024 });
+        assert_eq!(KeyPair::from_public_pem(SHORT).unwrap_err(), KeyError::TooShort { bits: 1024, least: 2048 });
+        let short = KeyPair::from_short_public_pem(SHORT).unwrap();
+        assert_eq!((short.rsa_bits(), short.sign(Algorithm::RsaSha256, b"text")), (Some(1024), None), "it only verifies");
         assert_eq!(KeyPair::from_public_pem("secret").unwrap_err(), KeyError::NotPem);
         assert_eq!(KeyPair::from_public_der(b"0123456789").unwrap_err(), KeyError::Unsupported);
         assert!(

@@ -81,6 +81,13 @@ impl Credential {
         self
     }
 
+    /// The same with other key material, for an explanation that tries how else a secret may have been used.
+    #[cfg(feature = "explain")]
+    pub(crate) fn with_material(mut self, material: KeyMaterial) -> Self {
+        self.material = material;
+        self
+    }
+
     /// The key id.
     #[must_use]
     pub fn key_id(&self) -> &str {
@@ -97,6 +104,12 @@ impl Credential {
     #[must_use]
     pub fn algorithms(&self) -> &[Algorithm] {
         &self.algorithms
+    }
+
+    /// Every secret text that it holds.
+    #[cfg(feature = "explain")]
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.material.shared().into_iter().chain(self.parts.iter().map(|(_, secret)| secret))
     }
 
     pub(crate) fn part(&self, name: &str) -> Option<&Secret> {
@@ -139,6 +152,20 @@ impl SigningKey {
             #[cfg(feature = "asymmetric")]
             (Self::Pair(pair), _) => pair.verify(algorithm, text, tag.as_bytes()),
             _ => false,
+        }
+    }
+
+    /// Tries a text for an explanation, which is no verdict: the place of the first of these tags that is its signature, and for a shared
+    /// secret the text's own tag, which tells one trial from another and is shown to nobody.
+    #[cfg(feature = "explain")]
+    pub(crate) fn attempt(&self, algorithm: Algorithm, text: &[u8], tags: &[Tag]) -> (Option<usize>, Option<Tag>) {
+        match self {
+            Self::Shared(_) => {
+                let own = self.sign(algorithm, text);
+                (own.as_ref().and_then(|own| tags.iter().position(|tag| own == tag)), own)
+            }
+            #[cfg(feature = "asymmetric")]
+            Self::Pair(_) => (tags.iter().position(|tag| self.holds(algorithm, text, tag)), None),
         }
     }
 }

@@ -4,13 +4,14 @@ pub(crate) mod compile;
 mod error;
 mod hazard;
 mod inputs;
-mod listing;
+pub(crate) mod listing;
 mod node;
 mod part;
 pub(crate) mod plan;
+mod reach;
 mod registry;
 mod replay;
-mod template;
+pub(crate) mod template;
 mod written;
 
 use std::fmt;
@@ -32,7 +33,7 @@ use crate::message::MessageView;
 use crate::rules::Rules;
 use crate::time::Window;
 use node::Node;
-use plan::{AlgorithmRule, Claimed, Filter, Op, Plan, Program, Source, When};
+use plan::{Claimed, Filter, Op, Plan, Program, Source, When};
 use written::Written;
 
 /// One signing protocol. Cloning is cheap.
@@ -168,11 +169,7 @@ impl Dialect {
     /// Every algorithm that it knows, the default first; empty where nothing is signed.
     #[must_use]
     pub fn algorithms(&self) -> Vec<Algorithm> {
-        let mut all: Vec<Algorithm> = match &self.0.plan.algorithm {
-            AlgorithmRule::None => Vec::new(),
-            AlgorithmRule::OneOf(list) => list.clone(),
-            AlgorithmRule::Named(words) => words.iter().flat_map(|(_, list)| list.clone()).collect(),
-        };
+        let mut all = self.0.plan.algorithm.all();
         let mut seen = Vec::new();
         all.retain(|a| {
             !seen.contains(a) && {
@@ -227,6 +224,12 @@ impl Dialect {
     #[must_use]
     pub fn window(&self) -> Option<Window> {
         self.0.plan.time.as_ref().map(|t| t.window)
+    }
+
+    /// The fewest bits of an RSA key under which a signature is verified: 2048, where the file does not say otherwise.
+    #[must_use]
+    pub fn least_rsa_bits(&self) -> usize {
+        self.0.plan.key.rsa_bits
     }
 
     /// The longest validity that a message may give itself.
@@ -319,7 +322,7 @@ impl Dialect {
             match op {
                 Op::Literal(literal) => text.extend_from_slice(literal),
                 Op::Put { source: Source::StringToSign, .. } => match &rule.newline {
-                    Some(newline) => text.extend(string_to_sign.split(|b| *b == b'\n').collect::<Vec<_>>().join(newline.as_bytes())),
+                    Some(newline) => text.extend(on_one_line(string_to_sign, newline)),
                     None => text.extend_from_slice(string_to_sign),
                 },
                 _ => {}
@@ -359,6 +362,27 @@ fn needs_body(plan: &Plan, program: &Program) -> bool {
         },
         _ => false,
     })
+}
+
+/// A text with something in place of its newlines. Where that occurs in the text itself it is percent-escaped, so that it always means a newline.
+fn on_one_line(text: &[u8], newline: &str) -> Vec<u8> {
+    let stand_in = newline.as_bytes();
+    let escaped: String = stand_in.iter().map(|byte| format!("%{byte:02X}")).collect();
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&first, after)) = rest.split_first() {
+        if first == b'\n' {
+            out.extend_from_slice(stand_in);
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix(stand_in).filter(|_| !stand_in.is_empty()) {
+            out.extend_from_slice(escaped.as_bytes());
+            rest = after;
+        } else {
+            out.push(first);
+            rest = after;
+        }
+    }
+    out
 }
 
 impl fmt::Debug for Dialect {

@@ -33,18 +33,25 @@ mod dialect;
 mod digest;
 mod encoding;
 mod engine;
+#[cfg(feature = "explain")]
+pub mod explain;
+#[cfg(feature = "lint")]
+pub mod lint;
 mod message;
 mod native;
 mod policy;
 mod reason;
+#[cfg(feature = "recipe")]
+pub mod recipe;
 mod rules;
 mod secret;
 mod sign;
 mod stages;
+mod stand_in;
 mod time;
 mod verify;
 
-pub use algorithm::{Algorithm, KeyFamily};
+pub use algorithm::{Algorithm, KeyFamily, RSA_BITS};
 #[cfg(feature = "asymmetric")]
 pub use asymmetric::{KeyError, KeyPair};
 pub use credential::{Credential, KeyMaterial};

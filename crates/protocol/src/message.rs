@@ -314,6 +314,19 @@ impl Message {
         }
     }
 
+    /// An owned copy of a message, with this body; `None` when the view is neither of a request nor of a response.
+    #[must_use]
+    pub fn of(view: &dyn MessageView, body: &[u8]) -> Option<Self> {
+        let headers = view.lines().map(|line| (line.name.to_owned(), line.value.to_vec())).collect();
+        if let Some(status) = view.status() {
+            return Some(Self::Response(Response { status, headers, body: body.to_vec() }));
+        }
+        let line = view.request_line()?;
+        let mut request = Request::new(line.method, line.target);
+        (request.scheme, request.version, request.headers, request.body) = (line.scheme, line.version.to_owned(), headers, body.to_vec());
+        Some(Self::Request(request))
+    }
+
     /// The request, if it is one.
     #[must_use]
     pub fn into_request(self) -> Option<Request> {

@@ -170,6 +170,10 @@ reasons! {
     TokenBindingMismatch = "token_binding_mismatch",
         "The access token belongs to another app or key. Sign with the key of the login.",
         "访问令牌属于其他应用或密钥，请使用登录时的密钥签名。";
+    /// A browser sent the session's cookie by itself, and nothing shows that a page which may do so made the request.
+    CrossSiteRequest = "cross_site_request",
+        "With the session's cookie, a request that changes something comes from a listed page, which its Origin names, and shows the login's CSRF token in X-CSRF-Token.",
+        "携带会话 Cookie 的修改类请求必须来自已登记的页面（由 Origin 指明），并在 X-CSRF-Token 中带上登录时得到的 CSRF 令牌。";
     /// The session has ended: by a logout, an operator, or a refresh token that was used twice.
     SessionRevoked = "session_revoked",
         "The session has ended. Log in again.",

@@ -18,6 +18,12 @@ use crate::stages::Stages;
 /// The stages of signing and verifying. The order in which they run, the clock, the comparison of tags, the policy and the replay protection
 /// are not here: they are the same for every dialect.
 pub(crate) trait Rules: fmt::Debug + Send + Sync {
+    /// Whether the plan says everything about signing: the rules are those of a compiled file.
+    #[cfg(feature = "recipe")]
+    fn is_declared(&self) -> bool {
+        false
+    }
+
     /// Whether the message is of this dialect.
     fn marks(&self, plan: &Plan, message: &dyn MessageView, body: Body<'_>) -> bool;
 

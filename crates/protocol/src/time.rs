@@ -122,6 +122,12 @@ impl Zone {
         (seconds <= 18 * 3600).then_some(Self(sign * i32::try_from(seconds).ok()?))
     }
 
+    /// The offset in seconds, east of UTC positive.
+    #[cfg(feature = "recipe")]
+    pub(crate) const fn seconds(self) -> i32 {
+        self.0
+    }
+
     fn offset(self) -> Offset {
         Offset::from_seconds(self.0).unwrap_or(Offset::UTC)
     }
@@ -138,6 +144,22 @@ pub(crate) enum TimeFormat {
     HttpDate,
     /// A pattern of fields and literal characters.
     Pattern(Vec<Field>),
+}
+
+#[cfg(feature = "recipe")]
+impl fmt::Display for TimeFormat {
+    /// As dialect files name it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix => f.write_str("unix"),
+            Self::UnixMillis => f.write_str("unix-ms"),
+            Self::HttpDate => f.write_str("http-date"),
+            Self::Pattern(fields) => fields.iter().try_for_each(|field| match field {
+                Field::Literal(byte) => write!(f, "{}", char::from(*byte)),
+                _ => f.write_str(FIELDS.iter().find(|(_, known)| known == field).map_or("", |(name, _)| name)),
+            }),
+        }
+    }
 }
 
 /// A piece of a date pattern.

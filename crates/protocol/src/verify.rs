@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::algorithm::Algorithm;
+use crate::algorithm::{Algorithm, KeyFamily};
 use crate::credential::Credential;
 use crate::dialect::plan::{AlgorithmRule, Claimed, ExpiresForm, Plan};
 use crate::dialect::{Dialect, Inputs, Part, ReplayMode};
@@ -27,6 +27,7 @@ use crate::reason::{Reason, Refusal};
 use crate::rules::{BodyDuty, SignedText};
 use crate::secret::{Secret, Tag};
 use crate::stages::Stages;
+use crate::stand_in;
 use crate::time::Timestamp;
 
 /// The most pairs of key and signature that are tried for one request.
@@ -223,6 +224,18 @@ impl<'m> Claim<'m> {
         self.expires_at
     }
 
+    /// The signatures that it carries.
+    #[cfg(feature = "lint")]
+    pub(crate) fn tags(&self) -> &[Tag] {
+        &self.reading.tags
+    }
+
+    /// The names of signed headers that it lists.
+    #[cfg(feature = "lint")]
+    pub(crate) fn listed(&self) -> &[String] {
+        &self.reading.names
+    }
+
     /// The value of an input: the pinned one, or the one that the message says.
     #[must_use]
     pub fn input(&self, name: &str) -> Option<&str> {
@@ -301,10 +314,9 @@ impl<'m> Fresh<'m> {
     /// # Errors
     /// [`Reason::SignatureMismatch`], [`Reason::UnknownKey`], or what makes the text impossible to render.
     pub fn verify(self, keys: Keys<'_>) -> Result<Verified, Refusal> {
-        let dummy = Credential::hmac("", "0".repeat(64).as_str());
-        let (known, candidates): (bool, &[&Credential]) = match keys {
+        let (known, candidates) = match keys {
             Keys::Known(list) if !list.is_empty() => (true, list),
-            _ => (false, &[&dummy]),
+            _ => (false, &[][..]),
         };
         if candidates.len().saturating_mul(self.0.reading.tags.len().max(1)) > MOST_TRIES {
             return Err(Refusal::new(Reason::MalformedClaim, format!("more than {MOST_TRIES} keys and signatures to try")));
@@ -317,12 +329,30 @@ impl<'m> Fresh<'m> {
             let proof = trial.run(credential)?;
             held = held.or_else(|| proof.map(|p| (index, p)));
         }
-        match held.filter(|_| known) {
+        if held.is_none() {
+            // One trial for each kind of key that the dialect knows, so that a refusal takes the same time whatever key was meant, and without one.
+            let tried: Vec<KeyFamily> = candidates.iter().map(|credential| credential.material().family()).collect();
+            for stand_in in stand_in::missing(&families(self.0.dialect.plan()), &tried) {
+                trial.run(stand_in)?;
+            }
+        }
+        match held {
             Some((index, proof)) => trial.verified(candidates[index], index, proof),
             None if known => Err(Refusal::new(Reason::SignatureMismatch, "no key gives any of the signatures")),
             None => Err(Refusal::new(Reason::UnknownKey, "no such key")),
         }
     }
+}
+
+/// The kinds of key that can sign in a dialect. A secret that is shown is one too.
+fn families(plan: &Plan) -> Vec<KeyFamily> {
+    let mut found: Vec<KeyFamily> = Vec::new();
+    for algorithm in plan.algorithm.all() {
+        if !found.contains(&algorithm.family()) {
+            found.push(algorithm.family());
+        }
+    }
+    if found.is_empty() { vec![KeyFamily::Hmac] } else { found }
 }
 
 /// One claim under trial.
@@ -345,7 +375,7 @@ impl<'t, 'm> Trial<'t, 'm> {
         let plan = claim.dialect.plan();
         if !plan.carry.iter().any(|e| e.holds(Claimed::SignedHeaders)) {
             // The message does not list them: the file does.
-            trial.names = names::select(&trial.scene(None, None));
+            trial.names = names::select(plan, claim.message, &plan.headers.sign);
         }
         trial
     }
@@ -384,6 +414,9 @@ impl<'t, 'm> Trial<'t, 'm> {
         let (algorithm, registered) = choose(dialect.plan(), self.claim.reading.texts.get(Claimed::Algorithm), credential);
         let scene = self.scene(Some(credential), Some(algorithm));
         let mut text = dialect.rules().text(&scene)?;
+        if is_too_short(dialect.plan(), credential) {
+            return Ok(None);
+        }
         // A secret that cannot be decoded gives no key, and so no signature that holds.
         let Ok((key, key_covers)) = dialect.rules().key(&scene) else { return Ok(None) };
         let secrets = self.secrets_equal(credential);
@@ -465,14 +498,22 @@ impl<'t, 'm> Trial<'t, 'm> {
     }
 }
 
+/// Whether the key is an RSA key of fewer bits than the dialect takes: nothing that it signed holds.
+#[cfg(feature = "asymmetric")]
+fn is_too_short(plan: &Plan, credential: &Credential) -> bool {
+    let crate::credential::KeyMaterial::Pair(pair) = credential.material() else { return false };
+    pair.rsa_bits().is_some_and(|bits| bits < plan.key.rsa_bits)
+}
+
+#[cfg(not(feature = "asymmetric"))]
+const fn is_too_short(_: &Plan, _: &Credential) -> bool {
+    false
+}
+
 /// The algorithm for the tag, and whether the credential is registered for it. The message names it; it never chooses
 /// one that the credential is not registered for.
-fn choose(plan: &Plan, word: Option<&str>, credential: &Credential) -> (Algorithm, bool) {
-    let all: Vec<Algorithm> = match &plan.algorithm {
-        AlgorithmRule::None => Vec::new(),
-        AlgorithmRule::OneOf(list) => list.clone(),
-        AlgorithmRule::Named(words) => words.iter().flat_map(|(_, list)| list.clone()).collect(),
-    };
+pub(crate) fn choose(plan: &Plan, word: Option<&str>, credential: &Credential) -> (Algorithm, bool) {
+    let all = plan.algorithm.all();
     let offered: Vec<Algorithm> = match (&plan.algorithm, word) {
         (AlgorithmRule::Named(words), Some(word)) => words.iter().filter(|(w, _)| w == word).flat_map(|(_, list)| list.clone()).collect(),
         _ => all.clone(),
@@ -568,6 +609,12 @@ impl Verified {
         &self.stages
     }
 
+    /// The string to sign. It may hold the secret.
+    #[cfg(feature = "lint")]
+    pub(crate) fn text(&self) -> &[u8] {
+        self.text.expose()
+    }
+
     /// A keyed hash of key id and string to sign: what tells two signed requests apart. Not of the signature's text, which may have several spellings.
     #[must_use]
     pub fn fingerprint(&self, key: &[u8]) -> [u8; 32] {
@@ -592,7 +639,7 @@ impl Verified {
     ///
     /// # Errors
     /// [`Reason::DialectNotAllowed`] for an unsafe dialect that the policy does not allow, [`Reason::AlgorithmNotAllowed`],
-    /// [`Reason::AmbiguousRequest`] or [`Reason::RequiredPartUnsigned`].
+    /// [`Reason::AmbiguousRequest`], [`Reason::RequiredPartUnsigned`], or [`Reason::InsecureTransport`] for an unsigned body over plain HTTP.
     pub fn require(self, policy: &Policy) -> Result<Sound, Refusal> {
         if self.dialect.is_unsafe() && !policy.allow_unsafe {
             return Err(Refusal::new(
@@ -607,6 +654,12 @@ impl Verified {
             return Err(Refusal::new(Reason::AmbiguousRequest, found.clone()));
         }
         judge::require(self.dialect.plan(), policy, &self.covers, &self.presence)?;
+        if judge::leaves_body_to_plain_http(&self.presence) && !policy.allow_cleartext {
+            return Err(Refusal::new(
+                Reason::InsecureTransport,
+                "a word stands in place of the body's digest, and nothing protects the body",
+            ));
+        }
         Ok(Sound(self))
     }
 }
@@ -679,6 +732,12 @@ impl Intact {
     #[must_use]
     pub const fn verified(&self) -> &Verified {
         &self.0
+    }
+
+    /// What was verified, alone.
+    #[cfg(feature = "lint")]
+    pub(crate) fn into_verified(self) -> Verified {
+        self.0
     }
 }
 

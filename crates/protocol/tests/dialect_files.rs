@@ -1,6 +1,8 @@
 //! Dialect files that make no sense: each is refused with the place, the fault and the mend.
 
-use countersign_protocol::{Credential, Dialect, Dialects, Inputs, LoadError, Policy, Request, SignOptions, Timestamp};
+use countersign_protocol::{
+    Algorithm, Credential, Dialect, Dialects, DigestAlgorithm, Inputs, LoadError, Part, Policy, Reason, Request, SignOptions, Timestamp,
+};
 
 const HEAD: &str = "countersign: 1\ndialect: a\ntitle: t\n";
 const SIGNED: &str = "string_to_sign: \"{time}{method}\"\n";
@@ -21,6 +23,17 @@ fn refused(body: &str, path: &str, wanted: &str) {
 #[test]
 fn the_plain_file_is_accepted() {
     Dialect::from_yaml(&format!("{HEAD}{SIGNED}{OK}")).expect("the base of every other case");
+}
+
+#[test]
+fn no_weak_algorithm_is_the_default_where_a_stronger_is_known() {
+    let is_weak = |algorithm: &Algorithm| matches!(algorithm, Algorithm::Hmac(DigestAlgorithm::Md5 | DigestAlgorithm::Sha1));
+    for dialect in Dialects::builtin().expect("built-in dialects make sense").iter() {
+        let algorithms = dialect.algorithms();
+        let of_secrets = || algorithms.iter().filter(|algorithm| matches!(algorithm, Algorithm::Hmac(_)));
+        let stronger = of_secrets().any(|algorithm| !is_weak(algorithm));
+        assert!(!stronger || !of_secrets().next().is_some_and(is_weak), "{}: {algorithms:?}", dialect.id());
+    }
 }
 
 #[test]
@@ -178,4 +191,111 @@ fn an_entry_with_quotes_within_a_value_is_read_as_it_is_written() {
     let input = request.headers.iter_mut().find(|line| line.0 == "Input").expect("carried");
     input.1 = b"sig=(\"a\");created=1767225600;keyid=\"k\"".to_vec();
     assert!(verify(&request).is_err(), "its literals are part of it");
+}
+
+/// A dialect of small texts, its key, and the verdict on a request that it signed.
+fn verdict(body: &str, request: Request) -> Result<(), Reason> {
+    let dialect = Dialect::from_yaml(&format!("{HEAD}{body}")).expect(body);
+    let (key, now) = (Credential::hmac("k", "a secret"), Timestamp::from_seconds(1_767_225_600).expect("a time"));
+    let signed = dialect.sign(request, &key, &SignOptions::new(now)).expect("signed");
+    let request = signed.into_message().into_request().expect("a request");
+    dialect.verify(&request, &Inputs::new(), &[&key], now, &Policy::default()).map(drop).map_err(|refusal| refusal.reason())
+}
+
+#[test]
+fn a_path_whose_filters_make_one_of_two_is_ambiguous() {
+    let judged = |filters: &str, target: &str| {
+        verdict(&format!("string_to_sign: \"{{time}}\\n{{method}}\\n{{path{filters}}}\"\n{OK}"), Request::new("GET", target))
+    };
+    let (plain, decoded, closed) = ("", " | decode | percent-path", " | closing-slash");
+    for (filters, target, expected) in [
+        (plain, "/a%2Fb", Ok(())),
+        (decoded, "/a/%62", Ok(())),
+        (decoded, "/a%2Fb", Err(Reason::AmbiguousRequest)),
+        (decoded, "/a%2fb", Err(Reason::AmbiguousRequest)),
+        (plain, "/a/", Ok(())),
+        (closed, "/a", Ok(())),
+        (closed, "/", Ok(())),
+        (closed, "/a/", Err(Reason::AmbiguousRequest)),
+        // What stands before the slash is added decides whether there is one.
+        (" | normalize | closing-slash", "/a/.", Err(Reason::AmbiguousRequest)),
+    ] {
+        assert_eq!(judged(filters, target), expected, "{filters} {target}");
+    }
+}
+
+#[test]
+fn items_of_two_sources_that_nothing_parts_are_ambiguous() {
+    const LIST: &str = "string_to_sign: \"{params}\"\nalgorithm: hmac-sha256\ntime: { format: unix, window: 5m }\n\
+                        carry: { params: { time: \"{time}\", sig: \"{signature}\" } }\n";
+    let judged = |keys: &str, query: &str, form: &str| {
+        let body = format!("{LIST}params: {{ each: \"{{name}}={{value}}\", decode: none{keys} }}\n");
+        let request = Request::new("POST", format!("/?{query}")).with_header("Content-Type", "application/x-www-form-urlencoded");
+        verdict(&body, request.with_body(form))
+    };
+    let apart = ", order: as-is, between: \"\"";
+    assert_eq!(judged(apart, "a=1&b=2", ""), Ok(()));
+    assert_eq!(judged(apart, "", "a=1&b=2"), Ok(()));
+    assert_eq!(judged(apart, "a=1", "b=2"), Err(Reason::AmbiguousRequest));
+    // Joined as all items are, what stands in two places can be told apart.
+    assert_eq!(judged(", order: as-is", "a=1", "b=2"), Ok(()));
+    assert_eq!(judged(", order: as-is, between: \"&\"", "a=1", "b=2"), Ok(()));
+    let refused_list = |keys: &str| {
+        refused(&format!("{LIST}params: {{ {keys} }}\n"), "params.between", "nothing stands between two sources whose items are mixed");
+    };
+    refused_list("between: \"\"");
+    refused_list("between: \"\", order: as-is, from: [form]");
+    refused_list("between: \"\", order: as-is, repeated: { join: \",\" }");
+}
+
+#[test]
+fn an_input_that_the_message_says_must_be_signed_or_pinned() {
+    let body = |text: &str| {
+        format!(
+            "{HEAD}inputs: [who]\nstring_to_sign: \"{text}\"\nalgorithm: hmac-sha256\n\
+             carry: {{ header: {{ S: \"{{signature}}\", T: \"{{time}}\", W: \"{{who}}\" }} }}\ntime: {{ format: unix, window: 5m }}\n"
+        )
+    };
+    let (key, now) = (Credential::hmac("k", "a secret"), Timestamp::from_seconds(1_767_225_600).expect("a time"));
+    let who = Inputs::new().with("who", "me");
+    let waived = Policy { waive: vec![Part::parse("input.who").expect("a part")], ..Policy::default() };
+    let unsigned = Err(Reason::RequiredPartUnsigned);
+    for (text, told, policy, expected) in [
+        ("{time}", &Inputs::new(), Policy::default(), unsigned),
+        ("{time}", &who, Policy::default(), Ok(())),
+        ("{time}", &Inputs::new(), waived, Ok(())),
+        ("{time}\\n{who}", &Inputs::new(), Policy::default(), Ok(())),
+    ] {
+        let dialect = Dialect::from_yaml(&body(text)).expect(text);
+        let options = SignOptions::new(now).with_input("who", "me");
+        let signed = dialect.sign(Request::new("GET", "/"), &key, &options).expect("signed");
+        let request = signed.into_message().into_request().expect("a request");
+        let verdict = dialect.verify(&request, told, &[&key], now, &policy);
+        assert_eq!(verdict.map(drop).map_err(|refusal| refusal.reason()), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_claim_that_stands_in_the_query_is_written_there_beside_a_form_too() {
+    let body = "string_to_sign: \"{params}\"\nparams: { decode: form }\nalgorithm: hmac-sha256\n\
+                carry: { params: { time: \"{time}\", sig: \"{signature}\" } }\ntime: { format: \"YYYY-MM-DD hh:mm:ss\", window: 5m }\n";
+    let dialect = Dialect::from_yaml(&format!("{HEAD}{body}")).expect(body);
+    let (key, now) = (Credential::hmac("k", "a secret"), Timestamp::from_seconds(1_767_225_600).expect("a time"));
+    let form =
+        |target: &str| Request::new("POST", target).with_header("Content-Type", "application/x-www-form-urlencoded").with_body("a=1");
+    let sign = |request: Request| {
+        let signed = dialect.sign(request, &key, &SignOptions::new(now)).expect("signed");
+        signed.into_message().into_request().expect("a request")
+    };
+    let holds = |bytes: &[u8], text: &str| std::str::from_utf8(bytes).expect("text").contains(text);
+    // A blank is a plus sign there, as in the list, and what says the same already stays as it is spelled.
+    let there = sign(form("/?time=2026-01-01+00%3A00:00&sig="));
+    assert!(holds(&there.target, "/?time=2026-01-01+00%3A00:00&sig=") && there.body == b"a=1", "{there:?}");
+    let nowhere = sign(form("/"));
+    assert!(nowhere.target == b"/" && holds(&nowhere.body, "a=1&time=2026-01-01%2000%3A00%3A00&sig="), "{nowhere:?}");
+    let another = sign(form("/?time=2025-12-31+23:00:00"));
+    assert!(another.target == b"/?time=2026-01-01%2000%3A00%3A00" && holds(&another.body, "a=1&sig="), "{another:?}");
+    for request in [there, nowhere, another] {
+        dialect.verify(&request, &Inputs::new(), &[&key], now, &Policy::default()).expect("what was signed verifies");
+    }
 }

@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use countersign_core::admission::{Admission, Admitted, Authentic, RouteRules, Step};
+use countersign_core::admission::{Admission, Admitted, Authentic, BearerSent, RouteRules, SentBy, Step};
 use countersign_protocol::{Body as Known, HeaderLine, Reason, Refusal, RequestView, Scheme};
 use hyper::body::Body;
 
 use crate::body::{Arriving, BoxError};
-use crate::head::Head;
+use crate::head::{Head, malformed};
 use crate::refused::Refused;
+use crate::session::cookie;
 
 /// A request whose head is read.
 pub(crate) struct Inbound<'a> {
@@ -41,9 +42,9 @@ impl<'a> Inbound<'a> {
     {
         let early = self.view(if body.is_empty() { Known::Bytes(b"") } else { Known::Pending });
         let (limit, idle) = (rules.body_limit, self.idle);
-        if let Some(token) = self.bearer(rules, &early)? {
+        if let Some(sent) = self.unsigned(rules, &early)? {
             body.read(limit, idle).await?;
-            return Ok(admission.admit_bearer(rules, token, self.client).await?);
+            return Ok(admission.admit_bearer(rules, sent, self.client).await?);
         }
         let read;
         let whole;
@@ -68,22 +69,28 @@ impl<'a> Inbound<'a> {
     }
 
     /// The access token of a caller without a signature, where the rules take one and no dialect of theirs claims the request.
-    fn bearer(&self, rules: &RouteRules, request: &RequestView<'_>) -> Result<Option<&'a str>, Refusal> {
-        let takes = rules.user.as_ref().is_some_and(|rule| rule.takes_bearer);
-        if !takes || rules.dialects.iter().any(|dialect| dialect.marks(request)) {
+    fn unsigned<'r>(&'r self, rules: &'r RouteRules, request: &RequestView<'_>) -> Result<Option<BearerSent<'r>>, Refusal> {
+        let Some(rule) = rules.user.as_ref().filter(|rule| rule.takes_bearer || rule.cookie.is_some()) else { return Ok(None) };
+        if rules.dialects.iter().any(|dialect| dialect.marks(request)) {
             return Ok(None);
         }
-        let mut values =
-            self.lines.iter().filter(|line| line.name.eq_ignore_ascii_case("authorization")).map(|line| line.value.trim_ascii());
-        let (Some(value), None) = (values.next(), values.next()) else { return Ok(None) };
-        let Some((scheme, token)) = value.split_first_chunk::<7>() else { return Ok(None) };
-        if !scheme.eq_ignore_ascii_case(b"bearer ") {
-            return Ok(None);
-        }
+        let in_cookie = rule.cookie.as_ref().map(|cookie| cookie::one(cookie, self.head)).transpose()?.flatten();
+        let sent = match (in_cookie, &rule.cookie) {
+            (Some(token), Some(cookie)) => {
+                if ["authorization", &rule.header].iter().any(|name| self.head.values(name).next().is_some()) {
+                    return Err(malformed("a token came in a cookie and in another place"));
+                }
+                BearerSent { token, by: SentBy::Cookie(cookie::csrf(self.head, self.scheme, cookie)?) }
+            }
+            _ => match bearer(self.head)?.filter(|_| rule.takes_bearer) {
+                Some(token) => BearerSent { token, by: SentBy::Header },
+                None => return Ok(None),
+            },
+        };
         if self.scheme == Scheme::Http && !rules.policy.allow_cleartext {
             return Err(Refusal::new(Reason::InsecureTransport, "a token without a signature on an open wire"));
         }
-        std::str::from_utf8(token).map(Some).map_err(|_| Refusal::new(Reason::TokenMalformed, "the token is no text"))
+        Ok(Some(sent))
     }
 
     /// The same, with the address that the app's list of addresses is about.
@@ -93,4 +100,15 @@ impl<'a> Inbound<'a> {
             None => authentic,
         }
     }
+}
+
+/// The access token of the one `Authorization` line, if that is of the scheme `Bearer` (RFC 6750, section 2.1).
+pub(crate) fn bearer(head: &Head) -> Result<Option<&str>, Refusal> {
+    let mut values = head.values("authorization").map(<[u8]>::trim_ascii);
+    let (Some(value), None) = (values.next(), values.next()) else { return Ok(None) };
+    let Some((scheme, token)) = value.split_first_chunk::<7>() else { return Ok(None) };
+    if !scheme.eq_ignore_ascii_case(b"bearer ") {
+        return Ok(None);
+    }
+    std::str::from_utf8(token).map(Some).map_err(|_| Refusal::new(Reason::TokenMalformed, "the token is no text"))
 }

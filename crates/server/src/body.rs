@@ -4,6 +4,7 @@ pub(crate) mod passing;
 
 use std::error::Error;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -11,6 +12,7 @@ use countersign_protocol::{Reason, Refusal};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, LengthLimitError};
 use hyper::body::{Body, Incoming};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::head::malformed;
 
@@ -24,10 +26,48 @@ pub(crate) fn full(bytes: Bytes) -> AnswerBody {
     Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }
 
+/// Memory for the bodies that are held at one time, over all requests.
+#[derive(Debug, Clone)]
+pub(crate) struct Room {
+    size: usize,
+    free: Arc<Semaphore>,
+}
+
+impl Room {
+    /// Room for so many bytes.
+    pub(crate) fn new(size: usize) -> Self {
+        Self { size, free: Arc::new(Semaphore::new(size.min(Semaphore::MAX_PERMITS))) }
+    }
+
+    /// This room where it has the size, else another one.
+    pub(crate) fn resized(&self, size: usize) -> Self {
+        if self.size == size { self.clone() } else { Self::new(size) }
+    }
+
+    /// Takes room for more bytes, which is given back with the bytes.
+    fn take(&self, more: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+        let more = u32::try_from(more).ok();
+        more.and_then(|more| Arc::clone(&self.free).try_acquire_many_owned(more).ok())
+            .ok_or_else(|| Refusal::new(Reason::Overloaded, "no memory is left for another body"))
+    }
+}
+
+/// Bytes in memory, with the room that they take.
+struct Held {
+    bytes: BytesMut,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// The body of a request, which is read once, as late as may be.
 #[derive(Debug)]
 pub(crate) enum Arriving<B = Incoming> {
-    Unread(B),
+    Unread(B, Room),
     Whole(Bytes),
     Broken,
 }
@@ -41,7 +81,7 @@ impl<B: Body> Arriving<B> {
     /// Whether there is nothing to be read.
     pub(crate) fn is_empty(&self) -> bool {
         match self {
-            Self::Unread(body) => body.is_end_stream(),
+            Self::Unread(body, _) => body.is_end_stream(),
             Self::Whole(bytes) => bytes.is_empty(),
             Self::Broken => false,
         }
@@ -51,14 +91,14 @@ impl<B: Body> Arriving<B> {
     pub(crate) fn whole(self) -> Result<Bytes, Refusal> {
         match self {
             Self::Whole(bytes) => Ok(bytes),
-            Self::Unread(_) | Self::Broken => Err(malformed("the body broke off")),
+            Self::Unread(..) | Self::Broken => Err(malformed("the body broke off")),
         }
     }
 
     /// The body as it comes, if nobody has read it.
     pub(crate) fn take(&mut self) -> Option<B> {
         match std::mem::replace(self, Self::Broken) {
-            Self::Unread(body) if !body.is_end_stream() => Some(body),
+            Self::Unread(body, _) if !body.is_end_stream() => Some(body),
             _ => None,
         }
     }
@@ -69,7 +109,7 @@ impl<B: Body> Arriving<B> {
         B: Body<Error: Into<BoxError>>,
     {
         let bytes = match std::mem::replace(self, Self::Broken) {
-            Self::Unread(body) => collect(body, limit, idle).await?,
+            Self::Unread(body, room) => collect(body, &room, limit, idle).await?,
             Self::Whole(bytes) => bytes,
             Self::Broken => return Err(malformed("the body broke off")),
         };
@@ -78,8 +118,8 @@ impl<B: Body> Arriving<B> {
     }
 }
 
-/// Reads a whole body of at most `limit` bytes, which may pause for at most `idle`.
-async fn collect<B>(body: B, limit: usize, idle: Duration) -> Result<Bytes, Refusal>
+/// Reads a whole body of at most `limit` bytes, which may pause for at most `idle`. Room is taken for what has arrived, not for what was announced.
+async fn collect<B>(body: B, room: &Room, limit: usize, idle: Duration) -> Result<Bytes, Refusal>
 where
     B: Body<Error: Into<BoxError>>,
 {
@@ -89,10 +129,11 @@ where
         return Err(too_large());
     }
     let mut bytes = BytesMut::with_capacity(usize::try_from(announced).unwrap_or(0).min(64 * 1024));
+    let mut held: Option<OwnedSemaphorePermit> = None;
     loop {
         let frame = match tokio::time::timeout(idle, body.frame()).await {
             Ok(Some(Ok(frame))) => frame,
-            Ok(None) => return Ok(bytes.freeze()),
+            Ok(None) => return Ok(Bytes::from_owner(Held { bytes, _room: held })),
             Ok(Some(Err(error))) => return Err(broken(&error.into())),
             Err(_) => return Err(malformed("the body paused for too long")),
         };
@@ -100,6 +141,11 @@ where
         let Ok(piece) = frame.into_data() else { continue };
         if bytes.len().saturating_add(piece.remaining()) > limit {
             return Err(too_large());
+        }
+        let more = room.take(piece.remaining())?;
+        match &mut held {
+            Some(held) => held.merge(more),
+            None => held = Some(more),
         }
         bytes.put(piece);
     }

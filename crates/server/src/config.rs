@@ -9,6 +9,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use countersign_core::session::password::PasswordOptions;
 use countersign_protocol::Dialects;
 
 use self::written::Written;
@@ -174,6 +175,15 @@ impl Config {
     /// A value makes no sense, or a URL's file or variable cannot be read.
     pub fn stores(&self, data: &Path) -> Result<Stores, ConfigError> {
         compile::stores(self, data)
+    }
+
+    /// What a new password's hash costs.
+    ///
+    /// # Errors
+    /// A value of `[session.password]` makes no sense.
+    pub fn password_options(&self) -> Result<PasswordOptions, ConfigError> {
+        let session = self.written.session.as_ref().map(toml::Spanned::get_ref);
+        session.map_or_else(|| Ok(PasswordOptions::default()), |session| compile::password_options(self, session))
     }
 
     pub(crate) fn file(&self) -> &str {

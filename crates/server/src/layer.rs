@@ -58,6 +58,7 @@ use countersign_core::admission::{Admission, RouteRules};
 use countersign_protocol::Scheme;
 use tower::Layer;
 
+use crate::body::Room;
 use crate::limits::Limits;
 use crate::response::ResponseSigner;
 use crate::strip::Carried;
@@ -89,6 +90,7 @@ struct Settings {
     /// What a proxy in front took off the path.
     path_prefix: String,
     limits: Limits,
+    bodies: Room,
     responses: Option<ResponseSigner>,
 }
 
@@ -106,6 +108,7 @@ impl SignatureLayer {
             scheme: Scheme::Http,
             host: None,
             path_prefix: String::new(),
+            bodies: Room::new(limits.bodies_bytes),
             limits,
             responses: None,
         }))
@@ -140,10 +143,13 @@ impl SignatureLayer {
         self.with(|settings| settings.path_prefix = prefix.into())
     }
 
-    /// The same within these limits, of which those of the head and `body_idle` count here; the limit of bodies is that of the rules.
+    /// The same within these limits, of which those of the head, `body_idle` and `bodies_bytes` count here; the limit of one body is that of the rules.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
-        self.with(|settings| settings.limits = limits)
+        self.with(|settings| {
+            settings.bodies = Room::new(limits.bodies_bytes);
+            settings.limits = limits;
+        })
     }
 
     /// The same, where every answer is signed, refusals too.

@@ -19,8 +19,12 @@ pub struct Limits {
     pub head_time: Duration,
     /// How long a body may pause. Beyond: `malformed_request`, and the connection is closed.
     pub body_idle: Duration,
+    /// How long a caller may take nothing of an answer. Beyond: the connection is closed.
+    pub answer_idle: Duration,
     /// Bytes of a buffered body, where the route says nothing else. Beyond: `body_too_large`.
     pub body_bytes: usize,
+    /// Bytes of all bodies that are held in memory at one time. Beyond: `overloaded`.
+    pub bodies_bytes: usize,
     /// Requests from one address. Beyond: `rate_limited`. Off by default: behind another proxy, all callers share one.
     pub address_rate: Option<AddressRate>,
     /// Requests at one time. Beyond, they queue.
@@ -54,7 +58,9 @@ impl Default for Limits {
             parameters: 256,
             head_time: Duration::from_secs(10),
             body_idle: Duration::from_secs(30),
+            answer_idle: Duration::from_secs(60),
             body_bytes: 8 * 1024 * 1024,
+            bodies_bytes: 512 * 1024 * 1024,
             address_rate: None,
             requests: 10_000,
             queue: 1_000,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use countersign_core::admission::{Admission, BEARER};
 use countersign_protocol::{Dialects, Timestamp};
 
+use crate::body::Room;
 use crate::capacity::Capacity;
 use crate::config::Settings;
 use crate::decide::Decide;
@@ -34,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) own: BTreeMap<String, Carried>,
     pub(crate) addresses: Option<Addresses>,
     pub(crate) capacity: Arc<Capacity>,
+    /// Memory for bodies.
+    pub(crate) bodies: Room,
     /// How each TLS listener speaks, in the order of the listeners.
     pub(crate) tls: Vec<Server>,
 }
@@ -51,7 +54,8 @@ impl Plan {
         let capacity = Arc::new(Capacity::new(&settings.limits));
         let addresses = settings.limits.address_rate.map(Addresses::new);
         let tls = settings.tls.iter().map(|listener| listener.server.clone()).collect();
-        Self::new(settings, dialects, admission, capacity, addresses, tls)
+        let bodies = Room::new(settings.limits.bodies_bytes);
+        Self::new(settings, dialects, admission, (capacity, bodies), addresses, tls)
     }
 
     /// The plan of a reload. What the former one counted goes on where its limits did not change. `listening` are the TLS
@@ -59,17 +63,18 @@ impl Plan {
     pub(crate) fn next(&self, settings: Settings, dialects: &Dialects, listening: &[std::net::SocketAddr]) -> Self {
         let capacity =
             if self.capacity.fits(&settings.limits) { Arc::clone(&self.capacity) } else { Arc::new(Capacity::new(&settings.limits)) };
+        let bodies = self.bodies.resized(settings.limits.bodies_bytes);
         let same = |rate: AddressRate| self.addresses.clone().filter(|former| former.rate == rate);
         let addresses = settings.limits.address_rate.map(|rate| same(rate).unwrap_or_else(|| Addresses::new(rate)));
         let tls = self.tls_of(&settings.tls, listening);
-        Self::new(settings, dialects, self.admission.clone().knowing(dialects), capacity, addresses, tls)
+        Self::new(settings, dialects, self.admission.clone().knowing(dialects), (capacity, bodies), addresses, tls)
     }
 
     fn new(
         settings: Settings,
         dialects: &Dialects,
         admission: Admission,
-        capacity: Arc<Capacity>,
+        (capacity, bodies): (Arc<Capacity>, Room),
         addresses: Option<Addresses>,
         tls: Vec<Server>,
     ) -> Self {
@@ -86,6 +91,7 @@ impl Plan {
             known: Carried::by(dialects.iter()),
             addresses,
             capacity,
+            bodies,
             tls,
             limits: Arc::new(settings.limits),
         }

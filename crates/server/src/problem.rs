@@ -79,6 +79,7 @@ pub const TABLE: &[Row] = {
         row(Reason::TokenExpired, StatusCode::UNAUTHORIZED, "Access token expired", Level::INFO, Challenge),
         row(Reason::TokenNotYetValid, StatusCode::UNAUTHORIZED, "Access token not yet valid", Level::WARN, Clock),
         row(Reason::TokenBindingMismatch, StatusCode::UNAUTHORIZED, "Access token of another key", Level::WARN, Challenge),
+        row(Reason::CrossSiteRequest, StatusCode::FORBIDDEN, "Request of another site", Level::WARN, Nothing),
         row(Reason::SessionRevoked, StatusCode::UNAUTHORIZED, "Session ended", Level::INFO, Challenge),
         row(Reason::SessionExpired, StatusCode::UNAUTHORIZED, "Session over", Level::INFO, Challenge),
         row(Reason::LoginTooOld, StatusCode::UNAUTHORIZED, "More recent login required", Level::INFO, Challenge),
@@ -113,13 +114,14 @@ pub struct Problem {
     reason: Reason,
     clock: Option<(Timestamp, Option<i64>)>,
     string_to_sign: Option<Vec<u8>>,
+    likely_cause: Option<String>,
 }
 
 impl Problem {
     /// A refusal with this exact reason.
     #[must_use]
     pub const fn new(reason: Reason) -> Self {
-        Self { reason, clock: None, string_to_sign: None }
+        Self { reason, clock: None, string_to_sign: None, likely_cause: None }
     }
 
     /// The same with the server's time and by how many milliseconds the signed time differs from it (negative: behind),
@@ -134,6 +136,13 @@ impl Problem {
     #[must_use]
     pub fn with_string_to_sign(mut self, masked: Vec<u8>) -> Self {
         self.string_to_sign = Some(masked);
+        self
+    }
+
+    /// The same with the likely mistake behind a signature that does not match, under the same condition.
+    #[must_use]
+    pub fn with_likely_cause(mut self, sentence: impl Into<String>) -> Self {
+        self.likely_cause = Some(sentence.into());
         self
     }
 
@@ -183,6 +192,9 @@ impl Problem {
         }
         if let Some(text) = &self.string_to_sign {
             body["string_to_sign"] = String::from_utf8_lossy(text).into_owned().into();
+        }
+        if let Some(sentence) = &self.likely_cause {
+            body["likely_cause"] = sentence.as_str().into();
         }
         body
     }

@@ -65,6 +65,9 @@ impl From<Denial> for Refused {
         if let Some(text) = denial.diagnostics().and_then(|stages| stages.get("string_to_sign")) {
             problem = problem.with_string_to_sign(text.to_vec());
         }
+        if let Some(sentence) = denial.likely_cause() {
+            problem = problem.with_likely_cause(sentence);
+        }
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let about = About {
             app: owned(denial.app()),

@@ -110,7 +110,12 @@ impl Service {
         let cross = cross.as_ref();
         let visit = Visit { shared: &self.shared, plan: &plan, upstreams: &self.upstreams, tunnel: &self.tunnel, peer, started, cross };
         let result = match head {
-            Ok(head) => visit.admit_and_forward(head, Arriving::Unread(body), near, &mut report).instrument(span.clone()).await,
+            Ok(head) => {
+                visit
+                    .admit_and_forward(head, Arriving::Unread(body, visit.plan.bodies.clone()), near, &mut report)
+                    .instrument(span.clone())
+                    .await
+            }
             Err(refusal) => Err(visit.counted(refusal)),
         };
         let mut outcome = Outcome::default();
@@ -230,7 +235,10 @@ impl Visit<'_> {
             }
             Err(refused) => return Err(refused),
         };
-        let answer = if route.rules.user.is_some() { self.allowed(answer) } else { answer };
+        let mut answer = if route.rules.user.is_some() { self.allowed(answer) } else { answer };
+        if let Some(cookies) = self.shared.session.get().and_then(|desk| desk.cookies()) {
+            cookies.guard(answer.headers_mut());
+        }
         let answer = match &route.sign_response {
             // What is no answer yet carries no body: a tunnel begins.
             Some(signer) if answer.status() != StatusCode::SWITCHING_PROTOCOLS => signer.sign(answer).await?,

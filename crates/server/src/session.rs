@@ -1,12 +1,15 @@
 //! Logins of users over HTTP: the session API, which the gateway serves beside its routes.
 //!
-//! Every request to it is signed, by the app through which the user logs in or by the key of the session, and is admitted like any other.
+//! A request to it is signed, by the app through which the user logs in or by the key of the session, and is admitted like any other. Apps that are listed as
+//! plain need not sign.
 
 pub(crate) mod browser;
 pub mod callback;
+pub mod cookie;
 mod grant;
 mod login;
 mod manage;
+pub mod plain;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,16 +20,20 @@ use countersign_core::audit::{Audit, AuditedKeys, Change, Event};
 use countersign_core::clock::Clock;
 use countersign_core::error::StoreError;
 use countersign_core::session::authenticate::Authenticator;
+use countersign_core::session::password::PasswordOptions;
 use countersign_core::session::signing::{RotationPolicy, SigningAlgorithm, SigningKeyStore, rotate};
-use countersign_core::session::{Caller, SessionPolicy, SessionStores, Sessions};
+use countersign_core::session::throttle::ThrottleLimits;
+use countersign_core::session::{Binding, Caller, SessionPolicy, SessionStores, Sessions};
 use countersign_protocol::{Dialect, Part, Reason, Refusal, Timestamp};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use hyper::body::Body;
 use serde::de::DeserializeOwned;
 
-use self::browser::Cross;
+use self::browser::{Cross, Pages};
 use self::callback::CallbackOptions;
+use self::grant::Delivery;
+use self::plain::{PlainCall, PlainDelivery, PlainSettings};
 use crate::admit::Inbound;
 use crate::body::{Arriving, BoxError};
 use crate::head::Head;
@@ -67,14 +74,31 @@ pub struct SessionSettings {
     pub policy: SessionPolicy,
     /// The service that decides logins; absent: users have passwords here.
     pub callback: Option<CallbackOptions>,
-    /// Whether guesses are counted by the peer's address.
-    pub by_address: bool,
+    /// How the tokens of logins that are signed reach their caller.
+    pub deliver: SignedDelivery,
+    /// The apps that need not sign, where there are some.
+    pub plain: Option<PlainSettings>,
+    /// What a password's hash costs, and how many are computed at one time.
+    pub passwords: PasswordOptions,
+    /// How often may be guessed.
+    pub throttle: ThrottleLimits,
+}
+
+/// How the tokens of a login that is signed reach its caller. A browser cannot sign its `Cookie` line, so no cookie is among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SignedDelivery {
+    /// In the body of the answer.
+    #[default]
+    Body,
+    /// In its headers.
+    Header,
 }
 
 /// Where users log in.
 #[derive(Debug)]
 pub struct SessionDesk {
     settings: SessionSettings,
+    pages: Pages,
     rules: RouteRules,
     sessions: Arc<Sessions>,
     authenticator: Arc<dyn Authenticator>,
@@ -114,7 +138,8 @@ impl SessionDesk {
             Some(audit) => Arc::new(AuditedKeys::new(keys, audit.clone(), Arc::clone(&clock), "serve")),
             None => keys,
         };
-        let desk = Self { settings, rules, sessions, authenticator, signing, clock: Arc::new(SystemTime(clock)) };
+        let pages = Pages::of(&settings);
+        let desk = Self { settings, pages, rules, sessions, authenticator, signing, clock: Arc::new(SystemTime(clock)) };
         desk.tend().await?;
         Ok(desk)
     }
@@ -160,7 +185,7 @@ impl SessionDesk {
 
     /// What pages of other origins may do with the answer; nothing where none is listed.
     pub(crate) fn cross(&self, head: &Head) -> Option<Cross> {
-        Cross::of(head, &self.settings.origins)
+        Cross::of(head, &self.pages)
     }
 
     /// The answer to what needs no signature: the module for browsers, which is for anyone, and a listed page that asks whether it may call.
@@ -198,26 +223,49 @@ impl SessionDesk {
         let Some(below) = self.below(head) else { return self.published(head).await };
         let read = body.read(MOST_BODY, inbound.idle).await?;
         let mut body: Arriving<B> = Arriving::Whole(read.clone());
-        let brought;
-        let rules = match login::brought(self, head, below, &read, &**admission.store()).await? {
-            Some(keys) => {
-                brought = RouteRules { keys, ..self.rules.clone() };
-                &brought
-            }
-            None => &self.rules,
+        let plain = self.plain(inbound, below, &read, counts).await?;
+        let mut admitted = match &plain {
+            Some(plain) => admission.admit_plain(&self.rules, &plain.app, inbound.client).await?,
+            None => self.admit_signed(inbound, below, &read, &mut body, admission).await?,
         };
-        let mut admitted = inbound.admit(admission, rules, &mut body).await?;
         report.note_caller(&admitted);
         // Before anything is done: what was seen is done once.
         if let Err(error) = admitted.commit().await {
             return Err(Refusal::new(Reason::StoreUnavailable, error.to_string()).into());
         }
         let agent = head.values("user-agent").next().and_then(|agent| std::str::from_utf8(agent).ok());
-        let caller = Caller { app: &admitted.app().name, key_id: admitted.key_id(), address: inbound.client, agent };
-        let call = Call { desk: self, head, body: &read, admitted: &admitted, caller, admission, counts };
+        let key_id = plain.is_none().then(|| admitted.key_id());
+        let caller = Caller { app: &admitted.app().name, key_id, address: inbound.client, agent };
+        let call = Call { desk: self, head, body: &read, admitted: &admitted, caller, plain, admission, counts };
         let mut answer = call.answer(below).await?;
         answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(answer)
+    }
+
+    async fn admit_signed<B>(
+        &self,
+        inbound: &Inbound<'_>,
+        below: &str,
+        read: &[u8],
+        body: &mut Arriving<B>,
+        admission: &Admission,
+    ) -> Result<Admitted, Refused>
+    where
+        B: Body<Error: Into<BoxError>>,
+    {
+        match login::brought(self, inbound.head, below, read, &**admission.store()).await? {
+            Some(keys) => inbound.admit(admission, &RouteRules { keys, ..self.rules.clone() }, body).await,
+            None => inbound.admit(admission, &self.rules, body).await,
+        }
+    }
+
+    /// How the tokens of a session with this binding reach its caller.
+    fn delivery(&self, binding: &Binding) -> Delivery<'_> {
+        match (binding, &self.settings.plain) {
+            (Binding::Bearer, Some(plain)) => Delivery::of_plain(&plain.deliver),
+            _ if self.settings.deliver == SignedDelivery::Header => Delivery::Header,
+            _ => Delivery::Body,
+        }
     }
 
     /// The public keys, as RFC 7517 writes them.
@@ -241,6 +289,8 @@ struct Call<'c> {
     body: &'c [u8],
     admitted: &'c Admitted,
     caller: Caller<'c>,
+    /// The call of a plain app, which is not signed.
+    plain: Option<PlainCall>,
     admission: &'c Admission,
     counts: &'c SessionSeries,
 }
@@ -254,6 +304,7 @@ impl Call<'_> {
             ("POST", "/logout-all") => self.logout_all().await,
             ("GET", "" | "/") => self.list().await,
             ("GET", "/whoami") => self.whoami().await,
+            ("GET", "/csrf") => self.csrf().await,
             ("POST", "/introspect") => self.introspect().await,
             ("POST", "/revoke") => self.revoke().await,
             ("DELETE", one) => self.end_one(one.trim_start_matches('/')).await,
@@ -272,6 +323,9 @@ impl Call<'_> {
 
     /// The access token, which must be there once and signed.
     fn token(&self) -> Result<&str, Refusal> {
+        if let Some(plain) = &self.plain {
+            return plain.access.as_deref().ok_or_else(|| Refusal::new(Reason::TokenMissing, "there is no access token"));
+        }
         let header = &self.desk.settings.header;
         let mut values = self.head.values(header);
         let token = values.next().ok_or_else(|| Refusal::new(Reason::TokenMissing, "there is no access token"))?;
@@ -285,7 +339,7 @@ impl Call<'_> {
     /// Records what is about to be done, where there is an audit log.
     async fn record(&self, action: &'static str, detail: String) -> Result<(), Refused> {
         let Some(audit) = self.admission.audit() else { return Ok(()) };
-        let (app, key_id) = (self.caller.app.to_owned(), self.caller.key_id.to_owned());
+        let (app, key_id) = (self.caller.app.to_owned(), self.caller.key_id.unwrap_or_default().to_owned());
         let change = Change { by: "session api".to_owned(), action, app, key_id, detail };
         let recorded = audit.require(self.admission.now(), Event::Change(change)).await;
         recorded.map(drop).map_err(|error| Refusal::new(Reason::StoreUnavailable, error.to_string()).into())

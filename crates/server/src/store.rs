@@ -12,9 +12,9 @@ use countersign_core::limit::RateLimiter;
 use countersign_core::master_key::MasterKey;
 use countersign_core::replay::{Epoch, MemoryGuard, ReplayGuard, ReplayLimits, SqliteGuard};
 use countersign_core::session::authenticate::{Authenticator, PasswordAuthenticator};
-use countersign_core::session::password::{PasswordOptions, Passwords};
+use countersign_core::session::password::Passwords;
 use countersign_core::session::signing::SigningKeyStore;
-use countersign_core::session::throttle::{Throttle, ThrottleLimits, ThrottleStore};
+use countersign_core::session::throttle::{Throttle, ThrottleStore};
 use countersign_core::session::user::UserStore;
 use countersign_core::session::{Parties, SessionStores, Sessions};
 use countersign_core::store::{CacheLimits, CachedStore, CredentialStore, SqliteStore};
@@ -321,13 +321,11 @@ async fn desk<S>(store: Arc<S>, settings: SessionSettings, clock: Arc<dyn Clock>
 where
     S: SessionStores + ThrottleStore + 'static,
 {
-    let mut limits = ThrottleLimits::default();
-    limits.per_address = limits.per_address.filter(|_| settings.by_address);
-    let throttle = Arc::new(Throttle::new(Arc::<S>::clone(&store), limits));
+    let throttle = Arc::new(Throttle::new(Arc::<S>::clone(&store), settings.throttle));
     let parties = Parties { issuer: settings.issuer.clone(), audience: settings.audience.clone() };
     let sessions = Arc::new(Sessions::new(Arc::clone(&store), parties, settings.policy.clone()));
     let authenticator: Arc<dyn Authenticator> = match &settings.callback {
-        None => Arc::new(PasswordAuthenticator::new(store, Arc::new(Passwords::new(PasswordOptions::default())?), throttle)),
+        None => Arc::new(PasswordAuthenticator::new(store, Arc::new(Passwords::new(settings.passwords)?), throttle)),
         Some(options) => {
             let mend = "correct the table [session.callback]";
             let fault = |fault: CallbackFault| StoreError::Invalid { field: "session.callback", fault: fault.to_string(), mend };

@@ -12,6 +12,7 @@ use countersign_protocol::{Dialect, Part, Place, Reason};
 use crate::forwarded::is_of_the_way;
 use crate::head::Head;
 use crate::route::decoded;
+use crate::session::cookie::without;
 use crate::tls::Fingerprint;
 
 /// The prefix of the headers that tell an upstream who called.
@@ -138,13 +139,15 @@ pub(crate) struct Stripping<'a> {
     pub(crate) replaced: Option<&'a Carried>,
     /// The header of access tokens, where they are not forwarded.
     pub(crate) token: Option<&'a str>,
+    /// The cookies of sessions, where they are not forwarded.
+    pub(crate) cookies: &'a [&'a str],
 }
 
 impl Stripping<'_> {
     /// The header lines that go upstream, in their order, with the identity at the end.
     pub(crate) fn headers(&self, head: &Head, request_id: &str) -> Vec<(String, Vec<u8>)> {
         let kept = head.headers.iter().filter(|(name, _)| self.keeps_header(name));
-        let mut lines: Vec<(String, Vec<u8>)> = kept.cloned().collect();
+        let mut lines: Vec<(String, Vec<u8>)> = kept.filter_map(|line| self.without_cookies(line)).collect();
         let mut tell = |name: &str, value: String| lines.push((format!("{IDENTITY_PREFIX}{name}"), value.into_bytes()));
         match self.standing {
             Standing::Admitted(admitted) => {
@@ -174,6 +177,14 @@ impl Stripping<'_> {
         let kept: Vec<&[u8]> = query.split(|b| *b == b'&').filter(|pair| self.keeps_parameter(pair)).collect();
         let kept = (!kept.is_empty()).then(|| kept.join(&b'&'));
         join_target(path, kept)
+    }
+
+    /// The line without the cookies of sessions; nothing when no other is left.
+    fn without_cookies(&self, (name, value): &(String, Vec<u8>)) -> Option<(String, Vec<u8>)> {
+        if self.cookies.is_empty() || plain_name(name) != "cookie" {
+            return Some((name.clone(), value.clone()));
+        }
+        without(value, self.cookies).map(|value| (name.clone(), value))
     }
 
     fn covers(&self, part: &Part) -> bool {

@@ -5,6 +5,7 @@
 //! framing in its place; a head that is refused becomes one plain request, whose service answers with the refusal.
 
 mod chunked;
+mod patience;
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 use self::chunked::Chunked;
+use self::patience::Patience;
 use crate::head::{Framing, Head, malformed};
 use crate::limits::Limits;
 
@@ -110,6 +112,7 @@ pub(crate) struct Wire<S> {
     state: State,
     desk: Arc<Desk>,
     limits: Arc<Limits>,
+    patience: Patience,
     linger: Option<(Pin<Box<Sleep>>, usize)>,
 }
 
@@ -129,7 +132,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             }
         }
         let state = if inbound.starts_with(PREFACE) { State::Through } else { State::Head };
-        Ok(Self { stream, inbound, outbound: Bytes::new(), state, desk: Arc::default(), limits, linger: None })
+        let patience = Patience::new(limits.answer_idle);
+        Ok(Self { stream, inbound, outbound: Bytes::new(), state, desk: Arc::default(), limits, patience, linger: None })
     }
 
     /// Whether the peer speaks HTTP/2.
@@ -316,11 +320,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.patience.judge(cx, written)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.patience.judge(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -328,7 +334,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.patience.judge(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

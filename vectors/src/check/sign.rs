@@ -1,9 +1,20 @@
 //! Signs a vector's request and compares every stage, the signature and the placed request with the known ones.
 
-use countersign_protocol::{Credential, Dialect, DigestAlgorithm, KeyMaterial, Message, Request, Signed, Stages};
+use countersign_protocol::{Credential, Dialect, DigestAlgorithm, KeyMaterial, Message, Request};
 
 use super::{Kind, Outcome, difference, shown};
 use crate::case::{Case, Signing, StageBytes};
+
+/// What a signer gave, ours or another's.
+#[derive(Debug, Clone)]
+pub struct Given {
+    /// The stages by name.
+    pub stages: Vec<(String, Vec<u8>)>,
+    /// The signature's text.
+    pub signature: String,
+    /// The request with everything in its place.
+    pub placed: Request,
+}
 
 /// Signs; nothing for a vector that is only verified.
 #[must_use]
@@ -12,32 +23,38 @@ pub fn sign(dialect: &Dialect, case: &Case) -> Vec<Outcome> {
         return Vec::new();
     };
     match dialect.sign(signing.request.clone(), &signing.credential, &signing.options) {
-        Ok(signed) => compare(&signed, signing, &case.placed),
+        Ok(signed) => {
+            let stages = signed.stages().iter().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect();
+            let signature = signed.signature().to_owned();
+            match signed.into_message() {
+                Message::Request(placed) => given(case, &Given { stages, signature, placed }),
+                Message::Response(_) => vec![Outcome::new(Kind::Sign, "sign", Err("a response where a request was signed".to_owned()))],
+            }
+        }
         Err(error) => vec![Outcome::new(Kind::Sign, "sign", Err(error.to_string()))],
     }
 }
 
-fn compare(signed: &Signed, signing: &Signing, placed: &Request) -> Vec<Outcome> {
-    let mut outcomes = stages("sign", signed.stages(), signing);
-    if let Some(signature) = &signing.signature {
-        let got = signed.signature().as_bytes();
-        let result = if got == signature.as_bytes() { Ok(()) } else { Err(difference(signature.as_bytes(), got)) };
-        outcomes.push(Outcome::new(Kind::Sign, "sign: signature", result));
-    }
-    let result = match signed.message() {
-        Message::Request(got) => same_request(placed, got),
-        Message::Response(_) => Err("a response where a request was signed".to_owned()),
+/// Compares what a signer gave with what a vector knows; nothing for a vector that is only verified.
+#[must_use]
+pub fn given(case: &Case, given: &Given) -> Vec<Outcome> {
+    let Some(signing) = case.signing.as_ref().filter(|signing| signing.skip.is_none()) else {
+        return Vec::new();
     };
-    outcomes.push(Outcome::new(Kind::Sign, "sign: placed", result));
+    let mut outcomes = stages("sign", |name| given.stages.iter().find(|(n, _)| n == name).map(|(_, bytes)| &bytes[..]), signing);
+    if let Some(signature) = &signing.signature {
+        outcomes.push(Outcome::new(Kind::Sign, "sign: signature", same_signature(signature, &given.signature)));
+    }
+    outcomes.push(Outcome::new(Kind::Sign, "sign: placed", same_request(&case.placed, &given.placed)));
     outcomes
 }
 
 /// Compares the known stages with those that came out.
-pub(super) fn stages(side: &str, got: &Stages, signing: &Signing) -> Vec<Outcome> {
+pub(super) fn stages<'g>(side: &str, got: impl Fn(&str) -> Option<&'g [u8]>, signing: &Signing) -> Vec<Outcome> {
     let compare = |(name, expected): &(String, StageBytes)| {
-        let result = match got.get(name) {
-            Some(bytes) => same_stage(expected, &unmasked(bytes, &signing.credential)),
-            None => Err(format!("no stage of this name; there are {:?}", got.iter().map(|(n, _)| n).collect::<Vec<_>>())),
+        let result = match got(name) {
+            Some(bytes) => same_stage(expected, bytes, &signing.credential),
+            None => Err("no stage of this name".to_owned()),
         };
         Outcome::new(Kind::Stage, format!("{side}: {name}"), result)
     };
@@ -63,20 +80,36 @@ fn unmasked(stage: &[u8], credential: &Credential) -> Vec<u8> {
 /// What stands for a secret in a stage.
 const MASK: &[u8] = b"***";
 
-fn same_stage(expected: &StageBytes, got: &[u8]) -> Result<(), String> {
+/// Whether a stage is the known one. The mask of a secret stands for the credential's.
+///
+/// # Errors
+/// What differs.
+pub fn same_stage(expected: &StageBytes, got: &[u8], credential: &Credential) -> Result<(), String> {
+    let got = unmasked(got, credential);
     match expected {
-        StageBytes::Whole(bytes) if bytes == got => Ok(()),
-        StageBytes::Whole(bytes) => Err(difference(bytes, got)),
+        StageBytes::Whole(bytes) if *bytes == got => Ok(()),
+        StageBytes::Whole(bytes) => Err(difference(bytes, &got)),
         StageBytes::Sha256(expected) => {
-            let digest = hex(&DigestAlgorithm::Sha256.digest(got));
-            if digest == *expected { Ok(()) } else { Err(format!("SHA-256 {expected} expected, got {digest} of {}", shown(got))) }
+            let digest = hex(&DigestAlgorithm::Sha256.digest(&got));
+            if digest == *expected { Ok(()) } else { Err(format!("SHA-256 {expected} expected, got {digest} of {}", shown(&got))) }
         }
     }
 }
 
+/// Whether the text of a signature is the known one.
+///
+/// # Errors
+/// What differs.
+pub fn same_signature(expected: &str, got: &str) -> Result<(), String> {
+    if got == expected { Ok(()) } else { Err(difference(expected.as_bytes(), got.as_bytes())) }
+}
+
 /// Whether two requests are one on the wire. The order of headers of different names, the case of names, and blanks
 /// behind a comma and a comma behind the last name of a list are free.
-fn same_request(expected: &Request, got: &Request) -> Result<(), String> {
+///
+/// # Errors
+/// What differs.
+pub fn same_request(expected: &Request, got: &Request) -> Result<(), String> {
     same("method", expected.method.as_bytes(), got.method.as_bytes())?;
     same("target", &expected.target, &got.target)?;
     same("body", &expected.body, &got.body)?;
@@ -147,9 +180,11 @@ mod tests {
 
     #[test]
     fn a_stage_is_compared_whole_or_by_digest() {
-        assert!(same_stage(&StageBytes::Whole(b"abc".to_vec()), b"abd").is_err());
+        let key = Credential::hmac("k", "s3");
+        assert!(same_stage(&StageBytes::Whole(b"abc".to_vec()), b"abd", &key).is_err());
+        assert_eq!(same_stage(&StageBytes::Whole(b"as3".to_vec()), b"a***", &key), Ok(()));
         let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_owned();
-        assert_eq!(same_stage(&StageBytes::Sha256(digest.clone()), b"abc"), Ok(()));
-        assert!(same_stage(&StageBytes::Sha256(digest), b"abd").is_err());
+        assert_eq!(same_stage(&StageBytes::Sha256(digest.clone()), b"abc", &key), Ok(()));
+        assert!(same_stage(&StageBytes::Sha256(digest), b"abd", &key).is_err());
     }
 }

@@ -15,7 +15,7 @@ pub fn verify(dialect: &Dialect, case: &Case) -> Vec<Outcome> {
     let Ok(intact) = verdict else { return outcomes };
     let verified = intact.verified();
     if let Some(signing) = &case.signing {
-        outcomes.extend(stages("verify", verified.stages(), signing));
+        outcomes.extend(stages("verify", |name| verified.stages().get(name), signing));
     }
     if !case.covers.is_empty() {
         let lost: Vec<_> = case.covers.iter().filter(|part| !verified.covers().contains(part)).map(ToString::to_string).collect();

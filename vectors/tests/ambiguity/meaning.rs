@@ -4,15 +4,8 @@ use std::collections::BTreeSet;
 
 use countersign_protocol::{Inputs, Part, Request};
 
+use crate::reading::Reading;
 use crate::subject::Subject;
-
-/// Dialects that sign the query and a form as one list of parameters, decoded as HTML forms are (RFC 5849, section 3.4.1.3, and those like
-/// it). A parameter that moves from the query to the form, or back, is the same parameter to them: that is a property of these protocols.
-/// What they must not accept is a parameter in both places.
-const MERGES_QUERY_AND_FORM: [&str; 3] = ["aws-sigv1", "oauth1", "x-ca"];
-
-/// Dialects that sign the path without its dot segments and doubled slashes.
-const NORMALIZES_PATHS: [&str; 2] = ["aws-sigv4", "aws-sigv4-presigned"];
 
 type Pair = (Vec<u8>, Vec<u8>);
 
@@ -40,14 +33,14 @@ pub(crate) struct Meaning(Vec<Aspect>);
 
 impl Meaning {
     pub(crate) fn of(subject: &Subject, request: &Request, nonce: &str, inputs: &Inputs) -> Self {
-        let id = subject.dialect.id();
+        let reading = &subject.reading;
         let header =
             |name: &str| request.headers.iter().find(|(n, _)| n == name).map_or(Value::None, |(_, v)| Value::Text(trim(v).to_vec()));
         let path = request.target.split(|b| *b == b'?').next().unwrap_or_default();
         let mut aspects = vec![
             Aspect { name: "method", of: vec![Part::Method], value: Value::Text(request.method.clone().into_bytes()) },
             Aspect { name: "host", of: vec![Part::Host], value: host(request) },
-            Aspect { name: "path", of: vec![Part::Path], value: Value::List(segments(path, NORMALIZES_PATHS.contains(&id))) },
+            Aspect { name: "path", of: vec![Part::Path], value: Value::List(segments(path, reading)) },
             Aspect { name: "nonce", of: vec![Part::Nonce], value: Value::Text(nonce.as_bytes().to_vec()) },
             Aspect { name: "content-type", of: vec![Part::Header("content-type".to_owned())], value: header("Content-Type") },
         ];
@@ -60,7 +53,7 @@ impl Meaning {
             of: Vec::new(),
             value: inputs.get(&input.name).map_or(Value::None, |value| Value::Text(value.as_bytes().to_vec())),
         }));
-        aspects.extend(if MERGES_QUERY_AND_FORM.contains(&id) { merged(request) } else { apart(request) });
+        aspects.extend(if reading.merges { merged(request, reading.plus_is_blank) } else { apart(request, reading.plus_is_blank) });
         Self(aspects)
     }
 
@@ -89,19 +82,19 @@ impl Aspect {
 }
 
 /// The query's parameters, and the body byte for byte.
-fn apart(request: &Request) -> Vec<Aspect> {
+fn apart(request: &Request, plus_is_blank: bool) -> Vec<Aspect> {
     vec![
-        Aspect { name: "query", of: vec![Part::Query], value: Value::Pairs(sorted(pairs(query(request), false))) },
+        Aspect { name: "query", of: vec![Part::Query], value: Value::Pairs(sorted(pairs(query(request), plus_is_blank))) },
         Aspect { name: "body", of: vec![Part::Body], value: Value::Text(request.body.clone()) },
     ]
 }
 
 /// The parameters of query and form in one list, and the body where it is no form.
-fn merged(request: &Request) -> Vec<Aspect> {
+fn merged(request: &Request, plus_is_blank: bool) -> Vec<Aspect> {
     let is_form = request.headers.iter().any(|(_, value)| value == crate::subject::FORM.as_bytes());
-    let mut all = pairs(query(request), true);
+    let mut all = pairs(query(request), plus_is_blank);
     if is_form {
-        all.extend(pairs(&request.body, true));
+        all.extend(pairs(&request.body, plus_is_blank));
     }
     let body = if is_form { Value::None } else { Value::Text(request.body.clone()) };
     vec![
@@ -128,9 +121,12 @@ fn sorted(mut pairs: Vec<Pair>) -> Vec<Pair> {
     pairs
 }
 
-fn segments(path: &[u8], normalizes: bool) -> Vec<Vec<u8>> {
-    let raw: Vec<&[u8]> = path.split(|b| *b == b'/').skip(1).collect();
-    if !normalizes {
+fn segments(path: &[u8], reading: &Reading) -> Vec<Vec<u8>> {
+    let mut raw: Vec<&[u8]> = path.split(|b| *b == b'/').skip(1).collect();
+    if reading.closes && raw.last().is_some_and(|last| !last.is_empty()) {
+        raw.push(b"");
+    }
+    if !reading.normalizes {
         return raw.into_iter().map(|segment| decoded(segment, false)).collect();
     }
     let closes = matches!(raw.last(), None | Some(&(b"" | b"." | b"..")));

@@ -6,7 +6,7 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::space::{Point, Position};
-use crate::subject::Subject;
+use crate::subject::{Asked, Subject};
 
 /// The collisions that are shown in full.
 const MOST_SHOWN: usize = 12;
@@ -27,7 +27,8 @@ pub(crate) struct Report {
 
 /// What is kept of a string to sign: requests of one meaning.
 struct Kept {
-    meaning: u64,
+    /// Worked out when it is first compared: most strings come once.
+    meaning: Option<u64>,
     first: Point,
     /// Whether the first is known to be accepted: then the others are not needed.
     accepted: bool,
@@ -59,7 +60,7 @@ impl Report {
         self.verified += 1;
         match subject.accepts(point) {
             Some(intact) => {
-                signed.extend(subject.ask(point).meaning.signed(intact.verified().covers()));
+                signed.extend(subject.ask(point).meaning(subject).signed(intact.verified().covers()));
                 point.filled().for_each(|position| *self.accepted.entry(position).or_default() += 1);
             }
             None => self.refused += 1,
@@ -69,18 +70,26 @@ impl Report {
     /// Verifying costs more than signing, and only requests of one string and different meanings can collide: the others are not verified.
     fn take(&mut self, subject: &Subject, signed: &BTreeSet<&'static str>, seen: &mut HashMap<u64, Kept>, point: &Point) {
         self.asked += 1;
-        let mut asked = subject.ask(point);
+        let asked = subject.ask(point);
         let Ok(prepared) = subject.prepare(&asked) else {
             self.unsignable += 1;
             return;
         };
-        asked.meaning.keep(signed);
-        let new = Kept { meaning: hash(&asked.meaning), first: *point, accepted: false, others: Vec::new() };
+        let meaning = |asked: &Asked| {
+            let mut meaning = asked.meaning(subject);
+            meaning.keep(signed);
+            Some(hash(&meaning))
+        };
+        let new = Kept { meaning: None, first: *point, accepted: false, others: Vec::new() };
         match seen.entry(hash(prepared.string_to_sign())) {
             Entry::Vacant(place) => {
                 place.insert(new);
             }
-            Entry::Occupied(mut place) => self.compare(subject, place.get_mut(), new),
+            Entry::Occupied(mut place) => {
+                let kept = place.get_mut();
+                kept.meaning = kept.meaning.or_else(|| meaning(&subject.ask(&kept.first)));
+                self.compare(subject, kept, Kept { meaning: meaning(&asked), ..new });
+            }
         }
     }
 
@@ -112,7 +121,7 @@ impl Report {
         };
         let Some(one) = subject.accepts(kept) else { return };
         let covers = [one.verified().covers(), other.verified().covers()];
-        let differences = subject.ask(kept).meaning.differences(&subject.ask(new).meaning, covers);
+        let differences = subject.ask(kept).meaning(subject).differences(&subject.ask(new).meaning(subject), covers);
         if !differences.is_empty() {
             self.collide(subject, kept, new, &differences);
         }

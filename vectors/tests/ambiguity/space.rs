@@ -18,12 +18,16 @@ pub(crate) enum Position {
     Host,
     /// Behind the first slash of the path.
     Path,
-    /// The query.
-    Query,
+    /// The query, up to a value.
+    QueryName,
+    /// Behind a `=` after that.
+    QueryValue,
     /// The value of one signed header.
     Header,
-    /// A form as the body.
-    Form,
+    /// A form as the body, up to a value.
+    FormName,
+    /// Behind a `=` after that.
+    FormValue,
     /// A body that is no form.
     Raw,
     /// Behind the nonce.

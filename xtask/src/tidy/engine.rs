@@ -28,11 +28,25 @@ pub(super) fn one_verdict(project: &Project) -> Vec<Violation> {
 pub(super) fn one_comparison(project: &Project) -> Vec<Violation> {
     let mut found = exactly_one(project, "a call of the comparison", |line| line.contains("key.holds("));
     let is_home = |source: &Source| source.path == format!("{PROTOCOL}secret.rs");
+    for home in protocol(project).filter(|source| is_home(source)) {
+        let equal = |line: &str| line.contains("derive(") && line.contains("PartialEq") || line.contains("self.0 == ");
+        found.extend(
+            home.code().filter(|(_, line)| equal(line)).map(|(n, _)| home.at(n, "an equality that is not of constant time: use ct_eq")),
+        );
+        let (equalities, constant) = (count(home, "fn eq("), count(home, ".ct_eq("));
+        if equalities != constant {
+            found.push(home.at(1, &format!("{equalities} equalities, and {constant} of constant time: use ct_eq in each")));
+        }
+    }
     for source in protocol(project).filter(|source| !is_home(source)) {
         let compares = |line: &str| line.contains("ct_eq") || line.contains("ConstantTimeEq");
         found.extend(source.code().filter(|(_, line)| compares(line)).map(|(n, _)| source.at(n, "compare through the types of secret.rs")));
     }
     found
+}
+
+fn count(source: &Source, word: &str) -> usize {
+    source.code().filter(|(_, line)| line.contains(word)).count()
 }
 
 fn exactly_one(project: &Project, what: &str, holds: impl Fn(&str) -> bool) -> Vec<Violation> {
@@ -78,5 +92,13 @@ mod tests {
         let once = "key.holds(a, b, c)\n";
         assert_eq!(one_comparison(&project(&[(FILE, once)])).len(), 0);
         assert_eq!(one_comparison(&project(&[(FILE, once), ("crates/protocol/src/b.rs", "a.ct_eq(b)\n")])).len(), 1);
+    }
+
+    #[test]
+    fn an_equality_of_secrets_that_takes_its_time_is_found() {
+        let found = |text: &str| one_comparison(&project(&[(FILE, "key.holds(a, b, c)\n"), ("crates/protocol/src/secret.rs", text)])).len();
+        assert_eq!(found("fn eq(&self, other: &Self) -> bool {\nself.0.ct_eq(&other.0).into()\n"), 0);
+        assert_eq!(found("fn eq(&self, other: &Self) -> bool {\nself.as_bytes().eq(other.as_bytes())\n"), 1);
+        assert_eq!(found("#[derive(Clone, PartialEq)]\n"), 1);
     }
 }

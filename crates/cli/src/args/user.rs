@@ -49,6 +49,11 @@ pub(crate) enum UserCommand {
         /// The user.
         name: String,
     },
+    /// End every session of a user: log in again, at every gateway.
+    Logout {
+        /// The user.
+        name: String,
+    },
     /// Give a user another password, and end every session.
     Passwd {
         /// The user.

@@ -4,6 +4,7 @@
 //! fails, is answered with an `error`.
 
 mod ask;
+mod pieces;
 
 use std::io::{self, BufRead};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,6 +20,8 @@ use ask::Ask;
 
 /// The version of the protocol.
 const VERSION: u64 = 1;
+/// The optional members that are understood, and the promise to show every stage.
+const FEATURES: [&str; 4] = ["stages", "several_credentials", "windows", "body_pieces"];
 /// The longest line that is read.
 const LINE_LIMIT: usize = 16 << 20;
 
@@ -118,7 +121,15 @@ fn result<const N: usize>(name: &'static str, members: [(&str, Value); N]) -> An
 
 fn hello(object: &Object) -> Answer {
     match object.get("version").and_then(Value::as_u64) {
-        Some(VERSION) => result("hello", [("version", VERSION.into()), ("name", "countersign".into()), ("language", "rust".into())]),
+        Some(VERSION) => result(
+            "hello",
+            [
+                ("version", VERSION.into()),
+                ("name", "countersign".into()),
+                ("language", "rust".into()),
+                ("features", FEATURES.to_vec().into()),
+            ],
+        ),
         _ => Answer::Unsupported(format!("this adapter speaks version {VERSION}")),
     }
 }
@@ -146,7 +157,11 @@ fn sign(object: &Object, dialect: &Dialect) -> Result<Answer, String> {
 fn verify(object: &Object, dialect: &Dialect) -> Result<Answer, String> {
     let ask = Ask::read(object)?;
     let policy = ask::policy(object)?;
-    Ok(match super::verify(dialect, &ask.message, &ask.inputs, &ask.credentials, ask.at, &policy) {
+    let verdict = match &ask.pieces {
+        Some(pieces) => pieces::verify(dialect, &ask, pieces, &policy),
+        None => super::verify(dialect, &ask.message, &ask.inputs, &ask.credentials, ask.at, &policy),
+    };
+    Ok(match verdict {
         Ok(intact) => {
             let verified = intact.verified();
             let covers = verified.covers().iter().map(|part| Value::from(part.to_string())).collect();

@@ -75,7 +75,8 @@ async fn add(args: &AppAddArgs, store: &dyn CredentialStore, registry: &Registry
     for (name, value) in &args.set {
         terms = terms.with_input(name.clone(), value.clone());
     }
-    let (material, shown) = material(args)?;
+    let least = key::least_rsa_bits(args.dialect.iter().map(|id| registry.dialects.get(id)));
+    let (material, shown) = material(args, least)?;
     let key_id = args.key_id.clone().map_or_else(generate_key_id, Ok)?;
     let mut credential = NewCredential::new(key_id, material, terms);
     credential.algorithms.clone_from(&args.algorithm);
@@ -99,10 +100,10 @@ async fn add(args: &AppAddArgs, store: &dyn CredentialStore, registry: &Registry
     announce(&added, shown.as_ref(), json)
 }
 
-/// The key to register, and the secret to show when it was made here.
-fn material(args: &AppAddArgs) -> Result<(KeyMaterial, Option<Secret>), Failure> {
+/// The key to register, and the secret to show when it was made here. An RSA key has at least so many bits.
+fn material(args: &AppAddArgs, least: usize) -> Result<(KeyMaterial, Option<Secret>), Failure> {
     if let Some(path) = &args.public_key {
-        return Ok((KeyMaterial::Pair(key::public_key(path)?), None));
+        return Ok((KeyMaterial::Pair(key::public_key(path, least)?), None));
     }
     if let Some(path) = &args.secret_file {
         return Ok((KeyMaterial::Hmac(key::secret_file(path)?), None));

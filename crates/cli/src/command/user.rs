@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use countersign_core::error::StoreError;
-use countersign_core::session::password::{PasswordHash, PasswordOptions, Passwords};
+use countersign_core::session::password::{PasswordHash, Passwords};
 use countersign_core::session::totp::TotpSecret;
 use countersign_core::session::user::{NewUser, User, UserStatus, UserStore};
 use countersign_protocol::Secret;
@@ -23,17 +23,19 @@ pub(crate) fn run(args: &UserArgs, mut registry: Registry, json: bool) -> Result
         if matches!(args.command, UserCommand::List) {
             return list(opened.credentials.users(), json).await;
         }
+        let passwords = Passwords::new(opened.passwords)?;
         let users = opened.users_for_changes()?;
         let users = users.as_ref();
         match &args.command {
             UserCommand::Add { name, display_name, rights, password } => {
-                add(users, name, display_name.clone(), rights, password, json).await
+                add(users, &passwords, name, display_name.clone(), rights, password, json).await
             }
             UserCommand::List => list(users, json).await,
             UserCommand::Set { name, rights } => set(users, name, rights).await,
             UserCommand::Disable { name } => Ok(users.set_user_status(find(users, name).await?.id, UserStatus::Disabled).await?),
             UserCommand::Enable { name } => Ok(users.set_user_status(find(users, name).await?.id, UserStatus::Active).await?),
-            UserCommand::Passwd { name, password } => passwd(users, name, password, json).await,
+            UserCommand::Logout { name } => logout(users, name, json).await,
+            UserCommand::Passwd { name, password } => passwd(users, &passwords, name, password, json).await,
             UserCommand::Totp { name, off: true, .. } => Ok(users.set_totp(find(users, name).await?.id, None).await?),
             UserCommand::Totp { name, off: false, issuer } => totp(users, name, issuer, json).await,
         }
@@ -46,6 +48,7 @@ async fn find(users: &dyn UserStore, name: &str) -> Result<User, Failure> {
 
 async fn add(
     users: &dyn UserStore,
+    passwords: &Passwords,
     name: &str,
     display_name: Option<String>,
     rights: &RightsArgs,
@@ -58,7 +61,7 @@ async fn add(
     }
     let is_first = users.has_no_user().await?;
     let (password, shown) = choose(password, is_first)?;
-    let mut new = NewUser::new(name, Some(hash(&password, name).await?));
+    let mut new = NewUser::new(name, Some(hash(passwords, &password, name).await?));
     new.display_name = display_name;
     new.scopes.clone_from(&rights.scope);
     new.roles.clone_from(&rights.role);
@@ -72,13 +75,13 @@ async fn set(users: &dyn UserStore, name: &str, rights: &RightsArgs) -> Result<(
     Ok(users.set_rights(user.id, chosen(&rights.scope, user.scopes), chosen(&rights.role, user.roles)).await?)
 }
 
-async fn passwd(users: &dyn UserStore, name: &str, password: &PasswordArgs, json: bool) -> Result<(), Failure> {
+async fn passwd(users: &dyn UserStore, passwords: &Passwords, name: &str, password: &PasswordArgs, json: bool) -> Result<(), Failure> {
     let user = find(users, name).await?;
     if user.external.is_some() {
         return Err(Failure::usage(format_args!("user '{name}' logs in at an external service; change the password there")));
     }
     let (password, shown) = choose(password, false)?;
-    users.set_password(user.id, Some(hash(&password, name).await?), now()?).await?;
+    users.set_password(user.id, Some(hash(passwords, &password, name).await?), now()?).await?;
     match shown {
         Some(_) => announce(&find(users, name).await?, shown.as_ref(), json),
         None => Ok(()),
@@ -112,8 +115,17 @@ fn choose(args: &PasswordArgs, is_first: bool) -> Result<(Secret, Option<Secret>
     Err(Failure::usage("no terminal to ask for the password at: give --password-file FILE (- is stdin), or --generate"))
 }
 
-async fn hash(password: &Secret, name: &str) -> Result<PasswordHash, Failure> {
-    Passwords::new(PasswordOptions::default())?.make(password, name).await.map_err(Failure::usage)
+async fn hash(passwords: &Passwords, password: &Secret, name: &str) -> Result<PasswordHash, Failure> {
+    passwords.make(password, name).await.map_err(Failure::usage)
+}
+
+/// Ends every session of the user, and tells how many there were.
+async fn logout(users: &dyn UserStore, name: &str, json: bool) -> Result<(), Failure> {
+    let ended = users.end_sessions(find(users, name).await?.id, now()?).await?;
+    if json {
+        return console::line(&json!({ "user": name, "sessions_ended": ended }).to_string());
+    }
+    console::data(format!("user: {name}\nsessions ended: {ended}\n").as_bytes())
 }
 
 /// Prints the user. This is the only time that a password is shown, and only if it was made here.

@@ -1,6 +1,6 @@
 //! `countersign verify`: a signed message in, the verdict out.
 
-use countersign_protocol::{Algorithm, Intact, Part, Policy, Refusal, Window};
+use countersign_protocol::{Algorithm, Credential, Intact, Part, Policy, Refusal, Window};
 use serde_json::json;
 
 use super::{language, now};
@@ -13,10 +13,7 @@ use crate::registry::Registry;
 /// Runs the command.
 pub(crate) fn run(args: &VerifyArgs, registry: &Registry, json: bool) -> Result<(), Failure> {
     let (dialect, inputs) = registry.choose(&args.dialect)?;
-    let credential = match &args.public_key {
-        Some(path) => args.key.public(path)?,
-        None => args.key.credential()?,
-    };
+    let credential = credential(args)?;
     let input = Input::read(&args.message, dialect)?;
     let policy = policy(args)?;
     let at = args.at.map_or_else(now, Ok)?;
@@ -26,7 +23,16 @@ pub(crate) fn run(args: &VerifyArgs, registry: &Registry, json: bool) -> Result<
     }
 }
 
-fn policy(args: &VerifyArgs) -> Result<Policy, Failure> {
+/// The key with which the message should verify.
+pub(super) fn credential(args: &VerifyArgs) -> Result<Credential, Failure> {
+    match &args.public_key {
+        Some(path) => args.key.public(path),
+        None => args.key.credential(),
+    }
+}
+
+/// What the flags ask beyond, or below, the dialect's file.
+pub(super) fn policy(args: &VerifyArgs) -> Result<Policy, Failure> {
     let parts = |flag: &str, names: &[String]| -> Result<Vec<Part>, Failure> {
         let part = |name: &String| {
             Part::parse(name).ok_or_else(|| {

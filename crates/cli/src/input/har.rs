@@ -6,7 +6,7 @@
 mod document;
 mod entry;
 
-use countersign_protocol::Message;
+use countersign_protocol::{Dialect, Message};
 
 use super::url::Origin;
 use document::Brief;
@@ -25,6 +25,13 @@ pub(crate) enum Half {
     Request,
     /// The answer to it.
     Response,
+}
+
+impl Half {
+    /// The half that a dialect signs.
+    pub(crate) fn of(dialect: &Dialect) -> Self {
+        if dialect.is_of_responses() { Self::Response } else { Self::Request }
+    }
 }
 
 /// What an entry says.

@@ -28,7 +28,11 @@ fn it_introduces_itself_and_its_dialects() {
         json!({ "id": "x", "op": "dialects" }),
         json!({ "id": 2, "op": "hello", "version": 9 }),
     ]);
-    assert_eq!(answers[0], json!({ "id": 0, "result": "hello", "version": 1, "name": "countersign", "language": "rust" }));
+    let features = ["stages", "several_credentials", "windows", "body_pieces"];
+    assert_eq!(
+        answers[0],
+        json!({ "id": 0, "result": "hello", "version": 1, "name": "countersign", "language": "rust", "features": features })
+    );
     let sigv4 = answers[1]["dialects"].as_array().unwrap().iter().find(|dialect| dialect["id"] == "aws-sigv4").unwrap();
     assert_eq!((&sigv4["inputs"], &sigv4["directions"]), (&json!(["region", "service"]), &json!(["sign", "verify"])));
     assert_eq!((&answers[1]["id"], &answers[2]["result"]), (&json!("x"), &json!("unsupported")));
@@ -81,6 +85,50 @@ fn bytes_that_are_no_text_come_as_base64() {
     let answer = ask(&[sign]).remove(0);
     assert_eq!(answer["result"], "signed", "{answer}");
     assert!(answer["stages"]["string_to_sign"].is_null() && answer["stages"]["string_to_sign_base64"].is_string(), "{answer}");
+}
+
+#[test]
+fn a_window_has_one_span_or_two() {
+    let verify = |at: &str, window: Value| {
+        let mut line = published("sign");
+        line["message"] = json!({ "method": "GET", "headers": [["host", "h"]],
+            "target": ask(&[published("sign")])[0]["message"]["target"] });
+        line["op"] = "verify".into();
+        line["at"] = at.into();
+        line["policy"] = json!({ "unsafe": true, "window": window });
+        let answer = ask(&[line]).remove(0);
+        answer["reason"].as_str().or(answer["message"].as_str()).unwrap_or("accepted").to_owned()
+    };
+    let sides = || json!({ "past": "10s", "future": "2s" });
+    assert_eq!(verify("2006-12-08T07:48:08Z", "5s".into()), "accepted");
+    assert_eq!(verify("2006-12-08T07:48:09Z", "5s".into()), "too_old");
+    assert_eq!(verify("2006-12-08T07:48:13Z", sides()), "accepted");
+    assert_eq!(verify("2006-12-08T07:48:14Z", sides()), "too_old");
+    assert_eq!(verify("2006-12-08T07:48:01Z", sides()), "accepted");
+    assert_eq!(verify("2006-12-08T07:48:00Z", sides()), "from_the_future");
+    assert!(verify("2006-12-08T07:48:03Z", json!({ "past": "10s" })).contains("policy.window.future"));
+    assert!(verify("2006-12-08T07:48:03Z", json!({ "ago": "10s" })).contains("policy.window.ago"));
+}
+
+#[test]
+fn a_body_in_pieces_has_the_verdict_of_the_whole() {
+    let mut sign = json!({
+        "id": 1, "op": "sign", "dialect": "hmac-sha256", "at": "2026-01-02T03:04:05Z", "nonce": "n-1",
+        "credentials": [{ "key_id": "k", "secret": "s" }],
+        "message": { "method": "POST", "target": "/", "headers": [["Host", "h"]], "body_pieces_base64": ["aGVs", "", "bG8="] },
+    });
+    let signed = ask(&[sign.clone()]).remove(0);
+    assert_eq!(signed["message"]["body_base64"], "aGVsbG8=");
+    let mut answers = Vec::new();
+    for pieces in [json!(["aGVs", "bG8="]), json!(["aGVsbG8=", "", ""]), json!(["aGVs", "bG8h"]), json!([]), json!(["aGVs", "bG8"])] {
+        sign["op"] = "verify".into();
+        sign["message"] = signed["message"].clone();
+        sign["message"]["body_base64"] = Value::Null;
+        sign["message"]["body_pieces_base64"] = pieces;
+        let answer = ask(&[sign.clone()]).remove(0);
+        answers.push(answer["reason"].as_str().or(answer["result"].as_str()).unwrap().to_owned());
+    }
+    assert_eq!(answers, ["accepted", "accepted", "body_digest_mismatch", "body_digest_mismatch", "error"]);
 }
 
 #[test]

@@ -94,11 +94,29 @@ fn what_makes_no_sense_is_refused() {
         (&["disable", "nobody"], "nobody"),
         (&["passwd", "nobody", "--generate"], "nobody"),
         (&["totp", "nobody"], "nobody"),
+        (&["logout", "nobody"], "nobody"),
         (&["set", "nobody", "--role", "x"], "nobody"),
     ] {
         let run = user(data, args);
         assert!(run.code == 2 && run.stderr.contains(words), "{args:?}: {} {}", run.code, run.stderr);
     }
+}
+
+#[test]
+fn the_cost_of_a_hash_is_that_of_the_configuration() {
+    let scratch = Scratch::new();
+    let data = scratch.path().join("data");
+    let session = "[session]\nissuer = \"https://api.example.com\"\ndialects = [\"hmac-sha256\"]\n";
+    let config = |cost: &str| scratch.file("gateway.toml", &format!("listen = [\"127.0.0.1:0\"]\n{session}[session.password]\n{cost}\n"));
+    let add = |config: &str, name: &str| {
+        countersign(["user", "--data", data.to_str().unwrap(), "--config", config, "add", name, "--generate", "--scope", "read"])
+    };
+    add(&config("memory_kib = 8192\npasses = 3\nlanes = 2"), "ann").ok();
+    let kept: Vec<u8> = fs::read_dir(&data).unwrap().flat_map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
+    let cost = b"$argon2id$v=19$m=8192,t=3,p=2$";
+    assert!(kept.windows(cost.len()).any(|bytes| bytes == cost));
+    let refused = add(&config("memory_kib = 1024"), "bob");
+    assert!(refused.code == 2 && refused.stderr.contains("cost too little or too much"), "{}", refused.stderr);
 }
 
 /// At a real terminal: `script` gives the program one, and shows what is seen there.

@@ -99,6 +99,48 @@ fn boto3_s3_get_object() {
     .run();
 }
 
+const S3_V2_ROUTE: &str = "host = \"127.0.0.1\"\nprefix = \"/bucket\"\n";
+
+#[test]
+fn boto3_s3_v2_get_object() {
+    Trial {
+        name: "boto3, S3 V2 get_object",
+        route: S3_V2_ROUTE,
+        registration: registration("s3-v2"),
+        client: &|relay, home| boto3(relay, home, "get-object-v2"),
+        takes_json: true,
+        seen: Seen { method: "GET", target: "/bucket/folder/a%20b%2Bc.txt?versionId=v%201", body: "" },
+        changes: &[
+            (Change { from: "a%20b%2Bc", to: "a%20c%2Bc" }, "signature_mismatch"),
+            (Change { from: "versionId=v%201", to: "versionId=v%202" }, "signature_mismatch"),
+        ],
+        unsigned: &[Change { from: "User-Agent: Boto3/", to: "User-Agent: Boto4/" }],
+        twice: Twice::Accepted,
+    }
+    .run();
+}
+
+#[test]
+fn boto3_s3_v2_put_object() {
+    Trial {
+        name: "boto3, S3 V2 put_object",
+        route: S3_V2_ROUTE,
+        registration: registration("s3-v2"),
+        client: &|relay, home| boto3(relay, home, "put-object-v2"),
+        // It takes a 200 with a body that is no XML for a failure.
+        takes_json: false,
+        seen: Seen { method: "PUT", target: "/bucket/greeting.txt", body: "hello world" },
+        changes: &[
+            (Change { from: "hello world", to: "hello World" }, "body_digest_mismatch"),
+            (Change { from: "x-amz-meta-colour: green", to: "x-amz-meta-colour: greem" }, "signature_mismatch"),
+            (Change { from: "/greeting.txt", to: "/greetinh.txt" }, "signature_mismatch"),
+        ],
+        unsigned: &[],
+        twice: Twice::Replayed,
+    }
+    .run();
+}
+
 #[test]
 fn boto3_s3_put_object() {
     Trial {

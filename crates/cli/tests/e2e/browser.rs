@@ -33,7 +33,7 @@ upstream = "echo"
 dialects = ["signed-sha256"]
 "#;
 
-const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// A gateway with a public app and a user, a page of a listed origin, and a browser on it.
 struct Stand {
@@ -110,24 +110,24 @@ impl Stand {
     }
 }
 
-fn ok(command: &mut Command) -> String {
+pub(crate) fn ok(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// What the echo was told in this header.
-fn header(echoed: &Value, name: &str) -> Option<String> {
+pub(crate) fn header(echoed: &Value, name: &str) -> Option<String> {
     let lines = echoed["headers"].as_array().unwrap_or_else(|| panic!("{echoed}")).iter();
     lines.filter(|line| line[0] == name).map(|line| line[1].as_str().unwrap().to_owned()).next()
 }
 
 /// Ten requests at one time: how they ended, and how many refreshes that took.
-const TEN: &str = "const before = calls('/session/refresh'); \
+pub(crate) const TEN: &str = "const before = calls('/session/refresh'); \
                    const ended = await Promise.all(Array.from({ length: 10 }, (_, i) => api.fetch(`/own/${i}`).then((answer) => answer.status))); \
                    return { ended, refreshes: calls('/session/refresh') - before };";
 
-fn ten_with_one_refresh() -> Value {
+pub(crate) fn ten_with_one_refresh() -> Value {
     json!({ "ended": vec![200; 10], "refreshes": 1 })
 }
 

@@ -7,6 +7,7 @@ mod answer;
 mod aws;
 mod browser;
 mod chromium;
+mod cookies;
 mod envelope;
 mod examples;
 mod gateway;

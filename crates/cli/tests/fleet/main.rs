@@ -5,6 +5,7 @@
 mod crash;
 mod keeper;
 mod load;
+mod plain;
 mod rolling;
 mod sessions;
 mod shared;

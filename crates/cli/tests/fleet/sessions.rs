@@ -64,7 +64,7 @@ pub(crate) struct Home {
     pub(crate) gateway: Serving,
     pub(crate) shop: Credential,
     pub(crate) folder: tempfile::TempDir,
-    stores: Vec<String>,
+    pub(crate) stores: Vec<String>,
 }
 
 impl Home {
@@ -85,15 +85,15 @@ impl Home {
         Self { gateway, shop: Credential::hmac("shop", "the secret of the shop"), folder, stores }
     }
 
-    fn call(&self, request: Request, key: &Credential) -> Answer {
+    pub(crate) fn call(&self, request: Request, key: &Credential) -> Answer {
         send(self.gateway.address(), &signed(request, key))
     }
 
-    fn session(&self, path: &str, body: &Value, key: &Credential, token: Option<&str>) -> Answer {
+    pub(crate) fn session(&self, path: &str, body: &Value, key: &Credential, token: Option<&str>) -> Answer {
         self.call(with_token(post(&format!("/session{path}"), body), token), key)
     }
 
-    fn login(&self, extra: &Value) -> Value {
+    pub(crate) fn login(&self, extra: &Value) -> Value {
         let mut body = json!({ "username": "ada", "password": PASSWORD });
         body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         granted(&self.session("/login", &body, &self.shop, None))
@@ -103,7 +103,7 @@ impl Home {
         self.session("/refresh", &json!({ "refresh_token": login["refresh_token"] }), key, None)
     }
 
-    fn get(&self, path: &str, token: Option<&str>, key: &Credential) -> (u16, String) {
+    pub(crate) fn get(&self, path: &str, token: Option<&str>, key: &Credential) -> (u16, String) {
         let answer = self.call(with_token(get(path), token), key);
         (answer.status, code(&answer))
     }
@@ -124,13 +124,13 @@ pub(crate) fn serve(config: &Path, stores: &[String]) -> Serving {
     Serving::start(Path::new(env!("CARGO_BIN_EXE_countersign")), &arguments, [])
 }
 
-fn granted(answer: &Answer) -> Value {
+pub(crate) fn granted(answer: &Answer) -> Value {
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     serde_json::from_slice(&answer.body).unwrap()
 }
 
-fn token(login: &Value) -> &str {
+pub(crate) fn token(login: &Value) -> &str {
     login["access_token"].as_str().unwrap()
 }
 
@@ -139,11 +139,11 @@ fn session_key(login: &Value) -> Credential {
     Credential::hmac(key["key_id"].as_str().unwrap(), key["secret"].as_str().unwrap())
 }
 
-fn get(path: &str) -> Request {
+pub(crate) fn get(path: &str) -> Request {
     Request::new("GET", path).with_header("Host", "api.example.com")
 }
 
-fn post(path: &str, body: &Value) -> Request {
+pub(crate) fn post(path: &str, body: &Value) -> Request {
     let request = Request::new("POST", path).with_header("Host", "api.example.com").with_header("Content-Type", "application/json");
     request.with_body(body.to_string())
 }
@@ -153,14 +153,14 @@ fn form(path: &str, body: &str) -> Request {
     Request::new("POST", path).with_header("Host", "api.example.com").with_header("Content-Type", kind).with_body(body)
 }
 
-fn with_token(request: Request, token: Option<&str>) -> Request {
+pub(crate) fn with_token(request: Request, token: Option<&str>) -> Request {
     match token {
         Some(token) => request.with_header("X-Access-Token", token),
         None => request,
     }
 }
 
-fn signed(request: Request, key: &Credential) -> Request {
+pub(crate) fn signed(request: Request, key: &Credential) -> Request {
     signed_in(Dialects::builtin().unwrap().get("hmac-sha256").unwrap(), request, key)
 }
 
@@ -171,7 +171,7 @@ fn signed_in(dialect: &Dialect, request: Request, key: &Credential) -> Request {
     dialect.sign(request, key, &options).unwrap().into_message().into_request().unwrap()
 }
 
-fn send(address: SocketAddr, request: &Request) -> Answer {
+pub(crate) fn send(address: SocketAddr, request: &Request) -> Answer {
     let mut bytes = [request.method.as_bytes(), b" ", &request.target, b" HTTP/1.1\r\n"].concat();
     for (name, value) in &request.headers {
         bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
@@ -182,7 +182,7 @@ fn send(address: SocketAddr, request: &Request) -> Answer {
 }
 
 /// What the echo upstream was told in this header.
-fn told(answer: &Answer, name: &str) -> Option<String> {
+pub(crate) fn told(answer: &Answer, name: &str) -> Option<String> {
     let body: Value = serde_json::from_slice(&answer.body).unwrap();
     let lines = body["headers"].as_array().unwrap().iter();
     lines.filter(|line| line[0] == name).map(|line| line[1].as_str().unwrap().to_owned()).next()

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use countersign_protocol::{Credential, Scheme};
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
@@ -23,6 +24,8 @@ use crate::target::{scheme_and_host, split};
 
 /// The most bytes of an answer.
 const MOST_ANSWER: usize = 64 * 1024;
+/// The header in which a server gives refresh tokens that it does not give in the body.
+const REFRESH_HEADER: &str = "x-refresh-token";
 /// How often what may be done twice is tried.
 const ATTEMPTS: u32 = 4;
 
@@ -116,14 +119,19 @@ impl Api {
 
     async fn post(&self, client: &SigningClient, below: &str, body: &[u8], each: Duration) -> Result<Zeroizing<Vec<u8>>, SessionError> {
         let request = client.request(Method::POST, self.url(below)).header("Content-Type", "application/json").body(body).timeout(each);
-        self.whole(&request).await
+        let (headers, body) = self.answer(&request).await?;
+        Ok(with_tokens(&headers, body))
     }
 
     async fn whole(&self, request: &OutgoingRequest) -> Result<Zeroizing<Vec<u8>>, SessionError> {
+        self.answer(request).await.map(|(_, body)| body)
+    }
+
+    async fn answer(&self, request: &OutgoingRequest) -> Result<(HeaderMap, Zeroizing<Vec<u8>>), SessionError> {
         let (head, body) = gather(request.send().await?, MOST_ANSWER).await?;
         let body = Zeroizing::new(body);
         if matches!(head.status(), StatusCode::OK | StatusCode::NO_CONTENT) {
-            return Ok(body);
+            return Ok((head.headers().clone(), body));
         }
         // No string to sign: it would hold the digest of a password.
         Err(SessionError::of(ServerRefusal::new(self.client.signer().dialect(), head.status(), head.headers(), &body, &[])))
@@ -145,6 +153,26 @@ impl Api {
     }
 }
 
+/// The grant with the tokens that came in headers, where the server gives them there.
+fn with_tokens(headers: &HeaderMap, body: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
+    #[derive(Deserialize)]
+    struct Named {
+        header: String,
+    }
+    let named = || serde_json::from_slice::<Named>(&body).ok();
+    let tokens =
+        headers.get(REFRESH_HEADER).and_then(|refresh| Some((headers.get(named()?.header.as_str())?.as_bytes(), refresh.as_bytes())));
+    let Some((access, refresh)) = tokens else { return body };
+    let is_plain = |token: &[u8]| token.iter().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\'));
+    match body.trim_ascii_end().strip_suffix(b"}").filter(|_| is_plain(access) && is_plain(refresh)) {
+        Some(open) => {
+            let parts = [open, b",\"access_token\":\"", access, b"\",\"refresh_token\":\"", refresh, b"\"}"];
+            Zeroizing::new(parts.concat())
+        }
+        None => body,
+    }
+}
+
 /// Whether a host with or without a port is this machine.
 fn is_loopback(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
@@ -157,7 +185,25 @@ fn is_loopback(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderName, HeaderValue};
+
     use super::*;
+
+    #[test]
+    fn tokens_in_headers_are_those_of_the_grant() {
+        let given = |body: &str, names: &[(&'static str, &'static str)]| {
+            let headers = names.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect();
+            String::from_utf8(with_tokens(&headers, Zeroizing::new(body.as_bytes().to_vec())).to_vec()).unwrap()
+        };
+        let (access, refresh) = (("x-access-token", "at"), ("x-refresh-token", "rt"));
+        let body = "{\"header\":\"x-access-token\"}";
+        let whole = "{\"header\":\"x-access-token\",\"access_token\":\"at\",\"refresh_token\":\"rt\"}";
+        assert_eq!(given(body, &[access, refresh]), whole);
+        for names in [&[][..], &[access], &[refresh], &[access, ("x-refresh-token", "r\"t")], &[("x-access-token", "a\\"), refresh]] {
+            assert_eq!(given(body, names), body, "{names:?}");
+        }
+        assert_eq!(given("{\"header\":\"no header\"}", &[access, refresh]), "{\"header\":\"no header\"}");
+    }
 
     #[test]
     fn only_this_machine_is_the_loopback() {

@@ -83,7 +83,7 @@ impl Admitted {
     }
 
     /// The one place where a request without a signature becomes an admitted one, by the last step of its admission.
-    pub(super) fn of_bearer(app: App, user: SignedIn) -> Self {
+    pub(super) fn of_bearer(app: App, user: Option<SignedIn>) -> Self {
         Self {
             app,
             key_id: String::new(),
@@ -94,7 +94,7 @@ impl Admitted {
             body: BodyProof::Unchecked,
             reservation: None,
             record: None,
-            user: Some(user),
+            user,
         }
     }
 

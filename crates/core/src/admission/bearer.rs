@@ -1,5 +1,6 @@
 //! Callers without a signature: an access token alone, where a route takes it. Whoever has the token is the user, so nothing protects it from being used twice.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -7,12 +8,63 @@ use aws_lc_rs::hmac;
 use countersign_protocol::{Reason, Refusal, Timestamp};
 
 use super::denial::About;
-use super::{Admission, Admitted, BodyProof, Denial, RouteRules, SignedIn, unavailable};
+use super::{Admission, Admitted, BodyProof, Denial, RouteRules, SignedIn, UserRule, unavailable};
 use crate::app::Status;
 use crate::audit::{Call, Proof};
 
 /// What stands in the place of a dialect.
 pub const BEARER: &str = "bearer";
+
+/// An access token that came without a signature.
+#[derive(Clone, Copy)]
+pub struct BearerSent<'a> {
+    /// The token.
+    pub token: &'a str,
+    /// How it came.
+    pub by: SentBy<'a>,
+}
+
+/// How a token came without a signature.
+#[derive(Clone, Copy)]
+pub enum SentBy<'a> {
+    /// As `Authorization: Bearer`, which no browser sends by itself.
+    Header,
+    /// In a cookie, which browsers send by themselves.
+    Cookie(Csrf<'a>),
+}
+
+/// How a request with a cookie shows that a page which may read our answers made it.
+#[derive(Clone, Copy)]
+pub enum Csrf<'a> {
+    /// It need not: the request changes nothing.
+    NotNeeded,
+    /// It sent this as the session's CSRF token.
+    Shown(&'a [u8]),
+}
+
+impl fmt::Debug for BearerSent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BearerSent").field("by", &self.by).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SentBy<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Header => "Header",
+            Self::Cookie(_) => "Cookie",
+        })
+    }
+}
+
+impl fmt::Debug for Csrf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotNeeded => "NotNeeded",
+            Self::Shown(_) => "Shown",
+        })
+    }
+}
 
 /// The user of a token that came alone, and the app through which the user logged in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,35 +79,59 @@ impl Admission {
     /// Step 8 alone, for a request that carries an access token in the place of a signature. Its body is read, or not looked at.
     ///
     /// # Errors
-    /// `token_missing` on a route that does not take it, `token_*` and `session_*` for the token, `key_disabled` for its app, then as
-    /// [`Admission::admit`] after the replay guard.
-    pub async fn admit_bearer(&self, rules: &RouteRules, token: &str, peer: Option<IpAddr>) -> Result<Admitted, Denial> {
-        let early = |refusal| Denial::early(refusal);
+    /// `token_missing` on a route that does not take it like this, `token_*`, `session_*` and `cross_site_request` for the token, `key_disabled` for its app, then
+    /// as [`Admission::admit`] after the replay guard.
+    pub async fn admit_bearer(&self, rules: &RouteRules, sent: BearerSent<'_>, peer: Option<IpAddr>) -> Result<Admitted, Denial> {
         let now = self.clock.now();
-        let Bearer { user, app } = self.bearer(rules, token, now).await.map_err(early)?;
-        let found = self.store.app(&app).await.map_err(|error| early(unavailable(&error)))?;
+        let Bearer { user, app } = self.bearer(rules, sent, now).await.map_err(Denial::early)?;
+        self.admit_unsigned(rules, &app, Some(user), peer, now).await
+    }
+
+    /// Step 8 alone, for a caller of this app that proves nothing yet: whoever stands behind judges a password or a token, as a session API does.
+    ///
+    /// # Errors
+    /// `missing_signature` where nobody judges later; then as [`Admission::admit_bearer`] for the app.
+    pub async fn admit_plain(&self, rules: &RouteRules, app: &str, peer: Option<IpAddr>) -> Result<Admitted, Denial> {
+        if !rules.judges_later {
+            return Err(Denial::early(Refusal::new(Reason::MissingSignature, "nothing here judges who calls without a signature")));
+        }
+        self.admit_unsigned(rules, app, None, peer, self.clock.now()).await
+    }
+
+    async fn admit_unsigned(
+        &self,
+        rules: &RouteRules,
+        app: &str,
+        user: Option<SignedIn>,
+        peer: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<Admitted, Denial> {
+        let found = self.store.app(app).await.map_err(|error| Denial::early(unavailable(&error)))?;
         let app = found.filter(|app| app.status == Status::Active);
-        let app = app.ok_or_else(|| early(Refusal::new(Reason::KeyDisabled, "the app of the token is not active")))?;
+        let app = app.ok_or_else(|| Denial::early(Refusal::new(Reason::KeyDisabled, "the app of the caller is not active")))?;
         let mut about = About { app: Some(app.name.clone()), ..About::default() };
         about.call = self.audit.as_ref().map(|audit| {
             let key = hmac::Key::new(hmac::HMAC_SHA256, audit.digest_key().expose());
+            let session = user.as_ref().map(|user| user.session.clone()).unwrap_or_default();
             let mut digest = [0; 32];
-            digest.copy_from_slice(hmac::sign(&key, format!("bearer|{}|{now}", user.session).as_bytes()).as_ref());
+            digest.copy_from_slice(hmac::sign(&key, format!("bearer|{session}|{now}").as_bytes()).as_ref());
             let (app, route) = (app.name.clone(), rules.name.clone());
-            Arc::new(Call { app, key_id: user.session.clone(), dialect: BEARER.to_owned(), route, digest, proof: Proof::NoText })
+            Arc::new(Call { app, key_id: session, dialect: BEARER.to_owned(), route, digest, proof: Proof::NoText })
         });
-        let allowed = self.may(rules, &app, Some(&user), peer, now).await;
-        let admitted = match allowed {
+        let admitted = match self.may(rules, &app, user.as_ref(), peer, now).await {
             Ok(()) => self.recorded(Admitted::of_bearer(app, user), BodyProof::Unchecked, &about).await,
             Err(refusal) => Err(Denial::new(refusal, &about)),
         };
         self.told(admitted).await
     }
 
-    async fn bearer(&self, rules: &RouteRules, token: &str, now: Timestamp) -> Result<Bearer, Refusal> {
-        let takes = rules.user.as_ref().is_some_and(|rule| rule.takes_bearer);
-        let tokens = self.tokens.as_ref().filter(|_| takes);
+    async fn bearer(&self, rules: &RouteRules, sent: BearerSent<'_>, now: Timestamp) -> Result<Bearer, Refusal> {
+        let takes = |rule: &UserRule| match sent.by {
+            SentBy::Header => rule.takes_bearer,
+            SentBy::Cookie(_) => rule.cookie.is_some(),
+        };
+        let tokens = self.tokens.as_ref().filter(|_| rules.user.as_ref().is_some_and(takes));
         let tokens = tokens.ok_or_else(|| Refusal::new(Reason::TokenMissing, "the route takes no token without a signature"))?;
-        tokens.judge_bearer(token, now).await.map_err(|error| unavailable(&error))?
+        tokens.judge_bearer(sent, now).await.map_err(|error| unavailable(&error))?
     }
 }

@@ -2,10 +2,17 @@
 
 use std::sync::Arc;
 
-use countersign_protocol::{Dialect, Fresh, Reason, Refusal, Stages, Timestamp, Verified};
+use countersign_protocol::explain::{Depth, Question};
+use countersign_protocol::{Dialect, Fresh, Message, MessageView, Reason, Refusal, Stages, Timestamp, Verified};
 
+use super::RouteRules;
 use crate::app::Registered;
 use crate::audit::Call;
+
+/// The longest body of a request whose refusal is explained to its caller, in bytes.
+const MOST_EXPLAINED_BODY: usize = 8 * 1024;
+/// The most texts that are tried for it.
+const MOST_EXPLAINED_TRIALS: usize = 256;
 
 /// A request that is not admitted. The peer sees [`Reason::public`] of the reason, and what the rest of this type says it
 /// may see; everything else is for the log.
@@ -37,8 +44,19 @@ pub(super) struct About {
     pub(super) time: Option<Timestamp>,
     pub(super) app: Option<String>,
     pub(super) diagnostics: Option<Arc<Stages>>,
+    pub(super) likely_cause: Option<Arc<str>>,
     /// What the audit log records of it; only of a caller who has proved to hold the key.
     pub(super) call: Option<Arc<Call>>,
+}
+
+/// A request whose refusal is explained.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) rules: &'a RouteRules,
+    pub(super) dialect: &'a Dialect,
+    pub(super) message: &'a dyn MessageView,
+    pub(super) body: Option<&'a [u8]>,
+    pub(super) now: Timestamp,
 }
 
 impl About {
@@ -47,10 +65,25 @@ impl About {
     }
 
     /// A credential that opted into diagnostics is told the verifier's stages also where its signature does not match.
-    /// They hold what the caller itself sent, and no key.
-    pub(super) fn asked_by(&mut self, found: &[Arc<Registered>], fresh: &Fresh<'_>) {
-        let asking = found.iter().find(|registered| registered.stored.terms.diagnostics);
-        self.diagnostics = asking.and_then(|registered| fresh.stages(&registered.stored.credential).ok()).map(Arc::new);
+    /// They hold what the caller itself sent, and no key. Gives that credential.
+    pub(super) fn asked_by(&mut self, found: &[Arc<Registered>], fresh: &Fresh<'_>) -> Option<Arc<Registered>> {
+        let asking = found.iter().find(|registered| registered.stored.terms.diagnostics)?;
+        self.diagnostics = fresh.stages(&asking.stored.credential).ok().map(Arc::new);
+        Some(Arc::clone(asking))
+    }
+
+    /// Under the same condition, the likely mistake behind a signature that does not match; with little work, since anybody can ask for it.
+    /// Not where what stands behind takes passwords.
+    pub(super) fn explained(&mut self, refusal: &Refusal, asking: &Registered, asked: &Asked<'_>) {
+        let Asked { rules, dialect, message, body, now } = *asked;
+        if refusal.reason() != Reason::SignatureMismatch || rules.judges_later || body.is_some_and(|body| body.len() > MOST_EXPLAINED_BODY)
+        {
+            return;
+        }
+        let Some(message) = Message::of(message, body.unwrap_or_default()) else { return };
+        let question = Question::new(dialect, &message, now).with_credential(&asking.stored.credential).with_inputs(rules.inputs.clone());
+        let answer = question.with_policy(rules.policy.clone()).with_limits(Depth::One, MOST_EXPLAINED_TRIALS).explain();
+        self.likely_cause = answer.causes.first().map(|cause| cause.sentence().into());
     }
 
     /// The caller has proved to hold this credential's key.
@@ -139,6 +172,13 @@ impl Denial {
         let text = self.diagnostics()?.get("string_to_sign")?;
         let shown = self.0.about.dialect.as_ref()?.diagnostics(text)?;
         Some((shown.header?, shown.text))
+    }
+
+    /// The likely mistake behind a signature that does not match, as a sentence: under the same condition as [`Denial::diagnostics`], and only
+    /// if a single one was found.
+    #[must_use]
+    pub fn likely_cause(&self) -> Option<&str> {
+        self.0.about.likely_cause.as_deref()
     }
 
     /// The masked stages of the verifier, if and only if the credential opted into diagnostics.

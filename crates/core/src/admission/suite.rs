@@ -579,6 +579,25 @@ async fn diagnostics_are_for_holders_who_asked() {
 }
 
 #[tokio::test]
+async fn the_likely_cause_is_for_those_who_asked_and_not_beside_passwords() {
+    for (asked, beside_passwords) in [(true, false), (false, false), (true, true)] {
+        let mut terms = Terms::new(["hmac-sha256"]);
+        terms.diagnostics = asked;
+        let (world, mut rules) = (World::new(terms).await, rules(&["hmac-sha256"]));
+        rules.judges_later = beside_passwords;
+        let mut changed = signed("n");
+        changed.method.make_ascii_lowercase();
+        let denial = world.run(&rules, &changed).await.unwrap_err();
+        assert_eq!(denial.reason(), Reason::SignatureMismatch);
+        let told = denial.likely_cause().is_some_and(|cause| cause.contains("the method in upper case"));
+        assert_eq!(told, asked && !beside_passwords, "{:?}", denial.likely_cause());
+        assert!(asked || denial.likely_cause().is_none());
+        changed.target = b"/nowhere/near".to_vec();
+        assert_eq!(world.run(&rules, &changed).await.unwrap_err().likely_cause(), None, "never a false one");
+    }
+}
+
+#[tokio::test]
 async fn a_use_is_noted() {
     let (world, rules) = (World::new(Terms::new(["hmac-sha256"])).await, rules(&["hmac-sha256"]));
     world.accepted(&rules, &signed("n")).await;

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_protocol::{KeyMaterial, MessageView, Part, Reason, Refusal, Timestamp, Verified};
 
-use super::bearer::Bearer;
+use super::bearer::{Bearer, BearerSent};
+use super::cookie::CookieRule;
 use crate::store::Answer;
 
 /// What a route asks of the user's session.
@@ -20,6 +22,8 @@ pub struct UserRule {
     pub scopes: Vec<String>,
     /// Whether a token may come without a signature, as `Authorization: Bearer`: then whoever has it is the user.
     pub takes_bearer: bool,
+    /// The cookie in which a token may come without a signature, where one may. Then it never comes with one.
+    pub cookie: Option<Arc<CookieRule>>,
     /// How long ago the login may be.
     pub login_within: Option<Duration>,
 }
@@ -28,7 +32,14 @@ impl UserRule {
     /// A user is needed, with the token in `X-Access-Token`, whatever its scopes are.
     #[must_use]
     pub fn required() -> Self {
-        Self { header: "x-access-token".to_owned(), is_required: true, scopes: Vec::new(), takes_bearer: false, login_within: None }
+        Self {
+            header: "x-access-token".to_owned(),
+            is_required: true,
+            scopes: Vec::new(),
+            takes_bearer: false,
+            cookie: None,
+            login_within: None,
+        }
     }
 }
 
@@ -87,7 +98,7 @@ pub trait TokenJudge: fmt::Debug + Send + Sync {
     fn judge<'a>(&'a self, sent: TokenSent<'a>) -> Answer<'a, Result<SignedIn, Refusal>>;
 
     /// The user of a token that came without a signature, and its app. One that is bound to a key is refused.
-    fn judge_bearer<'a>(&'a self, token: &'a str, now: Timestamp) -> Answer<'a, Result<Bearer, Refusal>>;
+    fn judge_bearer<'a>(&'a self, sent: BearerSent<'a>, now: Timestamp) -> Answer<'a, Result<Bearer, Refusal>>;
 
     /// The key of this id, where it belongs to a session.
     fn session_key<'a>(&'a self, key_id: &'a str) -> Answer<'a, Option<SessionKey>>;
@@ -105,11 +116,16 @@ pub(super) enum Carried {
     Token(Vec<u8>),
     /// More than one.
     Several,
+    /// A cookie with one, which no signature can be about.
+    Cookie,
 }
 
 impl Carried {
     pub(super) fn of(message: &dyn MessageView, rule: Option<&UserRule>) -> Self {
         let Some(rule) = rule else { return Self::Nothing };
+        if rule.cookie.as_ref().is_some_and(|cookie| cookie.values(message.values("cookie")).next().is_some()) {
+            return Self::Cookie;
+        }
         let mut values = message.values(&rule.header);
         match (values.next(), values.next()) {
             (None, _) => Self::Nothing,
@@ -123,6 +139,9 @@ impl Carried {
         let token = match self {
             Self::Nothing => return Ok(None),
             Self::Several => return Err(Refusal::new(Reason::TokenNotSigned, "the token came more than once")),
+            Self::Cookie => {
+                return Err(Refusal::new(Reason::TokenNotSigned, "a signed request has its token in a header, and not in a cookie"));
+            }
             Self::Token(token) => token,
         };
         if !verified.covers().contains(&Part::Header(rule.header.clone())) {

@@ -114,4 +114,11 @@ impl UserStore for AuditedUsers {
             self.recorded("end sessions", id, "", made).await
         })
     }
+
+    fn end_sessions(&self, id: UserId, now: Timestamp) -> Answer<'_, u64> {
+        Box::pin(async move {
+            let made = Box::pin(async move { self.users.end_sessions(id, now).await });
+            self.recorded("end sessions", id, "", made).await
+        })
+    }
 }

@@ -77,6 +77,16 @@ impl SessionKeys {
         Ok(Secret::new(text.as_bytes()))
     }
 
+    /// What a page shows with each request of a session whose token its browser sends by itself: only a page that may read our answers knows it.
+    ///
+    /// # Errors
+    /// The key cannot be derived.
+    pub fn csrf_token(&self, sid: SessionId, salt: &Salt) -> Result<Secret, StoreError> {
+        let key = self.derived(b"csrf|", sid, salt)?;
+        let text = zeroize::Zeroizing::new(URL_SAFE_NO_PAD.encode(key.expose()));
+        Ok(Secret::new(text.as_bytes()))
+    }
+
     fn mac(&self, sid: SessionId, salt: &Salt, head: &[u8]) -> Result<Secret, StoreError> {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.derived(b"rt|", sid, salt)?.expose());
         Ok(Secret::new(&hmac::sign(&key, head).as_ref()[..MAC]))
@@ -164,6 +174,7 @@ mod tests {
         let token = text(&keys().refresh_token(SID, &SALT, 3).unwrap());
         assert_eq!(token, "rt1_AQcHBwcHBwcHBwcHBwcHBwcAAAAAAAAAAyFRQPZpk-PqWgmfxcJkHvw");
         assert_eq!(text(&keys().request_key(SID, &SALT).unwrap()), "aTMU5_xqUwrnM-v8Jzo4oE0tDWXzUY-k6voJQMaJExM");
+        assert_eq!(text(&keys().csrf_token(SID, &SALT).unwrap()), "-q_-JQqa9N830h2xgchkgr7qLUNPTbvEJGnMVaTv6tU");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::user::{User, UserStore};
 use super::{
     Binding, Ended, Known, Refresh, RefreshToken, Rotation, Session, SessionId, SessionKeys, SessionPolicy, SessionStore, TokenId,
 };
-use crate::admission::{Bearer, SessionKey, SignedIn, TokenJudge, TokenSent};
+use crate::admission::{Bearer, BearerSent, SessionKey, SignedIn, TokenJudge, TokenSent};
 use crate::error::StoreError;
 use crate::jwk;
 use crate::limit::{MemoryLimiter, RateLimiter};
@@ -25,9 +25,11 @@ use crate::store::Answer;
 
 mod fault;
 mod keys;
+mod unsigned;
 
 pub use fault::{RefreshFault, SessionFault};
 pub use keys::{client_key_id, session_key_id};
+pub use unsigned::Presented;
 
 /// Everything that sessions are kept in.
 pub trait SessionStores: SessionStore + UserStore + SigningKeyStore {}
@@ -48,8 +50,8 @@ pub struct Parties {
 pub struct Caller<'a> {
     /// The app.
     pub app: &'a str,
-    /// The key id of the credential that it signed with.
-    pub key_id: &'a str,
+    /// The key id of the credential that it signed with; `None` for a caller without a signature.
+    pub key_id: Option<&'a str>,
     /// From where.
     pub address: Option<IpAddr>,
     /// What the client calls itself.
@@ -233,18 +235,7 @@ impl Sessions {
     /// Whatever is wrong with the token, its binding or its session.
     pub async fn check(&self, token: &str, caller: &Caller<'_>, now: Timestamp) -> Result<UserSession, SessionFault> {
         let token = self.holder.verify(token, &self.rules, now).await?;
-        self.judge(token, caller, now).await
-    }
-
-    /// Who the user of a token is that came without a signature. A session that is bound to a key of its own needs that key.
-    ///
-    /// # Errors
-    /// Whatever is wrong with the token or its session; [`SessionFault::Binding`] for one that is bound to a key.
-    pub async fn check_bearer(&self, token: &str, now: Timestamp) -> Result<UserSession, SessionFault> {
-        let token = self.holder.verify(token, &self.rules, now).await?;
-        let app = token.client_id.clone();
-        let found = self.judge(token, &Caller { app: &app, key_id: "", address: None, agent: None }, now).await?;
-        if found.session.binding == Binding::App { Ok(found) } else { Err(SessionFault::Binding) }
+        self.judge(token, |session| is_bound(session, caller), now).await
     }
 
     /// The session of a token that may be over, for a logout.
@@ -253,7 +244,7 @@ impl Sessions {
     /// As [`Sessions::check`], but that a token and its session may be over.
     pub async fn of_ended(&self, token: &str, caller: &Caller<'_>, now: Timestamp) -> Result<SessionId, SessionFault> {
         let token = self.holder.verify_ended(token, &self.rules, now).await?;
-        match self.judge(token.clone(), caller, now).await {
+        match self.judge(token.clone(), |session| is_bound(session, caller), now).await {
             Ok(_) | Err(SessionFault::Over(_)) => Ok(token.sid),
             Err(fault) => Err(fault),
         }
@@ -293,11 +284,11 @@ impl Sessions {
         self.store.end(sid, why, now).await
     }
 
-    async fn judge(&self, token: AccessToken, caller: &Caller<'_>, now: Timestamp) -> Result<UserSession, SessionFault> {
+    /// What the token is worth where a session may be used like this.
+    async fn judge(&self, token: AccessToken, may: impl FnOnce(&Session) -> bool, now: Timestamp) -> Result<UserSession, SessionFault> {
         let Some(known) = self.store.session(token.sid).await? else { return Err(SessionFault::Over(Ended::Expired)) };
         let session = &known.session;
-        let same = session.user == token.sub && session.app == token.client_id && cnf(session)? == token.cnf;
-        if !same || !is_bound(session, caller) {
+        if !is_of(&token, session)? || !may(session) {
             return Err(SessionFault::Binding);
         }
         if let Some(why) = over(&known, &token, now) {
@@ -329,6 +320,7 @@ impl Sessions {
             rtg: session.generation,
             ep: session.epoch,
             cnf: cnf(&session)?,
+            bearer: session.binding == Binding::Bearer,
             u: TokenUser { name: user.name.clone(), roles: user.roles.clone() },
             amr: session.methods.clone(),
         };
@@ -373,18 +365,27 @@ fn permitted(wanted: Option<&[String]>, had: &[String]) -> Vec<String> {
 
 /// Whether the key that signed is the one that the session is bound to.
 fn is_bound(session: &Session, caller: &Caller<'_>) -> bool {
-    let has_key = match session.binding {
+    let has_key = match (&session.binding, caller.key_id) {
         // Not the key of another session, though that belongs to the app too.
-        Binding::App => keys::session_of(caller.key_id).is_none(),
-        Binding::Session => caller.key_id == session_key_id(session.sid),
-        Binding::Client(_) => caller.key_id == client_key_id(session.sid),
+        (Binding::App, Some(key_id)) => keys::session_of(key_id).is_none(),
+        (Binding::Session, Some(key_id)) => key_id == session_key_id(session.sid),
+        (Binding::Client(_), Some(key_id)) => key_id == client_key_id(session.sid),
+        // It never rides a signed request, whoever signs.
+        (Binding::Bearer, key_id) => key_id.is_none(),
+        (_, None) => false,
     };
     has_key && session.app == caller.app
 }
 
+/// Whether the token was minted for this session.
+fn is_of(token: &AccessToken, session: &Session) -> Result<bool, SessionFault> {
+    let same_binding = cnf(session)? == token.cnf && (session.binding == Binding::Bearer) == token.bearer;
+    Ok(same_binding && session.user == token.sub && session.app == token.client_id)
+}
+
 fn cnf(session: &Session) -> Result<Option<Confirmation>, SessionFault> {
     Ok(match &session.binding {
-        Binding::App => None,
+        Binding::App | Binding::Bearer => None,
         Binding::Session => Some(Confirmation::Kid(session_key_id(session.sid))),
         Binding::Client(key) => Some(Confirmation::Jkt(thumbprint(key)?)),
     })
@@ -405,14 +406,14 @@ fn over(known: &Known, token: &AccessToken, now: Timestamp) -> Option<Ended> {
 impl TokenJudge for Sessions {
     fn judge<'a>(&'a self, sent: TokenSent<'a>) -> Answer<'a, Result<SignedIn, Refusal>> {
         Box::pin(async move {
-            let caller = Caller { app: sent.app, key_id: sent.key_id, address: sent.peer, agent: None };
+            let caller = Caller { app: sent.app, key_id: Some(sent.key_id), address: sent.peer, agent: None };
             Ok(self.check(sent.token, &caller, sent.now).await.map(SignedIn::from).map_err(|fault| fault.refusal()))
         })
     }
 
-    fn judge_bearer<'a>(&'a self, token: &'a str, now: Timestamp) -> Answer<'a, Result<Bearer, Refusal>> {
+    fn judge_bearer<'a>(&'a self, sent: BearerSent<'a>, now: Timestamp) -> Answer<'a, Result<Bearer, Refusal>> {
         Box::pin(async move {
-            let found = self.check_bearer(token, now).await;
+            let found = self.check_bearer(sent, now).await;
             Ok(found.map(|found| Bearer { app: found.session.app.clone(), user: found.into() }).map_err(|fault| fault.refusal()))
         })
     }

@@ -63,6 +63,8 @@ pub enum Binding {
     Session,
     /// The caller's own, whose public half is this: the DER of its SubjectPublicKeyInfo.
     Client(Vec<u8>),
+    /// None: requests are not signed, and whoever has the token is the user.
+    Bearer,
 }
 
 impl Binding {
@@ -73,6 +75,7 @@ impl Binding {
             Self::App => "app",
             Self::Session => "session",
             Self::Client(_) => "client",
+            Self::Bearer => "bearer",
         }
     }
 }
@@ -310,6 +313,18 @@ mod tests {
         for now in [1_000, 1_001] {
             assert_eq!(rotation(&known(Binding::App, None), 3, now), Rotation::Reused);
             assert_eq!(rotation(&known(Binding::App, None), 0, now), Rotation::Reused);
+        }
+    }
+
+    #[test]
+    fn a_session_without_a_key_is_as_strict() {
+        for (presented, confirmed, now, wanted) in [
+            (4, Some(5), 1_030, Rotation::Same),
+            (4, Some(5), 1_031, Rotation::Reused),
+            (3, None, 1_000, Rotation::Reused),
+            (5, None, 1_001, Rotation::Rotated),
+        ] {
+            assert_eq!(rotation(&known(Binding::Bearer, confirmed), presented, now), wanted, "{presented} {confirmed:?} at {now}");
         }
     }
 

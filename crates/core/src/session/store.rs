@@ -12,6 +12,8 @@ mod postgres;
 mod row;
 mod sqlite;
 
+pub(super) use row::LIVE;
+
 /// A refresh, as a store carries it out.
 #[derive(Debug, Clone)]
 pub struct Refresh {

@@ -20,7 +20,7 @@ mod postgres;
 mod rule;
 mod sqlite;
 
-pub use rule::{Rule, Tally, delay_after};
+pub use rule::{Delays, Rule, Tally};
 
 /// The time of a rate.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -96,6 +96,8 @@ pub struct ThrottleLimits {
     pub per_address: Option<u32>,
     /// At this gateway in a minute.
     pub per_gateway: u32,
+    /// How long an account waits after wrong guesses.
+    pub delays: Delays,
     /// Accounts and addresses that are remembered, and up to 256 more for each gateway.
     pub remembered: u32,
 }
@@ -104,7 +106,7 @@ impl Default for ThrottleLimits {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let per_gateway = PER_CORE.saturating_mul(u32::try_from(cores).unwrap_or(1));
-        Self { per_address: Some(20), per_gateway, remembered: 200_000 }
+        Self { per_address: Some(20), per_gateway, delays: Delays::default(), remembered: 200_000 }
     }
 }
 
@@ -165,7 +167,7 @@ impl Throttle {
             self.store.tidy(now, self.limits.remembered).await?;
         }
         let bucket = self.store.bucket(Subject::Account(account));
-        Ok(self.store.count(bucket, Rule::Account, now).await?.is_ok())
+        Ok(self.store.count(bucket, Rule::Account(self.limits.delays), now).await?.is_ok())
     }
 
     /// Forgets the guesses at an account whose user has come.

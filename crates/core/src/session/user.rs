@@ -199,6 +199,9 @@ pub trait UserStore: fmt::Debug + Send + Sync {
 
     /// Ends every session of the user: the new epoch.
     fn raise_epoch(&self, id: UserId) -> Answer<'_, u64>;
+
+    /// Ends every session of the user: how many were not over.
+    fn end_sessions(&self, id: UserId, now: Timestamp) -> Answer<'_, u64>;
 }
 
 fn unknown(id: UserId) -> StoreError {

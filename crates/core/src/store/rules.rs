@@ -78,7 +78,7 @@ fn check_secret(secret: &Secret) -> Result<(), StoreError> {
 fn is_public_key(bytes: &[u8]) -> bool {
     let text = bytes.trim_ascii_start();
     let pem = text.starts_with(b"-----BEGIN ") && text.windows(10).any(|w| w == b"PUBLIC KEY" || w == b"CERTIFICAT");
-    pem || KeyPair::from_public_der(bytes).is_ok()
+    pem || KeyPair::from_short_public_der(bytes).is_ok()
 }
 
 fn check_count(field: &'static str, count: usize, most: usize) -> Result<(), StoreError> {

@@ -107,7 +107,7 @@ class Changes:
         return compact(head), compact(payload)
 
     def inner(self, head, payload):
-        of = payload[self.rng.choice(["u", "cnf"])]
+        of = payload[self.rng.choice([name for name in ("u", "cnf") if name in payload])]
         of[self.rng.choice([*of, "more"])] = self.rng.choice(ODD)
         return compact(head), compact(payload)
 

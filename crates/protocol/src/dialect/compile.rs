@@ -15,8 +15,8 @@ use super::part::Part;
 use super::plan::*;
 use super::replay::ReplayMode;
 use super::template::{self, Piece};
-use super::written::{AlgorithmChoice, Written};
-use crate::algorithm::Algorithm;
+use super::written::{self, AlgorithmChoice, Written};
+use crate::algorithm::{Algorithm, KeyFamily, RSA_BITS, RSA_BITS_LEAST, RSA_BITS_MOST};
 use crate::digest::DigestAlgorithm;
 use crate::time::{TimeFormat, Window, Zone, parse_span};
 pub(crate) use influence::part_of;
@@ -214,14 +214,29 @@ impl<'w> Compiler<'w> {
 
     fn key(&self) -> Result<KeyRule, LoadError> {
         let Some(key) = &self.written.key else {
-            return Ok(KeyRule { from: self.template("{secret}", "key", Scope::Text)?, chain: Vec::new(), encode: None });
+            let from = self.template(written::SECRET, "key", Scope::Text)?;
+            return Ok(KeyRule { from, chain: Vec::new(), encode: None, rsa_bits: RSA_BITS });
         };
         let chain = key.hmac.iter().enumerate().map(|(i, text)| self.template(text, &format!("key.hmac[{i}]"), Scope::Text));
         Ok(KeyRule {
             from: self.template(&key.from, "key.from", Scope::Text)?,
             chain: chain.collect::<Result<_, _>>()?,
             encode: key.encode.as_ref().map(|word| encoding(word, "key.as")).transpose()?,
+            rsa_bits: self.rsa_bits(key.rsa_bits.as_deref())?,
         })
+    }
+
+    fn rsa_bits(&self, written: Option<&str>) -> Result<usize, LoadError> {
+        let Some(text) = written else { return Ok(RSA_BITS) };
+        let refuse = |fault: String, mend: &'static str| Err(LoadError::new("key.rsa_bits", fault, mend));
+        let takes_rsa = self.written.algorithm.iter().flat_map(AlgorithmChoice::names).filter_map(|name| Algorithm::from_name(name));
+        if !takes_rsa.into_iter().any(|a| a.family() == KeyFamily::Rsa) {
+            return refuse("no algorithm of the dialect takes an RSA key".to_owned(), "remove it");
+        }
+        match text.parse() {
+            Ok(bits) if (RSA_BITS_LEAST..=RSA_BITS_MOST).contains(&bits) => Ok(bits),
+            _ => refuse(format!("{text} is out of range"), "a number of bits from 1024 to 8192"),
+        }
     }
 
     fn algorithm(&self, signs: bool) -> Result<AlgorithmRule, LoadError> {
@@ -383,14 +398,11 @@ fn hazards(plan: &Plan, written: &Written) -> Vec<Hazard> {
         all.push(Hazard::ShowsSecret);
         return all;
     }
-    let plain = |list: &[Algorithm]| list.iter().any(|a| matches!(a, Algorithm::Plain(_)));
-    let unkeyed = match &plan.algorithm {
-        AlgorithmRule::None => false,
-        AlgorithmRule::OneOf(list) => plain(list),
-        AlgorithmRule::Named(pairs) => pairs.iter().any(|(_, list)| plain(list)),
-    };
-    if unkeyed {
+    if plan.algorithm.all().iter().any(|a| matches!(a, Algorithm::Plain(_))) {
         all.push(Hazard::UnkeyedDigest);
+    }
+    if plan.key.rsa_bits < RSA_BITS {
+        all.push(Hazard::ShortKeys(plan.key.rsa_bits));
     }
     if !plan.able.contains(&Part::Time) {
         all.push(Hazard::NoTime);

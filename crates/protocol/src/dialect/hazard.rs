@@ -16,6 +16,8 @@ pub enum Hazard {
     UnkeyedDigest,
     /// The secret itself is on the wire.
     ShowsSecret,
+    /// Signatures are verified under RSA keys from so many bits on, fewer than 2048.
+    ShortKeys(usize),
     /// Nothing bounds the age of a request.
     NoTime,
     /// Nothing makes a request unique.
@@ -41,6 +43,7 @@ impl fmt::Display for Hazard {
             Self::RunTogether(pieces) => write!(f, "{pieces} run together: different requests give one string to sign"),
             Self::UnkeyedDigest => f.write_str("the signature is an unkeyed digest: whoever sees one can extend the message"),
             Self::ShowsSecret => f.write_str("the secret itself is sent: only over TLS"),
+            Self::ShortKeys(bits) => write!(f, "RSA keys from {bits} bits on are verified with: too short for a new key"),
             Self::NoTime => f.write_str("no signed time: a captured request stays valid"),
             Self::NoNonce => f.write_str("no signed nonce: a captured request can be repeated within its window"),
             Self::Unsigned(part) => write!(f, "{part} is not signed"),

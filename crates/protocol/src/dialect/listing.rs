@@ -88,7 +88,7 @@ fn program(plan: &Plan, program: &Program, out: &mut String) {
     }
 }
 
-fn name(plan: &Plan, source: &Source) -> String {
+pub(crate) fn name(plan: &Plan, source: &Source) -> String {
     match source {
         Source::Let(index) => plan.lets[*index].name.clone(),
         Source::Claim(what) => claimed(plan, *what),
@@ -119,7 +119,7 @@ fn claimed(plan: &Plan, what: Claimed) -> String {
     }
 }
 
-fn filter(filter: &Filter) -> String {
+pub(crate) fn filter(filter: &Filter) -> String {
     match filter {
         Filter::Digest(algorithm) => algorithm.as_str().to_owned(),
         Filter::PercentPath => "percent-path".to_owned(),

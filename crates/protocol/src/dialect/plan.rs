@@ -11,7 +11,7 @@ use crate::encoding::Decoding;
 use crate::time::{TimeFormat, Window, Zone};
 
 /// A dialect, valid by construction.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) id: String,
     pub(crate) family: String,
@@ -66,7 +66,7 @@ pub struct Input {
     pub optional: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Let {
     pub(crate) name: String,
     pub(crate) program: Program,
@@ -167,7 +167,7 @@ pub(crate) enum Filter {
     Time(TimeFormat),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct HeaderList {
     pub(crate) each: Program,
     /// The filters that `each` puts on the name: also how a signer spells a name in the list.
@@ -184,7 +184,7 @@ pub(crate) struct HeaderList {
     pub(crate) pseudo: Vec<(String, Program)>,
     pub(crate) missing: Missing,
     pub(crate) names: String,
-    pub(crate) default: Vec<String>,
+    pub(crate) default: Vec<HeaderPattern>,
 }
 
 /// A header name, or a prefix of header names.
@@ -217,12 +217,14 @@ pub(crate) enum Missing {
     Skip,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct PairList {
     pub(crate) each: Program,
     pub(crate) name_filters: Vec<Filter>,
     pub(crate) value_filters: Vec<Filter>,
     pub(crate) join: Vec<u8>,
+    /// What stands between the items of two sources, where that is not what joins items.
+    pub(crate) between: Option<Vec<u8>>,
     pub(crate) order: Order,
     pub(crate) repeated: Repeated,
     pub(crate) drop_empty: bool,
@@ -268,7 +270,7 @@ pub(crate) enum Repeated {
     Join(Vec<u8>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct DigestRule {
     pub(crate) is: Program,
     pub(crate) when: When,
@@ -292,11 +294,13 @@ pub(crate) enum Condition {
     Method(String),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct KeyRule {
     pub(crate) from: Program,
     pub(crate) chain: Vec<Program>,
     pub(crate) encode: Option<SignatureEncoding>,
+    /// The fewest bits of an RSA modulus under which a signature is verified.
+    pub(crate) rsa_bits: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -309,6 +313,17 @@ pub(crate) enum AlgorithmRule {
     Named(Vec<(String, Vec<Algorithm>)>),
 }
 
+impl AlgorithmRule {
+    /// Every algorithm that the dialect knows, in its order.
+    pub(crate) fn all(&self) -> Vec<Algorithm> {
+        match self {
+            Self::None => Vec::new(),
+            Self::OneOf(list) => list.clone(),
+            Self::Named(words) => words.iter().flat_map(|(_, list)| list).copied().collect(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SignatureEncoding {
     Hex,
@@ -316,7 +331,7 @@ pub(crate) enum SignatureEncoding {
     Base64Url,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct SignatureRule {
     pub(crate) encoding: SignatureEncoding,
     pub(crate) several: Option<String>,
@@ -360,12 +375,14 @@ impl Place {
 }
 
 /// One thing carried: where, and its template, which is also read backwards.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) place: Place,
     pub(crate) name: String,
     pub(crate) optional: bool,
     pub(crate) shape: Shape,
+    /// How its value is spelled in a query.
+    pub(crate) decoding: Decoding,
     /// The claims that ride in it.
     pub(crate) holds: Vec<Claimed>,
 }
@@ -376,7 +393,7 @@ impl Entry {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Shape {
     /// The same text every time.
     Constant(Vec<u8>),
@@ -391,24 +408,25 @@ pub(crate) struct Pattern(pub(crate) Vec<Slot>);
 #[derive(Debug, Clone)]
 pub(crate) enum Slot {
     Literal(Vec<u8>),
-    /// A claim; percent-encoded on the wire if so said.
+    /// A claim; percent-encoded on the wire if so said. One in a bracket may be empty.
     Claim {
         what: Claimed,
         percent: bool,
+        may_be_empty: bool,
     },
     /// Computed, and compared with what was read.
     Computed(Program),
 }
 
 /// `Scheme name=value, name="value"`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Parameters {
     pub(crate) scheme: String,
     pub(crate) separator: u8,
     pub(crate) list: Vec<Parameter>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Parameter {
     /// What stands before it when it is not the first that is written.
     pub(crate) before: Vec<u8>,
@@ -418,21 +436,21 @@ pub(crate) struct Parameter {
     pub(crate) value: Pattern,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct TimeRule {
     pub(crate) formats: Vec<TimeFormat>,
     pub(crate) window: Window,
     pub(crate) zone: Zone,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ExpiresRule {
     pub(crate) form: ExpiresForm,
     pub(crate) default: Option<std::time::Duration>,
     pub(crate) max: std::time::Duration,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum ExpiresForm {
     /// A number of seconds after the time.
     Seconds,
@@ -449,7 +467,7 @@ pub(crate) enum Requirement {
     Headers(HeaderPattern),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct DiagnosticsRule {
     pub(crate) header: Option<String>,
     pub(crate) text: Program,
@@ -463,4 +481,8 @@ pub(crate) enum Guard {
     Byte { source: Source, byte: u8 },
     /// A listed header of this lower-case name: its line would look like what follows the list.
     ListedHeader(String),
+    /// A slash at the end of a path that gets one where there is none; the filters before say what the path is by then.
+    ClosingSlash { before: Vec<Filter> },
+    /// An escape of one of these bytes in a part that is signed decoded, or a `%` that begins none.
+    Escape { source: Source, bytes: &'static [u8] },
 }

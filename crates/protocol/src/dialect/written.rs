@@ -64,6 +64,7 @@ pub(crate) struct Pairs {
     pub(crate) empty: Option<String>,
     pub(crate) except: Vec<String>,
     pub(crate) from: Vec<String>,
+    pub(crate) between: Option<String>,
     pub(crate) only: Option<Vec<String>>,
     pub(crate) decode: Option<String>,
 }
@@ -86,6 +87,7 @@ pub(crate) struct Key {
     pub(crate) from: String,
     pub(crate) hmac: Vec<String>,
     pub(crate) encode: Option<String>,
+    pub(crate) rsa_bits: Option<String>,
 }
 
 #[derive(Debug)]
@@ -148,6 +150,13 @@ impl<'n> At<'n> {
             Node::Text(text) => Ok(text.to_string()),
             Node::Plain(_) => Err(self.wants("a text", "put it in quotes")),
             _ => Err(self.wants("a text", "write one text")),
+        }
+    }
+
+    fn number(&self) -> Result<String, LoadError> {
+        match self.node {
+            Node::Plain(text) if text.bytes().all(|b| b.is_ascii_digit()) => Ok(text.to_string()),
+            _ => Err(self.wants("a number", "write digits without quotes")),
         }
     }
 
@@ -236,6 +245,9 @@ fn distance(a: &str, b: &str) -> usize {
     }
     row[b.len()]
 }
+
+/// Where the key begins when the file does not say.
+pub(crate) const SECRET: &str = "{secret}";
 
 const KEYS: [&str; 28] = [
     "countersign",
@@ -359,7 +371,7 @@ impl Headers {
 
 impl Pairs {
     fn read(at: &At<'_>) -> Result<Self, LoadError> {
-        let f = at.fields(&["each", "join", "order", "repeated", "empty", "except", "from", "only", "decode"])?;
+        let f = at.fields(&["each", "join", "between", "order", "repeated", "empty", "except", "from", "only", "decode"])?;
         Ok(Self {
             each: f.text("each")?,
             join: f.text("join")?,
@@ -368,6 +380,7 @@ impl Pairs {
             empty: f.text("empty")?,
             except: f.texts("except")?,
             from: f.texts("from")?,
+            between: f.text("between")?,
             only: f.get("only").map(|at| at.texts()).transpose()?,
             decode: f.text("decode")?,
         })
@@ -402,14 +415,28 @@ impl BodyDigest {
 impl Key {
     fn read(at: &At<'_>) -> Result<Self, LoadError> {
         if matches!(at.node, Node::Text(_)) {
-            return Ok(Self { from: at.text()?, hmac: Vec::new(), encode: None });
+            return Ok(Self { from: at.text()?, hmac: Vec::new(), encode: None, rsa_bits: None });
         }
-        let f = at.fields(&["from", "hmac", "as"])?;
-        Ok(Self { from: f.need("from", "say where the key begins, such as \"{secret}\"")?, hmac: f.texts("hmac")?, encode: f.text("as")? })
+        let f = at.fields(&["from", "hmac", "as", "rsa_bits"])?;
+        Ok(Self {
+            from: f.text("from")?.unwrap_or_else(|| SECRET.to_owned()),
+            hmac: f.texts("hmac")?,
+            encode: f.text("as")?,
+            rsa_bits: f.get("rsa_bits").map(|at| at.number()).transpose()?,
+        })
     }
 }
 
 impl AlgorithmChoice {
+    /// Every algorithm that it names.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let (list, map) = match self {
+            Self::List(names) => (&names[..], &[][..]),
+            Self::Map(pairs) => (&[][..], &pairs[..]),
+        };
+        list.iter().chain(map.iter().flat_map(|(_, names)| names)).map(String::as_str)
+    }
+
     fn read(at: &At<'_>) -> Result<Self, LoadError> {
         if !matches!(at.node, Node::Map(_)) {
             return Ok(Self::List(at.texts()?));

@@ -23,6 +23,11 @@ use crate::stages::Stages;
 pub(crate) struct Declared;
 
 impl Rules for Declared {
+    #[cfg(feature = "recipe")]
+    fn is_declared(&self) -> bool {
+        true
+    }
+
     fn marks(&self, plan: &Plan, message: &dyn MessageView, body: Body<'_>) -> bool {
         read::marks(plan, message, body)
     }

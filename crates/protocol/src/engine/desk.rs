@@ -6,6 +6,7 @@ use super::scene::{Scene, Texts};
 use super::{names, write};
 use crate::algorithm::Algorithm;
 use crate::credential::Credential;
+use crate::dialect::Part;
 use crate::dialect::plan::{Claimed, Entry, Place, Plan, When};
 use crate::digest::BodyDigests;
 use crate::message::{Body, Message};
@@ -44,6 +45,7 @@ impl Desk<'_> {
     /// Writes everything that is carried but the signature; the names of signed headers after what may be signed.
     pub(crate) fn place(&mut self, message: &mut Message, options: &SignOptions) -> Result<(), SignError> {
         let plan = self.plan;
+        self.length(message);
         self.digest(message)?;
         let listed = |e: &&Entry| e.holds(Claimed::SignedHeaders);
         let signs = |e: &&Entry| e.holds(Claimed::Signature);
@@ -72,7 +74,7 @@ impl Desk<'_> {
 
     /// The headers that the file says, and where their list is carried, these too.
     fn chosen(&self, message: &Message, also: &[String]) -> Vec<String> {
-        let mut names = names::select(&self.scene(message));
+        let mut names = names::select(self.plan, message.view(), &self.plan.headers.sign);
         if self.plan.carry.iter().any(|e| e.holds(Claimed::SignedHeaders)) {
             for name in also {
                 if !names.iter().chain(&self.plan.headers.always).any(|there| there.eq_ignore_ascii_case(name)) {
@@ -89,6 +91,19 @@ impl Desk<'_> {
             self.write(message, entry)?;
         }
         Ok(())
+    }
+
+    /// Whoever sends the message would add Content-Length after it was signed: where it is signed by its name, it is written before.
+    fn length(&self, message: &mut Message) {
+        let plan = self.plan;
+        let named = plan.able.contains(&Part::Header("content-length".to_owned()));
+        let framed = ["content-length", "transfer-encoding"].iter().any(|name| message.view().has_header(name));
+        // A body into which claims are written has no length yet.
+        let in_body = plan.carry.iter().any(|e| e.place.in_body() || e.place == Place::Params);
+        let length = self.body.map_or(u64::try_from(message.body_bytes().len()).unwrap_or(0), BodyDigests::length);
+        if named && !framed && !in_body && length > 0 {
+            message.headers_mut().push(("Content-Length".to_owned(), length.to_string().into_bytes()));
+        }
     }
 
     /// The digest is carried where the file says so, where the caller asks, or where one stands already.

@@ -25,7 +25,7 @@ pub(crate) fn find(message: &dyn MessageView, body: Body<'_>, entry: &Entry) -> 
         Place::Query => Ok(parameters(message.query(), Decoding::Percent, name)),
         Place::Form => form(message, body, name),
         Place::Params => {
-            let mut found = parameters(message.query(), Decoding::Percent, name);
+            let mut found = parameters(message.query(), entry.decoding, name);
             if message.is_form() {
                 found.values.extend(form(message, body, name)?.values);
             }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::filters::apply_all;
 use super::lists::{self, Pair};
 use super::read::Reading;
 use super::scene::Scene;
@@ -9,7 +10,7 @@ use crate::dialect::Part;
 use crate::dialect::compile::part_of;
 use crate::dialect::plan::*;
 use crate::encoding::{Decoding, is_well_encoded};
-use crate::message::MessageView;
+use crate::message::{MessageView, Scheme};
 use crate::policy::Policy;
 use crate::reason::{Reason, Refusal};
 
@@ -19,6 +20,11 @@ pub(crate) fn ambiguity(scene: &Scene<'_>, reading: &Reading<'_>) -> Result<Opti
         return Ok(Some(found.clone()));
     }
     let sources = sources(scene.plan);
+    if sources.contains(&Source::Headers)
+        && let Some(found) = listed_without_value(scene)
+    {
+        return Ok(Some(found));
+    }
     let mut lists: Vec<&PairList> = Vec::new();
     for source in &sources {
         let found = match source {
@@ -60,7 +66,7 @@ pub(crate) fn ambiguity(scene: &Scene<'_>, reading: &Reading<'_>) -> Result<Opti
 }
 
 /// Every source that reaches the string to sign or the key, each once.
-fn sources(plan: &Plan) -> Vec<Source> {
+pub(crate) fn sources(plan: &Plan) -> Vec<Source> {
     let programs = plan.text.iter().chain([&plan.key.from]).chain(&plan.key.chain);
     let mut found = Vec::new();
     programs.for_each(|program| gather(plan, program, &mut found));
@@ -80,6 +86,18 @@ fn gather(plan: &Plan, program: &Program, found: &mut Vec<Source>) {
     }
 }
 
+/// A listed header without a value, where an absent header is rendered as an empty one: either could be made the other.
+fn listed_without_value(scene: &Scene<'_>) -> Option<String> {
+    let list = &scene.plan.headers;
+    let mut listed = list.always.iter().chain(scene.names).filter(|_| list.missing == Missing::Empty);
+    let found = listed.find(|name| {
+        let stands_in = || list.pseudo.iter().any(|(pseudo, _)| pseudo.eq_ignore_ascii_case(name));
+        let mut values = scene.message.values(name).peekable();
+        if values.peek().is_none() { !stands_in() } else { values.all(<[u8]>::is_empty) }
+    });
+    found.map(|name| format!("the header {name} is listed and has no value, and an absent one is signed in the same way"))
+}
+
 fn repeated_header(scene: &Scene<'_>, name: &str) -> Option<String> {
     (scene.message.values(name).count() > 1).then(|| format!("the header {name} is there more than once"))
 }
@@ -94,6 +112,9 @@ fn ambiguous_list(scene: &Scene<'_>, list: &PairList) -> Result<Option<String>, 
         && let Some(found) = repeated_header(scene, "content-type")
     {
         return Ok(Some(found));
+    }
+    if list.between.is_some() && lists::take(scene, list)?.sources() > 1 {
+        return Ok(Some("parameters in two places, which nothing certain parts in the text".to_owned()));
     }
     let mut before: Vec<Pair> = Vec::new();
     for source in &list.from {
@@ -141,6 +162,25 @@ fn guarded(scene: &Scene<'_>, guard: &Guard) -> Result<Option<String>, Refusal> 
         Guard::ListedHeader(forbidden) => {
             let listed = scene.names.iter().chain(&scene.plan.headers.always).any(|n| n.eq_ignore_ascii_case(forbidden));
             listed.then(|| format!("the header {forbidden} is listed, and its line would look like what follows the headers"))
+        }
+        Guard::ClosingSlash { before } => {
+            let path = apply_all(before, scene.message.path())?;
+            let closed = path.len() > 1 && path.ends_with(b"/");
+            closed.then(|| "a slash at the end of the path: the path without it has the same text".to_owned())
+        }
+        Guard::Escape { source, bytes } => {
+            let text = match source {
+                Source::Target => scene.message.request_line().map_or(&b""[..], |line| line.target),
+                _ => scene.message.path(),
+            };
+            let (mut found, mut rest) = (!is_well_encoded(text), text);
+            while let Some(at) = rest.iter().position(|b| *b == b'%') {
+                let triplet = &rest[at..rest.len().min(at + 3)];
+                found |=
+                    crate::encoding::decode(triplet, Decoding::Percent).first().is_some_and(|b| triplet.len() == 3 && bytes.contains(b));
+                rest = &rest[at + 1..];
+            }
+            found.then(|| "the path holds an escape that is no longer one once it is decoded".to_owned())
         }
         Guard::Byte { source, byte } => {
             let holds = |text: &[u8]| text.contains(byte);
@@ -210,21 +250,42 @@ pub(crate) struct Presence {
     body: bool,
     expires: bool,
     sentinel: bool,
+    /// Whether it came over plain HTTP.
+    is_plain: bool,
     /// Lower-case names, without those that carry the signature or the list of signed headers.
     headers: Vec<String>,
+    /// Inputs that only the message says.
+    inputs: Vec<Part>,
 }
 
 impl Presence {
     pub(crate) fn of(scene: &Scene<'_>, reading: &Reading<'_>) -> Self {
-        let headers = scene.message.lines().map(|line| line.name.to_ascii_lowercase()).filter(|name| !lists::is_own_carrier(scene, name));
+        let headers =
+            scene.message.lines().map(|line| line.name.to_ascii_lowercase()).filter(|name| !lists::is_own_carrier(scene.plan, name));
         Self {
             query: !scene.message.query().is_empty(),
             body: !scene.body_is_empty(),
             expires: reading.texts.get(Claimed::Expires).is_some(),
             sentinel: is_sentinel(scene.plan, reading),
+            is_plain: scene.message.request_line().is_some_and(|line| line.scheme == Scheme::Http),
             headers: headers.collect(),
+            inputs: said(scene.plan, reading),
         }
     }
+}
+
+/// A word in place of the body's digest leaves the body to the connection, which must be a protected one.
+pub(crate) fn leaves_body_to_plain_http(presence: &Presence) -> bool {
+    presence.sentinel && presence.body && presence.is_plain
+}
+
+/// The inputs that were read from the message and that no verifier gave.
+fn said(plan: &Plan, reading: &Reading<'_>) -> Vec<Part> {
+    let read = reading.carriers.iter().filter_map(|(what, _)| match what {
+        Claimed::Input(index) if !reading.pinned.contains(index) => part_of(plan, &Source::Claim(*what)),
+        _ => None,
+    });
+    read.collect()
 }
 
 /// Every required part that this message has and this dialect can sign is covered.
@@ -261,6 +322,9 @@ pub(crate) fn require(plan: &Plan, policy: &Policy, covers: &BTreeSet<Part>, pre
             return Err(unsigned(part));
         }
     }
+    if let Some(part) = presence.inputs.iter().find(|part| !covers.contains(part) && !policy.waives(part)) {
+        return Err(unsigned(part));
+    }
     if presence.expires && !covers.contains(&Part::Expires) {
         return Err(unsigned(&Part::Expires));
     }
@@ -274,7 +338,7 @@ fn applies(plan: &Plan, part: &Part, presence: &Presence) -> bool {
         Part::Time => carried(Claimed::Time),
         Part::Nonce => carried(Claimed::Nonce),
         Part::Query => plan.able.contains(part) && presence.query,
-        Part::Body => plan.able.contains(part) && presence.body && !presence.sentinel,
+        Part::Body => plan.able.contains(part) && presence.body,
         Part::Header(name) => presence.headers.contains(name),
         _ => plan.able.contains(part),
     }

@@ -6,7 +6,7 @@ use super::filters::apply_all;
 use super::scene::Scene;
 use crate::dialect::Part;
 use crate::dialect::plan::{
-    Claimed, Filter, HeaderList, Missing, Order, PairList, PairSource, Parameters, Place, Program, Repeated, Shape,
+    Claimed, Filter, HeaderList, Missing, Order, PairList, PairSource, Parameters, Place, Plan, Program, Repeated, Shape,
 };
 use crate::encoding::{Decoding, decode};
 use crate::reason::{Reason, Refusal};
@@ -33,7 +33,7 @@ pub(crate) fn header_rows<'a>(scene: &Scene<'a>) -> Result<Vec<Row<'a>>, Refusal
     let mut rows = Vec::new();
     let further = scene.names.iter().filter(|name| !list.always.iter().any(|a| a.eq_ignore_ascii_case(name)));
     for name in list.always.iter().chain(further) {
-        if list.except.contains(&name.to_ascii_lowercase()) || is_own_carrier(scene, name) {
+        if list.except.contains(&name.to_ascii_lowercase()) || is_own_carrier(scene.plan, name) {
             continue;
         }
         let values: Vec<&[u8]> = scene.message.values(name).collect();
@@ -60,9 +60,9 @@ pub(crate) fn header_rows<'a>(scene: &Scene<'a>) -> Result<Vec<Row<'a>>, Refusal
 }
 
 /// What carries the signature or the list of names is never an item of the list.
-pub(crate) fn is_own_carrier(scene: &Scene<'_>, name: &str) -> bool {
+pub(crate) fn is_own_carrier(plan: &Plan, name: &str) -> bool {
     let own = |e: &&crate::dialect::plan::Entry| e.holds(Claimed::Signature) || e.holds(Claimed::SignedHeaders);
-    scene.plan.carry.iter().filter(own).any(|e| e.place == Place::Header && e.name.eq_ignore_ascii_case(name))
+    plan.carry.iter().filter(own).any(|e| e.place == Place::Header && e.name.eq_ignore_ascii_case(name))
 }
 
 pub(crate) fn sort_rows(list: &HeaderList, rows: &mut [(String, Vec<u8>)]) -> Result<(), Refusal> {
@@ -95,13 +95,24 @@ pub(crate) fn split(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 /// The items that a list takes, and the parts that it covers by them.
 pub(crate) struct Taken {
     pub(crate) items: Vec<Pair>,
+    /// Where the items of each source begin.
+    pub(crate) starts: Vec<usize>,
     pub(crate) covers: BTreeSet<Part>,
+}
+
+impl Taken {
+    /// How many sources gave an item.
+    pub(crate) fn sources(&self) -> usize {
+        let ends = self.starts.iter().skip(1).copied().chain([self.items.len()]);
+        self.starts.iter().zip(ends).filter(|(start, end)| *start < end).count()
+    }
 }
 
 /// Takes the items of a list from its sources.
 pub(crate) fn take(scene: &Scene<'_>, list: &PairList) -> Result<Taken, Refusal> {
-    let mut taken = Taken { items: Vec::new(), covers: BTreeSet::new() };
+    let mut taken = Taken { items: Vec::new(), starts: Vec::new(), covers: BTreeSet::new() };
     for source in &list.from {
+        taken.starts.push(taken.items.len());
         let mut whole = list.takes_all();
         let mut names = Vec::new();
         for (name, value) in pairs_of(scene, list, *source)? {

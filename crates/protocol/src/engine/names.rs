@@ -4,20 +4,21 @@ use super::filters::apply_all;
 use super::lists::is_own_carrier;
 use super::scene::Scene;
 use crate::dialect::Part;
-use crate::dialect::plan::{Filter, Order};
+use crate::dialect::plan::{Filter, HeaderPattern, Order, Plan};
+use crate::message::MessageView;
 use crate::reason::{Reason, Refusal};
 
-/// The headers that the file's patterns choose among those that are there.
-pub(crate) fn select(scene: &Scene<'_>) -> Vec<String> {
-    let list = &scene.plan.headers;
+/// The headers that patterns of the file choose among those that are there; pseudo names are always there.
+pub(crate) fn select(plan: &Plan, message: &dyn MessageView, patterns: &[HeaderPattern]) -> Vec<String> {
+    let list = &plan.headers;
     let mut chosen: Vec<String> = Vec::new();
-    for pattern in &list.sign {
+    for pattern in patterns {
         if list.pseudo.iter().any(|(name, _)| pattern.matches(name)) && !pattern.prefix {
             chosen.push(pattern.name.clone());
             continue;
         }
-        for line in scene.message.lines().filter(|line| pattern.matches(line.name)) {
-            let excepted = list.except.contains(&line.name.to_ascii_lowercase()) || is_own_carrier(scene, line.name);
+        for line in message.lines().filter(|line| pattern.matches(line.name)) {
+            let excepted = list.except.contains(&line.name.to_ascii_lowercase()) || is_own_carrier(plan, line.name);
             if !excepted && !chosen.iter().any(|c| c.eq_ignore_ascii_case(line.name)) {
                 chosen.push(if pattern.prefix { line.name.to_owned() } else { pattern.name.clone() });
             }

@@ -2,6 +2,7 @@
 
 use super::fields;
 use super::lists;
+use super::names;
 use super::scene::Texts;
 use crate::dialect::Inputs;
 use crate::dialect::Part;
@@ -32,6 +33,8 @@ pub(crate) struct Reading<'p> {
     pub(crate) texts: Texts,
     /// From which entry each claim was read.
     pub(crate) carriers: Vec<(Claimed, usize)>,
+    /// Inputs that the verifier gave.
+    pub(crate) pinned: Vec<usize>,
     pub(crate) tags: Vec<Tag>,
     /// Secrets that were sent, to be compared with the credential's.
     pub(crate) secrets: Vec<(Claimed, Secret)>,
@@ -52,6 +55,7 @@ pub(crate) fn read<'p>(plan: &'p Plan, message: &dyn MessageView, body: Body<'_>
     for (index, input) in plan.inputs.iter().enumerate() {
         if let Some(value) = inputs.get(&input.name) {
             reading.texts.set(Claimed::Input(index), value);
+            reading.pinned.push(index);
         }
     }
     check_parameters(message, body)?;
@@ -66,7 +70,7 @@ pub(crate) fn read<'p>(plan: &'p Plan, message: &dyn MessageView, body: Body<'_>
     for (index, entry) in others.into_iter().chain(signing) {
         read_entry(plan, message, body, index, entry, &mut reading)?;
     }
-    finish(plan, &mut reading)?;
+    finish(plan, message, &mut reading)?;
     Ok(reading)
 }
 
@@ -270,10 +274,11 @@ fn match_pattern<'t>(pattern: &Pattern, text: &'t str) -> Option<Vec<(usize, &'t
                     _ => 0,
                 };
                 let value = &rest[start..];
-                if value.is_empty() {
-                    return None;
+                match (value.is_empty(), slot) {
+                    (false, _) => found.push((i, value)),
+                    (true, Slot::Claim { may_be_empty: true, .. }) => {}
+                    (true, _) => return None,
                 }
-                found.push((i, value));
                 rest = &rest[..start];
             }
         }
@@ -292,7 +297,7 @@ fn take_all<'p>(
         match &pattern.0[i] {
             Slot::Literal(_) => {}
             Slot::Computed(program) => reading.computed.push((program, text.to_owned())),
-            Slot::Claim { what, percent } => {
+            Slot::Claim { what, percent, .. } => {
                 let text = if *percent {
                     let decoded = decode(text.as_bytes(), Decoding::Percent);
                     String::from_utf8(decoded).map_err(|_| malformed("a percent-encoded claim is not UTF-8"))?
@@ -378,7 +383,7 @@ pub(crate) fn encode_signature(how: SignatureEncoding, tag: &[u8]) -> Vec<u8> {
 }
 
 /// What must hold between the entries: inputs, the algorithm's word, the list of names.
-fn finish(plan: &Plan, reading: &mut Reading<'_>) -> Result<(), Refusal> {
+fn finish(plan: &Plan, message: &dyn MessageView, reading: &mut Reading<'_>) -> Result<(), Refusal> {
     for (index, input) in plan.inputs.iter().enumerate() {
         if !input.optional && reading.texts.get(Claimed::Input(index)).is_none() {
             return Err(Refusal::new(Reason::Internal, format!("the input {} is neither carried nor configured", input.name)));
@@ -391,7 +396,7 @@ fn finish(plan: &Plan, reading: &mut Reading<'_>) -> Result<(), Refusal> {
     }
     reading.names = match reading.texts.get(Claimed::SignedHeaders) {
         Some(text) => split_names(plan, text)?,
-        None if plan.carry.iter().any(|e| e.holds(Claimed::SignedHeaders)) => plan.headers.default.clone(),
+        None if plan.carry.iter().any(|e| e.holds(Claimed::SignedHeaders)) => names::select(plan, message, &plan.headers.default),
         None => Vec::new(),
     };
     Ok(())

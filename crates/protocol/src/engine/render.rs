@@ -331,7 +331,7 @@ impl<'s, 'a> Renderer<'s, 'a> {
             }
         }
         lists::sort_rows(list, &mut rows)?;
-        self.joined(rows.iter().map(|(_, line)| &line[..]), &list.join);
+        self.joined(rows.iter().map(|(_, line)| &line[..]), |_| &list.join);
         Ok(())
     }
 
@@ -344,14 +344,17 @@ impl<'s, 'a> Renderer<'s, 'a> {
             items = lists::merge(items, with);
         }
         let lines = items.iter().map(|(name, value)| self.item(&list.each, name, value)).collect::<Result<Vec<_>, _>>()?;
-        self.joined(lines.iter().map(|line| &line[..]), &list.join);
+        // Only items that stay as sent have something of its own between two sources.
+        let between = |i: usize| list.between.as_ref().filter(|_| taken.starts.contains(&i));
+        self.joined(lines.iter().map(|line| &line[..]), |i| between(i).unwrap_or(&list.join));
         Ok(())
     }
 
-    fn joined<'l>(&mut self, lines: impl Iterator<Item = &'l [u8]>, with: &[u8]) {
+    /// Lines, each but the first behind what stands before its index.
+    fn joined<'l>(&mut self, lines: impl Iterator<Item = &'l [u8]>, before: impl Fn(usize) -> &'l [u8]) {
         for (i, line) in lines.enumerate() {
             if i > 0 {
-                self.out.extend_from_slice(with);
+                self.out.extend_from_slice(before(i));
             }
             self.out.extend_from_slice(line);
         }

@@ -2,6 +2,7 @@
 
 use super::read::is_token;
 use super::scene::split_port;
+use crate::encoding::is_well_encoded;
 use crate::message::{MessageView, trim};
 use crate::reason::{Reason, Refusal};
 
@@ -15,6 +16,10 @@ pub(crate) fn check(message: &dyn MessageView) -> Result<(), Refusal> {
         let origin = line.target.first() == Some(&b'/') || line.target == b"*" && line.method == "OPTIONS";
         if !origin || line.target.iter().any(|b| *b <= b' ' || *b == 0x7f || *b == b'#') {
             return refuse("the request target is not in origin form, or holds a blank, a control or a fragment");
+        }
+        // Readers differ on what it stands for, so it is nothing that can be signed.
+        if !is_well_encoded(line.target) {
+            return refuse("the request target holds a % that begins no triplet; write %25 for a bare %");
         }
     }
     let mut hosts = 0;

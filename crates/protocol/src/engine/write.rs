@@ -63,9 +63,9 @@ fn pattern_text(scene: &Scene<'_>, pattern: &Pattern) -> Result<String, Refusal>
                 let text = renderer.text(program)?;
                 out.extend_from_slice(renderer.bytes(&text));
             }
-            Slot::Claim { what, percent: encode } => {
+            Slot::Claim { what, percent: encode, may_be_empty } => {
                 let text = claim_text(scene, *what);
-                if text.is_empty() {
+                if text.is_empty() && !may_be_empty {
                     return Ok(String::new());
                 }
                 if *encode { percent(text.as_bytes(), b"", &mut out) } else { out.extend_from_slice(text.as_bytes()) }
@@ -99,9 +99,8 @@ pub(crate) fn put(message: &mut Message, entry: &Entry, value: &str) -> Result<(
     let form = message.view().is_form();
     match entry.place {
         Place::Header => put_header(message, &entry.name, value),
-        Place::Query => put_query(message, &entry.name, value)?,
-        Place::Params if form && !message.body_bytes().is_empty() => put_form(message, &entry.name, value),
-        Place::Params => put_query(message, &entry.name, value)?,
+        Place::Params if form && !message.body_bytes().is_empty() && !in_query(message, entry) => put_form(message, &entry.name, value),
+        Place::Query | Place::Params => put_query(message, entry, value)?,
         Place::Form if !form => {
             return Err(Refusal::new(Reason::MalformedRequest, "the signature rides in a form, and the content type is no form"));
         }
@@ -127,7 +126,12 @@ fn put_header(message: &mut Message, name: &str, value: &str) {
     });
 }
 
-fn put_query(message: &mut Message, name: &str, value: &str) -> Result<(), Refusal> {
+/// Whether a parameter of the entry's name stands in the query.
+fn in_query(message: &Message, entry: &Entry) -> bool {
+    split(message.view().query()).any(|(name, _)| decode(name, entry.decoding) == entry.name.as_bytes())
+}
+
+fn put_query(message: &mut Message, entry: &Entry, value: &str) -> Result<(), Refusal> {
     let Message::Request(request) = message else {
         return Err(Refusal::new(Reason::MalformedRequest, "a response has no query"));
     };
@@ -136,7 +140,7 @@ fn put_query(message: &mut Message, name: &str, value: &str) -> Result<(), Refus
         Some(at) => (request.target[..=at].to_vec(), request.target[at + 1..].to_vec()),
         None => ([&request.target[..], b"?"].concat(), Vec::new()),
     };
-    request.target = [path, set_pair(&query, name, value, Decoding::Percent)].concat();
+    request.target = [path, set_pair(&query, &entry.name, value, entry.decoding)].concat();
     Ok(())
 }
 
@@ -145,7 +149,7 @@ fn put_form(message: &mut Message, name: &str, value: &str) {
     *body = set_pair(body, name, value, Decoding::Form);
 }
 
-/// The pairs with this one replaced where it stands, or added at the end.
+/// The pairs with this one replaced where it stands, or added at the end. One that says the same already stays as it is spelled.
 fn set_pair(text: &[u8], name: &str, value: &str, decoding: Decoding) -> Vec<u8> {
     let mut pair = Vec::new();
     percent(name.as_bytes(), b"", &mut pair);
@@ -154,11 +158,12 @@ fn set_pair(text: &[u8], name: &str, value: &str, decoding: Decoding) -> Vec<u8>
     let mut placed = false;
     let mut fragments: Vec<Vec<u8>> = Vec::new();
     for fragment in text.split(|b| *b == b'&').filter(|_| !text.is_empty()) {
-        let same = split(fragment).next().is_some_and(|(n, _)| decode(n, decoding) == name.as_bytes());
-        if !same {
-            fragments.push(fragment.to_vec());
-        } else if !std::mem::replace(&mut placed, true) {
-            fragments.push(pair.clone());
+        let there = split(fragment).next().filter(|(n, _)| decode(n, decoding) == name.as_bytes());
+        match there {
+            None => fragments.push(fragment.to_vec()),
+            Some(_) if std::mem::replace(&mut placed, true) => {}
+            Some((_, v)) if decode(v, decoding) == value.as_bytes() => fragments.push(fragment.to_vec()),
+            Some(_) => fragments.push(pair.clone()),
         }
     }
     if !placed {

@@ -23,6 +23,7 @@ use countersign_protocol::Dialects;
 
 use self::faults::Faults;
 use self::route::Reader;
+pub(super) use self::session::password_options;
 pub(super) use self::store::stores;
 use self::upstream::Upstreams;
 use super::written::{Span, WrittenLimits};
@@ -31,6 +32,7 @@ use crate::decide::Decide;
 use crate::limits::{AddressRate, Limits};
 use crate::reload::Fixed;
 use crate::route::{Route, Routes};
+use crate::session::SessionSettings;
 use crate::upstream::Directory;
 
 /// Threads that a gateway may have.
@@ -59,8 +61,8 @@ pub(super) fn check(config: &Config, dialects: &Dialects, before: &Directory) ->
     let decides = decide.as_ref().and_then(Option::as_ref);
     let session = written.session.as_ref().map(|written| session::settings(config, written, &listen, dialects));
     let session = faults.keep(session.transpose());
-    let header = session.as_ref().and_then(Option::as_ref).map(|session| session.header.as_str());
-    let around = Around { listen: &listen, asks_clients, trusts, limits: &limits, decide: decides, header };
+    let users = session.as_ref().and_then(Option::as_ref);
+    let around = Around { listen: &listen, asks_clients, trusts, limits: &limits, decide: decides, users };
     let mut upstreams = Upstreams::read(config, &limits, before, &mut faults);
     let routes = routes(config, dialects, &around, &mut upstreams, &mut warnings, &mut faults);
     if let Some(fault) = session.as_ref().and_then(Option::as_ref).and_then(|session| session::hidden_route(config, session, &routes)) {
@@ -111,8 +113,8 @@ struct Around<'a> {
     limits: &'a Limits,
     /// The proxy that asks, in decide mode.
     decide: Option<&'a Decide>,
-    /// The header of access tokens, where users log in.
-    header: Option<&'a str>,
+    /// How users log in, where they do.
+    users: Option<&'a SessionSettings>,
 }
 
 fn routes(
@@ -177,7 +179,9 @@ fn limits(written: &WrittenLimits) -> Limits {
         parameters: count(written.parameters, default.parameters),
         head_time: time(written.head_time, default.head_time),
         body_idle: time(written.body_idle, default.body_idle),
+        answer_idle: time(written.answer_idle, default.answer_idle),
         body_bytes: count(written.body_bytes, default.body_bytes),
+        bodies_bytes: count(written.bodies_bytes, default.bodies_bytes),
         address_rate: written
             .address_rate
             .as_ref()

@@ -1,17 +1,13 @@
 //! What can be told of dialects by trying: sample requests are signed, and looked at.
 
-use countersign_protocol::{Credential, Dialect, Inputs, Part, Policy, Request, SignError, SignOptions, Timestamp};
+use countersign_protocol::{Credential, Dialect, Inputs, Part, Policy, Request, SignError, SignOptions, Timestamp, lint};
 
 /// Why a route cannot accept both; `None` when no sample shows it.
 pub(super) fn overlap(a: &Dialect, b: &Dialect) -> Option<String> {
     if a.id() == b.id() {
         return Some("they are the same".to_owned());
     }
-    let read_by = |signer: &Dialect, other: &Dialect| {
-        let also = samples(signer).iter().any(|request| other.marks(request));
-        also.then(|| format!("what {} carries is there in a request of {} too", other.id(), signer.id()))
-    };
-    read_by(a, b).or_else(|| read_by(b, a))
+    lint::overlap(a, b).map(|found| format!("what {} carries is there in a request of {} too", found.reader.id(), found.signer.id()))
 }
 
 /// Whether a request in this dialect may leave the host unsigned.

@@ -45,10 +45,10 @@ impl Settings {
         }
         head.target.splice(0..0, self.path_prefix.bytes());
         let inbound = Inbound { head: &head, lines: &head.lines(), scheme: self.scheme, client: None, idle: self.limits.body_idle };
-        let mut body = Arriving::Unread(body);
+        let mut body = Arriving::Unread(body, self.bodies.clone());
         if may_be_nobody && self.is_nobody(&inbound, &mut body).await? {
             return Ok(Passed::Anonymous(match body {
-                Arriving::Unread(body) => body.bounded(self.rules.body_limit),
+                Arriving::Unread(body, _) => body.bounded(self.rules.body_limit),
                 read => RequestBody::whole(read.whole()?),
             }));
         }

@@ -17,6 +17,7 @@ use crate::refused::{About, Refused};
 use crate::report::Report;
 use crate::route::Upstream;
 use crate::route::forward::BodyMode;
+use crate::session::cookie::CookieSettings;
 use crate::strip::{Standing, Stripping};
 use crate::upstream::outgoing::{Outgoing, OutgoingBody};
 use crate::upstream::{Answered, Failure};
@@ -165,7 +166,11 @@ impl Visit<'_> {
         let identity = route.forward.identity.as_deref().filter(|_| is_admitted);
         let replaced = identity.map(|identity| &identity.carried);
         let token = route.rules.user.as_ref().map(|rule| rule.header.as_str()).filter(|_| !route.keep_credentials);
-        let stripping = Stripping { standing, way, own, known, keeps_own, replaced, token };
+        // They reach every path of theirs, also routes that have no users.
+        let cookies = self.shared.session.get().and_then(|desk| desk.cookies()).filter(|_| !route.keep_credentials);
+        let cookies = cookies.map(CookieSettings::names);
+        let cookies = cookies.as_ref().map_or(&[][..], |names| &names[..]);
+        let stripping = Stripping { standing, way, own, known, keeps_own, replaced, token, cookies };
         let headers = stripping.headers(&head, id);
         let outgoing = Outgoing {
             target: stripping.target(&head).split_off(outer.prefix),

@@ -5,11 +5,14 @@
 //     if (!api.user) await api.login({ username, password });
 //     const answer = await api.fetch("/orders?state=open");
 //
-// No dependency, nothing global. Requests are signed in one dialect; what they carry is what crates/protocol/dialects describes.
+// No dependency, nothing global. Requests are signed in one dialect; what they carry is what crates/protocol/dialects describes. With the store "cookie" they
+// are not signed: the browser sends a cookie that no script reads, and the page shows a CSRF token with what changes something.
 
 const DIALECT = "signed-sha256";
 const SCHEME = "SIGNED-SHA256";
 const DIGEST = "x-content-sha256";
+const CSRF = "x-csrf-token";
+const REFRESH = "x-refresh-token";
 // A refresh begins when so much of a token's life is over; one that failed is tried again after so many milliseconds.
 const REFRESH_AT = 0.8;
 const TRY_AGAIN = 5_000;
@@ -18,6 +21,9 @@ const PATIENCE = 20_000;
 const RENEW = ["token_expired", "token_invalid"];
 const OVER = ["session_revoked", "session_expired", "invalid_grant"];
 const CLOCK = ["too_old", "from_the_future"];
+// Of a page whose tokens are in cookies: none came.
+const NO_COOKIE = ["missing_signature", "token_missing"];
+const SAFE = ["GET", "HEAD"];
 const utf8 = new TextEncoder();
 
 /** Why nothing came of a call. `code` is the server's word, or one of `unsupported`, `invalid_argument`, `login_required`. */
@@ -38,6 +44,7 @@ export class Countersign {
   #path;
   #vault;
   #session = null;
+  #plain = false; // whether tokens are in cookies, and nothing is signed
   #offset = 0; // the server's clock less ours, in milliseconds
 
   constructor(base, app, path, vault) {
@@ -45,20 +52,43 @@ export class Countersign {
   }
 
   /**
-   * @param {{ base: string, app: string, path?: string, dialect?: string, store?: "memory" | "session" }} options
+   * @param {{ base: string, app: string, path?: string, dialect?: string, store?: "memory" | "session" | "cookie" }} options
    * `base` is the gateway's origin, `path` that of its session API. `store` says where key and tokens are: "memory" forgets both
-   * with the page; "session" keeps the tokens in sessionStorage and the key in IndexedDB, so that a reload goes on.
+   * with the page; "session" keeps the tokens in sessionStorage and the key in IndexedDB, so that a reload goes on; "cookie" has no
+   * key and leaves the tokens to the browser, for an app that the gateway lists as plain.
    */
   static async open({ base, app, path = "/session", dialect = DIALECT, store = "memory" }) {
     if (!globalThis.crypto?.subtle) throw new CountersignError("unsupported", "no WebCrypto: the page must come over https, or from this machine");
     if (dialect !== DIALECT) throw invalid(`the dialect is ${DIALECT}`);
     if (new URL(base).origin !== base.replace(/\/$/, "")) throw invalid("base is an origin, such as https://api.example.com");
-    if (store !== "memory" && store !== "session") throw invalid("store is memory or session");
+    if (!["memory", "session", "cookie"].includes(store)) throw invalid("store is memory, session or cookie");
     if (typeof app !== "string" || !/^[\x21-\x7e]+$/.test(app)) throw invalid("app is the name of a public app");
     const origin = new URL(base).origin;
     const own = new Countersign(origin, app, path, store === "session" ? new Vault(`countersign ${origin} ${app}`) : null);
-    own.#session = (await own.#vault?.load()) ?? null;
+    own.#plain = store === "cookie";
+    own.#session = (own.#plain ? await own.#resumed() : await own.#vault?.load()) ?? null;
     return own;
+  }
+
+  /** The session whose cookies the browser has, refreshed; null where it has none. */
+  async #resumed() {
+    const url = new URL(`${this.#base}${this.#path}/csrf`);
+    const answer = await fetch(url, { cache: "no-store", credentials: this.#credentials(), signal: AbortSignal.timeout(PATIENCE) });
+    if (answer.status === 401) return null;
+    if (!answer.ok) throw await told(answer);
+    const { csrf_token: csrf } = await answer.json();
+    try {
+      return { ...tokens(await this.#api("/refresh", {}, { csrf })), renewing: null };
+    } catch (error) {
+      if (OVER.includes(error.code) || NO_COOKIE.includes(error.code)) return null;
+      throw error;
+    }
+  }
+
+  /** Cookies go to the gateway, and come from it, also where the page is of another origin that it lists. */
+  #credentials() {
+    if (!this.#plain) return "omit";
+    return this.#base === globalThis.location?.origin ? "same-origin" : "include";
   }
 
   /** Who is logged in: `{ id, name, scope }`, or null. */
@@ -68,6 +98,11 @@ export class Countersign {
 
   /** Logs in with a new key, in place of whoever was logged in here. Gives the user. */
   async login({ username, password, totp, scope }) {
+    if (this.#plain) {
+      this.#session = null;
+      this.#session = { ...tokens(await this.#api("/login", { username, password, totp, scope, app: this.#app }, {})), renewing: null };
+      return this.user;
+    }
     const pair = await newPair();
     const body = { username, password, totp, scope, app: this.#app, bind: "client", public_key: await publicHalf(pair) };
     const grant = await this.#api("/login", body, { keyId: `self:${this.#app}`, key: pair.privateKey });
@@ -79,9 +114,12 @@ export class Countersign {
     return this.user;
   }
 
-  /** As `fetch`, for this gateway only: signed, and signed anew with a fresh token where the former is over. Follows no redirect, sends no cookie. */
+  /**
+   * As `fetch`, for this gateway only: signed, and signed anew with a fresh token where the former is over. Follows no redirect, and sends no cookie
+   * but with the store "cookie".
+   */
   async fetch(input, init = {}) {
-    const request = await prepared(this.#base, input, init, this.#need().header);
+    const request = await prepared(this.#base, input, init, this.#need().header ?? CSRF);
     const session = this.#need();
     if (Date.now() >= session.refreshAt) {
       await this.#renew(session, session.access).catch((error) => {
@@ -94,7 +132,7 @@ export class Countersign {
       return this.#exchange(request, session, token).then((answer) => [answer, token]);
     };
     let [answer, used] = await send();
-    if (RENEW.includes(refusal(answer))) {
+    if (RENEW.includes(refusal(answer)) || (this.#plain && NO_COOKIE.includes(refusal(answer)))) {
       await this.#renew(session, used);
       [answer] = await send();
     }
@@ -127,14 +165,14 @@ export class Countersign {
 
   async #refresh(session) {
     try {
-      const grant = await this.#api("/refresh", { refresh_token: session.refresh }, session);
+      const grant = await this.#api("/refresh", this.#plain ? {} : { refresh_token: session.refresh }, session);
       // Whoever logged out meanwhile stays logged out.
       this.#need(session);
       Object.assign(session, tokens(grant));
       await this.#vault?.update(session);
     } catch (error) {
       session.refreshAt = Date.now() + TRY_AGAIN;
-      if (OVER.includes(error.code)) await this.#forget(session);
+      if (OVER.includes(error.code) || (this.#plain && NO_COOKIE.includes(error.code))) await this.#forget(session);
       throw error;
     }
   }
@@ -150,7 +188,13 @@ export class Countersign {
     const init = { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" }, signal: AbortSignal.timeout(PATIENCE) };
     const answer = await this.#exchange(await prepared(this.#base, this.#path + path, init), signer);
     if (!answer.ok) throw await told(answer);
-    return answer.json();
+    const grant = await answer.json();
+    // Where the gateway gives tokens in headers.
+    if (grant.header && !grant.access_token) {
+      grant.access_token = answer.headers.get(grant.header);
+      grant.refresh_token = answer.headers.get(REFRESH);
+    }
+    return grant;
   }
 
   /** Sends a request; once more where the server says that our clock is wrong, and shows its own. */
@@ -162,8 +206,12 @@ export class Countersign {
     return this.#send(request, signer, token);
   }
 
-  async #send({ url, method, headers: given, body, options }, { key, keyId, header }, token) {
+  async #send({ url, method, headers: given, body, options }, { key, keyId, header, csrf }, token) {
     const headers = new Headers(given);
+    if (this.#plain) {
+      if (csrf && !SAFE.includes(method)) headers.set(CSRF, csrf);
+      return fetch(url, { ...options, method, headers, body: body.length ? body : undefined, credentials: this.#credentials() });
+    }
     if (token) headers.set(header, token);
     const signed = { host: url.host };
     for (const name of ["content-type", ...(token ? [header] : [])]) {
@@ -333,8 +381,10 @@ function scheme(key) {
 function tokens(grant) {
   const [now, life] = [Date.now(), grant.expires_in * 1000];
   return {
-    access: grant.access_token,
+    // A token in a cookie is not seen: that it is another one is all that counts.
+    access: grant.access_token ?? Symbol("in a cookie"),
     refresh: grant.refresh_token,
+    csrf: grant.csrf_token,
     header: grant.header,
     expires: now + life,
     refreshAt: now + life * REFRESH_AT,

@@ -12,7 +12,8 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri};
 use sha2::{Digest, Sha256};
 
-use super::nothing;
+use super::grant::REFRESH_HEADER;
+use super::{PlainDelivery, SessionSettings, SignedDelivery, nothing};
 use crate::head::Head;
 
 /// The module.
@@ -50,17 +51,41 @@ pub(crate) fn origin_fault(text: &str) -> Option<&'static str> {
     (scheme == "http" && !is_local).then_some("is a page that anyone on its way can change")
 }
 
+/// The pages of other origins that may call.
+#[derive(Debug)]
+pub(super) struct Pages {
+    origins: Vec<String>,
+    /// Whether their requests may have cookies.
+    with_cookies: bool,
+    /// What they may read of an answer.
+    exposed: HeaderValue,
+}
+
+impl Pages {
+    pub(super) fn of(settings: &SessionSettings) -> Self {
+        let plain = settings.plain.as_ref().map(|plain| &plain.deliver);
+        let in_headers = settings.deliver == SignedDelivery::Header || matches!(plain, Some(PlainDelivery::Header));
+        let tokens = if in_headers { format!(", {}, {REFRESH_HEADER}", settings.header) } else { String::new() };
+        // The names of headers are visible ASCII.
+        let exposed = HeaderValue::try_from(format!("{EXPOSED}{tokens}")).unwrap_or(HeaderValue::from_static(EXPOSED));
+        Self { origins: settings.origins.clone(), with_cookies: matches!(plain, Some(PlainDelivery::Cookie(_))), exposed }
+    }
+}
+
 /// What pages of other origins may do with the answer to one request.
 #[derive(Debug)]
 pub(crate) struct Cross {
     /// The listed origin of the page that asks, if one does.
     origin: Option<HeaderValue>,
     asks_first: bool,
+    with_cookies: bool,
+    exposed: HeaderValue,
 }
 
 impl Cross {
-    /// Of this request, where these origins are listed.
-    pub(super) fn of(head: &Head, listed: &[String]) -> Option<Self> {
+    /// Of this request, where such pages are listed.
+    pub(super) fn of(head: &Head, pages: &Pages) -> Option<Self> {
+        let Pages { origins: listed, with_cookies, exposed } = pages;
         if listed.is_empty() {
             return None;
         }
@@ -72,7 +97,7 @@ impl Cross {
             _ => None,
         };
         let asks_first = origin.is_some() && head.method == "OPTIONS" && head.values("access-control-request-method").next().is_some();
-        Some(Self { origin, asks_first })
+        Some(Self { origin, asks_first, with_cookies: *with_cookies, exposed: exposed.clone() })
     }
 
     /// The head of the request that a page announces, for finding its route; nothing when this is no announcement of a listed page.
@@ -100,7 +125,10 @@ impl Cross {
         headers.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
         if let Some(origin) = &self.origin {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-            headers.append(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+            headers.append(ACCESS_CONTROL_EXPOSE_HEADERS, self.exposed.clone());
+            if self.with_cookies {
+                headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+            }
         }
     }
 }
@@ -146,11 +174,20 @@ mod tests {
         Head { method: method.to_owned(), target: b"/a".to_vec(), version: "HTTP/1.1", headers, framing: Framing::Length(0) }
     }
 
+    fn pages(origins: &[&str], with_cookies: bool) -> Pages {
+        let origins = origins.iter().map(|origin| (*origin).to_owned()).collect();
+        Pages { origins, with_cookies, exposed: HeaderValue::from_static(EXPOSED) }
+    }
+
     fn told(head: &Head) -> HeaderMap {
+        told_by(head, false)
+    }
+
+    fn told_by(head: &Head, with_cookies: bool) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-        Cross::of(head, &["https://app.example.com".to_owned()]).unwrap().allow(&mut headers);
+        Cross::of(head, &pages(&["https://app.example.com"], with_cookies)).unwrap().allow(&mut headers);
         headers
     }
 
@@ -201,7 +238,12 @@ mod tests {
             assert!(!headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN), "{other:?}: {headers:?}");
             assert!(!headers.contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS) && !headers.contains_key(ACCESS_CONTROL_EXPOSE_HEADERS));
         }
-        assert!(Cross::of(&head("GET", &[("origin", "https://app.example.com")]), &[]).is_none());
+        assert!(Cross::of(&head("GET", &[("origin", "https://app.example.com")]), &pages(&[], true)).is_none());
+        // Only where tokens are in cookies do listed pages send some, and no others ever.
+        let with_cookies = told_by(&head("GET", &[("origin", "https://app.example.com")]), true);
+        assert_eq!(with_cookies[ACCESS_CONTROL_ALLOW_CREDENTIALS], "true");
+        let other = told_by(&head("GET", &[("origin", "https://evil.example.com")]), true);
+        assert!(!other.contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS));
     }
 
     #[test]
@@ -211,7 +253,7 @@ mod tests {
                 method,
                 &[("origin", origin), ("access-control-request-method", "PUT"), ("access-control-request-headers", "x-a,x-b")],
             );
-            let cross = Cross::of(&head, &["https://app.example.com".to_owned()]).unwrap();
+            let cross = Cross::of(&head, &pages(&["https://app.example.com"], false)).unwrap();
             cross.announced(&head).map(|announced| (announced.method, cross.permission(&head)))
         };
         let (method, answer) = announce("https://app.example.com", "OPTIONS").unwrap();

@@ -15,7 +15,6 @@ use http::Response;
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-use super::grant::granted;
 use super::{Call, SessionDesk, invalid, unavailable};
 use crate::head::Head;
 use crate::metrics::sessions::LoginEnd;
@@ -45,9 +44,10 @@ struct Login {
 /// A refresh.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Renewal {
-    #[serde(deserialize_with = "secret")]
-    refresh_token: Secret,
+pub(super) struct Renewal {
+    /// Where it does not come in a cookie.
+    #[serde(default, deserialize_with = "maybe_secret")]
+    pub(super) refresh_token: Option<Secret>,
     scope: Option<String>,
 }
 
@@ -83,12 +83,15 @@ pub(super) async fn brought(
 impl Call<'_> {
     pub(super) async fn login(&self) -> Result<Response<Bytes>, Refused> {
         let login: Login = self.read()?;
-        let binding = binding(login.bind.as_deref(), login.public_key.as_ref())?;
+        let binding = match &self.plain {
+            Some(_) => unsigned(login.bind.as_deref(), login.public_key.as_ref())?,
+            None => binding(login.bind.as_deref(), login.public_key.as_ref())?,
+        };
         if login.app.as_deref().is_some_and(|app| app != self.caller.app) {
             return Err(invalid("app is not the app that signed").into());
         }
         // Nothing but its own key proves who such a caller is.
-        if self.caller.key_id.starts_with(SELF) && !matches!(binding, Binding::Client(_)) {
+        if self.caller.key_id.is_some_and(|key_id| key_id.starts_with(SELF)) && !matches!(binding, Binding::Client(_)) {
             return Err(invalid("a login that is signed with a key of its own has bind client").into());
         }
         let now = self.admission.now();
@@ -123,17 +126,19 @@ impl Call<'_> {
         let grant = self.desk.sessions.begin(&who, wanted, &self.caller, now).await.map_err(|fault| refused(&fault))?;
         self.counts.login(LoginEnd::Begun);
         tracing::info!(session = %grant.session.sid, user = %grant.session.user, app = self.caller.app, "a user logged in");
-        Ok(granted(&grant, &self.desk.settings, now))
+        self.granted(&grant, now)
     }
 
     pub(super) async fn refresh(&self) -> Result<Response<Bytes>, Refused> {
         let renewal: Renewal = self.read()?;
+        let token = renewal.refresh_token.as_ref().or_else(|| self.plain.as_ref()?.refresh.as_ref());
+        let token = token.ok_or_else(|| invalid("refresh_token is missing"))?;
         let now: Timestamp = self.admission.now();
         let scopes = renewal.scope.as_deref().map(scopes);
-        let result = self.desk.sessions.refresh(renewal.refresh_token.expose(), scopes.as_deref(), &self.caller, now).await;
+        let result = self.desk.sessions.refresh(token.expose(), scopes.as_deref(), &self.caller, now).await;
         self.counts.refresh(&result);
         match result {
-            Ok(grant) => Ok(granted(&grant, &self.desk.settings, now)),
+            Ok(grant) => self.granted(&grant, now),
             Err(fault) => {
                 if let SessionFault::Refresh(why, Some(sid)) = &fault {
                     let action = if *why == RefreshFault::Reused { "end a session" } else { "refuse a refresh" };
@@ -160,7 +165,16 @@ fn binding(asked: Option<&str>, key: Option<&serde_json::Value>) -> Result<Bindi
         (Some("client"), Some(key)) => Ok(Binding::Client(public_key(key)?.public_der().to_vec())),
         (Some("client"), None) => Err(invalid("bind is client, and public_key is missing")),
         (Some("app" | "session") | None, Some(_)) => Err(invalid("public_key is for bind client only")),
+        (Some("bearer"), _) => Err(invalid("bind bearer is for logins of plain apps, which are not signed")),
         (Some(_), _) => Err(invalid("bind is none of app, session, client")),
+    }
+}
+
+/// The binding of a login that is not signed.
+fn unsigned(asked: Option<&str>, key: Option<&serde_json::Value>) -> Result<Binding, Refusal> {
+    match (asked, key) {
+        (None | Some("bearer"), None) => Ok(Binding::Bearer),
+        _ => Err(invalid("a login that is not signed has bind bearer, and no public_key")),
     }
 }
 
@@ -179,4 +193,8 @@ fn public_key(value: &serde_json::Value) -> Result<KeyPair, Refusal> {
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
     let text = Zeroizing::new(String::deserialize(deserializer)?);
     Ok(Secret::new(text.as_bytes()))
+}
+
+fn maybe_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    secret(deserializer).map(Some)
 }

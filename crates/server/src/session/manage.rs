@@ -1,11 +1,12 @@
 //! Seeing and ending sessions: logout, everywhere or one by one, who is there, and what a token is worth.
 
 use bytes::Bytes;
-use countersign_core::session::{Ended, RefreshToken, Session, SessionFault, SessionId, UserSession};
+use countersign_core::session::{Ended, Presented, RefreshToken, Session, SessionFault, SessionId, UserSession};
 use countersign_protocol::{Reason, Refusal, Timestamp};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
+use super::grant::token_type;
 use super::login::refused;
 use super::{Call, invalid, json as answer, nothing, unavailable};
 use crate::refused::Refused;
@@ -13,10 +14,21 @@ use crate::refused::Refused;
 impl Call<'_> {
     /// Ends the session of the token, also of one that is over: whoever logs out is logged out.
     pub(super) async fn logout(&self) -> Result<Response<Bytes>, Refused> {
-        let now = self.admission.now();
-        let sid = self.desk.sessions.of_ended(self.token()?, &self.caller, now).await.map_err(|fault| refused(&fault))?;
-        self.end(sid, Ended::Logout).await?;
-        Ok(nothing())
+        let (now, sessions) = (self.admission.now(), &self.desk.sessions);
+        let sid = match self.plain.as_ref().and_then(|plain| plain.refresh.as_ref()) {
+            Some(refresh) => sessions.unsigned_session(Presented::Refresh(refresh.expose()), now).await.map(|session| session.sid),
+            None => sessions.of_ended(self.token()?, &self.caller, now).await,
+        };
+        self.end(sid.map_err(|fault| refused(&fault))?, Ended::Logout).await?;
+        self.gone()
+    }
+
+    /// The answer to whoever is logged out: a browser forgets its cookies.
+    fn gone(&self) -> Result<Response<Bytes>, Refused> {
+        let mut answer = nothing();
+        let cookies = self.desk.cookies().filter(|_| self.plain.as_ref().is_some_and(|plain| plain.by_cookie));
+        cookies.map(|cookies| cookies.take(answer.headers_mut())).transpose()?;
+        Ok(answer)
     }
 
     /// Ends every session of the user.
@@ -24,7 +36,7 @@ impl Call<'_> {
         let found = self.user().await?;
         self.record("end all sessions", format!("user={}", found.session.user)).await?;
         self.desk.sessions.store().raise_epoch(found.session.user).await.map_err(|error| unavailable(&error))?;
-        Ok(nothing())
+        self.gone()
     }
 
     /// The user's sessions.
@@ -77,7 +89,7 @@ impl Call<'_> {
         };
         let UserSession { token, session } = found;
         let body = json!({
-            "active": true, "scope": token.scope, "client_id": token.client_id, "username": token.u.name, "token_type": "Signed",
+            "active": true, "scope": token.scope, "client_id": token.client_id, "username": token.u.name, "token_type": token_type(&session.binding),
             "exp": token.exp, "iat": token.iat, "sub": token.sub.to_string(), "aud": token.aud, "iss": token.iss,
             "jti": token.jti.to_string(), "sid": session.sid.to_string(), "auth_time": token.auth_time,
         });

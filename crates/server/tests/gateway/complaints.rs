@@ -6,8 +6,22 @@ use countersign_protocol::{Credential, Dialect, Dialects, Inputs, Part, Policy, 
 use crate::fixture::{Client, Fixture, NOW, SECRET, Setup, at, house, raw};
 
 /// Header fields that proxies on the way write anew, take away or add.
-const REWRITTEN: [&str; 8] =
-    ["accept-encoding", "connection", "forwarded", "te", "user-agent", "via", "x-forwarded-for", "x-forwarded-proto"];
+const REWRITTEN: [&str; 14] = [
+    "accept-encoding",
+    "connection",
+    "expect",
+    "forwarded",
+    "te",
+    "transfer-encoding",
+    "user-agent",
+    "via",
+    "x-amzn-trace-id",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
 
 /// Base64 as text, so that dialects which decode their secret can use it too.
 fn key() -> Credential {
@@ -75,23 +89,31 @@ async fn seconds_are_not_taken_for_milliseconds() {
 
 #[tokio::test]
 async fn a_word_for_streaming_is_no_digest() {
-    let setup = Setup { terms: Terms::new(["aws-sigv4-s3"]), ..Setup::default() };
-    let inputs = "inputs = { region = \"r\", service = \"s3\" }";
-    let gateway = Fixture::start(&house(inputs).replace("\"house\"", "\"aws-sigv4-s3\""), setup).await;
-    let dialect = gateway.dialects.get("aws-sigv4-s3").unwrap();
-    let answer = async |word: &str| {
+    let start = async |further: &str| {
+        let setup = Setup { terms: Terms::new(["aws-sigv4-s3"]), ..Setup::default() };
+        let route = format!("inputs = {{ region = \"r\", service = \"s3\" }}\n{further}");
+        Fixture::start(&house(&route).replace("\"house\"", "\"aws-sigv4-s3\""), setup).await
+    };
+    let answer = async |gateway: &Fixture, word: &str| {
+        let dialect = gateway.dialects.get("aws-sigv4-s3").unwrap();
         let mut options = gateway.options().with_input("region", "r").with_input("service", "s3");
         options.body_digest = Some(word.to_owned());
         let request = gateway.request("PUT", &format!("/bucket/{word}")).with_body("hello");
         let signed = dialect.sign(request, &Credential::hmac("key-1", SECRET), &options).unwrap();
         gateway.send(&signed.into_message().into_request().unwrap()).await
     };
+    let gateway = start("").await;
     for word in ["STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "anything"] {
-        answer(word).await.refuses(400, "body_digest_mismatch");
+        answer(&gateway, word).await.refuses(400, "body_digest_mismatch");
     }
+    // The one word that the protocol has for a body that is not signed needs a route that says so, and a protected connection.
+    answer(&gateway, "UNSIGNED-PAYLOAD").await.refuses(403, "required_part_unsigned");
     assert!(gateway.upstream.requests().is_empty());
-    // The one word that the protocol has for a body that is not signed: it passes, and the upstream is told.
-    assert_eq!(answer("UNSIGNED-PAYLOAD").await.status, 200);
+    let gateway = start("waive = [\"body\"]").await;
+    answer(&gateway, "UNSIGNED-PAYLOAD").await.refuses(403, "insecure_transport");
+    assert!(gateway.upstream.requests().is_empty());
+    let gateway = start("waive = [\"body\"]\nloopback_is_tls = true").await;
+    assert_eq!(answer(&gateway, "UNSIGNED-PAYLOAD").await.status, 200);
     let request = gateway.upstream.only();
     let covers = request.lines().find_map(|line| line.strip_prefix("x-countersign-covers: ")).unwrap();
     assert!(covers.split(',').all(|part| part != "body") && covers.split(',').any(|part| part == "path"), "{covers}");

@@ -1,10 +1,12 @@
 //! HTTP/2 with prior knowledge, on the same port.
 
 use bytes::Bytes;
+use countersign_core::app::Terms;
+use countersign_protocol::Credential;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, SECRET, Setup, house};
 
 pub(crate) async fn exchange(gateway: &Fixture, request: http::Request<Full<Bytes>>) -> (u16, Vec<u8>) {
     let stream = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
@@ -38,6 +40,28 @@ async fn a_signed_request_passes_and_goes_up_as_http1() {
     assert!(seen.starts_with("POST /a%2Fb?x=+ HTTP/1.1\r\n") && seen.ends_with("\r\n\r\nhello"), "{seen}");
     assert!(seen.contains(&format!("host: {}\r\n", gateway.address)), "{seen}");
     assert_eq!(exchange(&gateway, built(&gateway, "GET", "", |builder| builder)).await.0, 200);
+}
+
+#[tokio::test]
+async fn names_that_were_signed_in_capitals_travel_in_small_letters() {
+    let setup = Setup { terms: Terms::new(["x-ca"]), ..Setup::default() };
+    let gateway = Fixture::start(&house("").replace("\"house\"", "\"x-ca\""), setup).await;
+    let mut options = gateway.options();
+    let listed = ["X-Ca-Key", "X-Ca-Nonce", "X-Ca-Timestamp", "X-Device-Id"];
+    options.headers = Some(listed.map(str::to_owned).to_vec());
+    let request = gateway.request("GET", "/orders").with_header("X-Device-Id", "d1");
+    let signed = gateway.sign_as("x-ca", request, &Credential::hmac("key-1", SECRET), &options);
+    let list = signed.headers.iter().find(|(name, _)| name == "X-Ca-Signature-Headers").unwrap();
+    assert_eq!(list.1, listed.join(",").as_bytes());
+    let send = async |device: &str| {
+        let mut builder = http::Request::builder().uri(format!("http://{}/orders", gateway.address));
+        for (name, value) in signed.headers.iter().filter(|(name, _)| name != "Host" && name != "X-Device-Id") {
+            builder = builder.header(name, value.as_slice());
+        }
+        exchange(&gateway, builder.header("x-device-id", device).body(Full::new(Bytes::new())).unwrap()).await.0
+    };
+    assert_eq!(send("d2").await, 401);
+    assert_eq!(send("d1").await, 200);
 }
 
 #[tokio::test]

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
 use crate::fixture::{Client, Fixture, Setup, house, raw};
 
 /// A connection whose request has the only place.
@@ -67,4 +70,50 @@ async fn a_refused_request_uses_up_no_nonce() {
     gateway.send(&request).await.refuses(503, "overloaded");
     assert_eq!(running.answer().await.unwrap().status, 200);
     assert_eq!(gateway.send(&request).await.status, 200);
+}
+
+#[tokio::test]
+async fn all_bodies_together_have_a_bound() {
+    let gateway = Fixture::start(&house("[limits]\nbodies_bytes = 1000"), Setup::default()).await;
+    let post = |target: &str, length: usize| gateway.sign("house", gateway.request("POST", target).with_body("a".repeat(length)));
+    let mut first = Client::connect(gateway.address).await;
+    first.write(&raw(&post("/slow", 900))).await;
+    gateway.upstream.wait_for(1).await;
+    let second = post("/", 200);
+    gateway.send(&second).await.refuses(503, "overloaded");
+    assert_eq!(gateway.send(&post("/", 100)).await.status, 200, "what fits beside it is served");
+    assert_eq!(first.answer().await.unwrap().status, 200);
+    assert_eq!(gateway.send(&second).await.status, 200, "the room is given back, and the refused request used no nonce up");
+    gateway.send(&post("/", 1001)).await.refuses(503, "overloaded");
+}
+
+/// An upstream whose answers have no end for practical purposes.
+async fn endless() -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 1_u64 << 40);
+                let mut request = [0; 4096];
+                let begun = stream.read(&mut request).await.is_ok() && stream.write_all(head.as_bytes()).await.is_ok();
+                while begun && stream.write_all(&[b'a'; 65_536]).await.is_ok() {}
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn who_takes_nothing_of_an_answer_keeps_no_place() {
+    let route = format!("[[route]]\nprefix = \"/endless\"\nupstream = \"http://{}\"\ndialects = [\"house\"]", endless().await);
+    let limits = "[limits]\nrequests = 1\nqueue_time = \"20s\"\nanswer_idle = \"300ms\"";
+    let gateway = Fixture::start(&house(&format!("{limits}\n\n{route}")), Setup::default()).await;
+    let mut idle = Client::connect(gateway.address).await;
+    idle.write(&raw(&gateway.sign("house", gateway.request("GET", "/endless")))).await;
+    idle.read_until(b"\r\n\r\n").await;
+    // Nothing more is read. The place is free again once the gateway has had enough of it.
+    let begun = std::time::Instant::now();
+    assert_eq!(gateway.send(&gateway.sign("house", gateway.request("GET", "/"))).await.status, 200);
+    assert!(begun.elapsed() >= Duration::from_millis(300), "it was not the idle one that had the place");
 }

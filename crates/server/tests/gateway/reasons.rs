@@ -318,6 +318,11 @@ async fn diagnostics_are_shown_under_a_credential_that_opted_in() {
     let wrong = |id: &str| gateway.sign_as("house", gateway.request("GET", "/"), &Credential::hmac(id, "another"), &gateway.options());
     let mismatch = gateway.send(&wrong(KEY)).await.refuses(401, "signature_mismatch");
     assert!(mismatch["string_to_sign"].as_str().unwrap().starts_with("GET\n"), "where it is needed most");
+    assert!(mismatch.get("likely_cause").is_none(), "never a false one");
+    let mut changed = gateway.sign("house", gateway.request("GET", "/a"));
+    changed.target = b"/a?page=2".to_vec();
+    let told = gateway.send(&changed).await.refuses(401, "signature_mismatch");
+    assert_eq!(told["likely_cause"], "it verifies if the signer left out the query");
     assert!(gateway.send(&wrong("unknown")).await.refuses(401, "signature_mismatch").get("string_to_sign").is_none());
 }
 

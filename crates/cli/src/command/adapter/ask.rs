@@ -19,16 +19,20 @@ pub(super) struct Ask {
     pub(super) inputs: Inputs,
     pub(super) at: Timestamp,
     pub(super) message: Message,
+    /// The body as it came, where it came in pieces; the message holds all of them.
+    pub(super) pieces: Option<Vec<Vec<u8>>>,
 }
 
 impl Ask {
     pub(super) fn read(object: &Object) -> Result<Self, String> {
         let at = wire::text(object, "at")?.ok_or("at is missing")?;
+        let message = object.get("message").ok_or("message is missing")?;
         Ok(Self {
             credentials: credentials(object)?,
             inputs: inputs(object)?,
             at: values::time(at).map_err(|fault| format!("at: {fault}"))?,
-            message: wire::read(object.get("message").ok_or("message is missing")?)?,
+            message: wire::read(message)?,
+            pieces: message.as_object().map_or(Ok(None), wire::body_pieces)?,
         })
     }
 
@@ -49,14 +53,15 @@ impl Ask {
     }
 }
 
-/// The verifier's policy: `unsafe`, `allow_cleartext`, `allow_ambiguous`, `require`, `waive`, `window` and `max_expires` as spans.
+/// The verifier's policy: `unsafe`, `allow_cleartext`, `allow_ambiguous`, `require`, `waive`, `window` as a span or as two of them,
+/// `max_expires` as a span.
 pub(super) fn policy(object: &Object) -> Result<Policy, String> {
     let Some(given) = member(object, "policy")? else {
         return Ok(Policy::default());
     };
     only(given, "policy", &["unsafe", "allow_cleartext", "allow_ambiguous", "require", "waive", "window", "max_expires"])?;
     Ok(Policy {
-        window: span(given, "window")?.map(Window::both),
+        window: window(given)?,
         require: parts(given, "require")?,
         waive: parts(given, "waive")?,
         allow_unsafe: flag(given, "unsafe")?,
@@ -104,7 +109,7 @@ fn material(object: &Object) -> Result<KeyMaterial, String> {
     }
     let pem = wire::text(object, "public_key_pem")?
         .ok_or("credentials: one of secret, secret_base64, private_key_pem, public_key_pem is needed")?;
-    KeyPair::from_public_pem(pem).map(KeyMaterial::Pair).map_err(|e| format!("public_key_pem: {e}"))
+    KeyPair::from_short_public_pem(pem).map(KeyMaterial::Pair).map_err(|e| format!("public_key_pem: {e}"))
 }
 
 fn inputs(object: &Object) -> Result<Inputs, String> {
@@ -156,6 +161,16 @@ fn flag(object: &Object, name: &str) -> Result<bool, String> {
         None | Some(Value::Null) => Ok(false),
         Some(value) => value.as_bool().ok_or_else(|| format!("{name}: expected true or false")),
     }
+}
+
+/// One span for both sides, or `{ past, future }`.
+fn window(object: &Object) -> Result<Option<Window>, String> {
+    let Some(Value::Object(sides)) = object.get("window") else {
+        return Ok(span(object, "window")?.map(Window::both));
+    };
+    only(sides, "policy.window", &["past", "future"])?;
+    let side = |name| span(sides, name)?.ok_or_else(|| format!("policy.window.{name} is missing"));
+    Ok(Some(Window { past: side("past")?, future: side("future")? }))
 }
 
 fn span(object: &Object, name: &str) -> Result<Option<Duration>, String> {

@@ -135,9 +135,10 @@ fn in_app(name: &str, failure: Failure) -> Failure {
 }
 
 fn new_credential(written: WrittenCredential, folder: &Path, registry: &Registry) -> Result<NewCredential, Failure> {
+    let least = key::least_rsa_bits(written.dialects.iter().map(|id| registry.dialects.get(id)));
     let material = match (&written.secret_file, &written.public_key_file) {
         (Some(file), None) => KeyMaterial::Hmac(key::secret_file(&folder.join(file))?),
-        (None, Some(file)) => KeyMaterial::Pair(key::public_key(&folder.join(file))?),
+        (None, Some(file)) => KeyMaterial::Pair(key::public_key(&folder.join(file), least)?),
         _ => return Err(Failure::usage(format_args!("{}: name either secret_file or public_key_file", written.key_id))),
     };
     let mut terms = Terms::new(written.dialects.iter().cloned());

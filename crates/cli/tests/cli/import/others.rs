@@ -7,39 +7,36 @@ const APISIX: &str = include_str!("apisix.yaml");
 const OLDER: &str = include_str!("apisix-older.yaml");
 const HIGRESS: &str = include_str!("higress.yaml");
 
-/// A dialect under the id that the table of the importer looks for.
-fn with_dialect(scratch: &Scratch, id: &str) -> String {
-    let folder = scratch.path().join("dialects");
-    std::fs::create_dir_all(&folder).unwrap();
-    scratch.file(&format!("dialects/{id}.yaml"), crate::support::IN_HOUSE.replace("in-house", id));
-    folder.to_str().unwrap().to_owned()
-}
-
 #[test]
 fn consumers_are_carried_over_although_their_dialect_is_not_known() {
     let scratch = Scratch::new();
-    let cases = [(APISIX, "apisix", "routes[0]", "(apisix-hmac)", 2), (OLDER, "apisix", "routes[0]", "(apisix-x-hmac)", 1)];
-    for (text, gateway, path, word, apps) in cases {
-        let imported = Imported::of(&scratch, gateway, text, &[]);
-        imported.lost(path, word);
+    let cases = [(APISIX, "apisix", "routes[0]", 2), (OLDER, "apisix", "routes[0]", 1), (HIGRESS, "higress", "spec.matchRules[0]", 2)];
+    for (text, gateway, path, apps) in cases {
+        let imported = Imported::of(&scratch, gateway, text, &["--dialect", "in-house", "--upstream", "http://127.0.0.1:9000"]);
+        imported.lost(path, "(in-house)");
         assert_eq!(imported.json("apps.json")["apps"].as_array().unwrap().len(), apps);
         assert!(!imported.text("gateway.toml").contains("[[route]]"));
     }
-    let imported = Imported::of(&scratch, "higress", HIGRESS, &["--upstream", "http://127.0.0.1:9000"]);
-    imported.lost("spec.matchRules[0]", "(higress-hmac)");
-    assert_eq!(imported.json("apps.json")["apps"][1]["name"], "consumer-2");
 }
 
 #[test]
-fn a_standalone_file_is_carried_over_where_its_dialect_is_there() {
+fn each_plug_in_has_its_dialect() {
     let scratch = Scratch::new();
-    let folder = with_dialect(&scratch, "apisix-hmac");
-    let imported = Imported::of(&scratch, "apisix", APISIX, &["--dialects", &folder]);
+    let cases = [(APISIX, "apisix", "apisix-hmac"), (OLDER, "apisix", "apisix-hmac-old"), (HIGRESS, "higress", "x-ca-higress")];
+    for (text, gateway, dialect) in cases {
+        let imported = Imported::of(&scratch, gateway, text, &["--upstream", "http://127.0.0.1:9000"]);
+        let written = imported.text("gateway.toml");
+        assert!(written.contains(&format!("dialects = [\"{dialect}\"]")), "{dialect}: {written}");
+    }
+}
+
+#[test]
+fn a_standalone_file_is_carried_over() {
+    let scratch = Scratch::new();
+    let imported = Imported::of(&scratch, "apisix", APISIX, &[]);
     assert_eq!(imported.run.code, 0, "{}", imported.run.stderr);
     let (gateway, apps) = (imported.text("gateway.toml"), imported.json("apps.json"));
-    for line in
-        ["host = \"api.example.com\"", "prefix = \"/orders/\"", "upstream = \"http://127.0.0.1:9000\"", "window = \"300s\"", &folder]
-    {
+    for line in ["host = \"api.example.com\"", "prefix = \"/orders/\"", "upstream = \"http://127.0.0.1:9000\"", "window = \"300s\""] {
         assert!(gateway.contains(line), "{line}: {gateway}");
     }
     assert_eq!(apps["apps"][0]["credentials"][0]["key_id"], "john-key");
@@ -50,7 +47,6 @@ fn a_standalone_file_is_carried_over_where_its_dialect_is_there() {
 #[test]
 fn what_a_standalone_file_loses_is_said_by_its_path() {
     let scratch = Scratch::new();
-    let folder = with_dialect(&scratch, "apisix-hmac");
     let cases = [
         ("    uri: /orders/*", "    uri: /orders", "routes[0]", "one path", false),
         ("    methods: [GET, POST]", "    vars: [[arg_a, ==, b]]", "routes[0].vars", "variables", false),
@@ -97,7 +93,7 @@ fn what_a_standalone_file_loses_is_said_by_its_path() {
         } else {
             APISIX.replacen(good, bad, 1)
         };
-        let imported = Imported::of(&scratch, "apisix", &text, &["--dialects", &folder]);
+        let imported = Imported::of(&scratch, "apisix", &text, &[]);
         imported.lost(path, word);
         assert_eq!(imported.text("gateway.toml").contains("[[route]]"), keeps_route, "{bad}: {}", imported.text("report.json"));
     }
@@ -106,8 +102,7 @@ fn what_a_standalone_file_loses_is_said_by_its_path() {
 #[test]
 fn a_switched_off_route_is_left_out_and_no_loss() {
     let scratch = Scratch::new();
-    let folder = with_dialect(&scratch, "apisix-hmac");
-    let imported = Imported::of(&scratch, "apisix", &APISIX.replacen("    uri:", "    status: 0\n    uri:", 1), &["--dialects", &folder]);
+    let imported = Imported::of(&scratch, "apisix", &APISIX.replacen("    uri:", "    status: 0\n    uri:", 1), &[]);
     assert_eq!(imported.run.code, 0, "{}", imported.run.stderr);
     assert!(!imported.text("gateway.toml").contains("[[route]]"));
 }
@@ -115,8 +110,7 @@ fn a_switched_off_route_is_left_out_and_no_loss() {
 #[test]
 fn who_may_call_a_domain_becomes_a_scope() {
     let scratch = Scratch::new();
-    let folder = with_dialect(&scratch, "higress-hmac");
-    let imported = Imported::of(&scratch, "higress", HIGRESS, &["--dialects", &folder, "--upstream", "http://127.0.0.1:9000"]);
+    let imported = Imported::of(&scratch, "higress", HIGRESS, &["--upstream", "http://127.0.0.1:9000"]);
     imported.lost("spec.defaultConfig.algorithms", "hmac-sha1");
     let (gateway, apps) = (imported.text("gateway.toml"), imported.json("apps.json"));
     assert!(gateway.contains("host = \"api.example.com\"") && gateway.contains("scopes = [\"allow: consumer-1\"]"), "{gateway}");
@@ -128,7 +122,6 @@ fn who_may_call_a_domain_becomes_a_scope() {
 #[test]
 fn what_a_plug_in_configuration_loses_is_said_by_its_path() {
     let scratch = Scratch::new();
-    let folder = with_dialect(&scratch, "higress-hmac");
     let cases = [
         ("[api.example.com]", "[\"*.example.com\"]", "spec.matchRules[0]", "many hosts", 1),
         ("  - domain: [api.example.com]", "  - ingress: [default/foo]", "spec.matchRules[0].ingress", "another resource", 1),
@@ -139,11 +132,11 @@ fn what_a_plug_in_configuration_loses_is_said_by_its_path() {
     for (good, bad, path, word, routes) in cases {
         assert!(HIGRESS.contains(good), "{good}");
         let text = HIGRESS.replacen(good, bad, 1);
-        let imported = Imported::of(&scratch, "higress", &text, &["--dialects", &folder, "--upstream", "http://127.0.0.1:9000"]);
+        let imported = Imported::of(&scratch, "higress", &text, &["--upstream", "http://127.0.0.1:9000"]);
         imported.lost(path, word);
         assert_eq!(imported.text("gateway.toml").matches("[[route]]").count(), routes, "{bad}: {}", imported.text("report.json"));
     }
-    Imported::of(&scratch, "higress", HIGRESS, &["--dialects", &folder]).lost("spec.matchRules[0]", "--upstream".trim_start_matches("--"));
+    Imported::of(&scratch, "higress", HIGRESS, &[]).lost("spec.matchRules[0]", "--upstream".trim_start_matches("--"));
 }
 
 #[test]

@@ -1,4 +1,6 @@
-"""One call of boto3 against an endpoint: boto3_client.py URL KEY_ID SECRET get-object|put-object|list-tables|presigned."""
+"""One call of boto3 against an endpoint: boto3_client.py URL KEY_ID SECRET get-object|put-object|list-tables|presigned|get-object-v2|put-object-v2."""
+import base64
+import hashlib
 import sys
 import urllib.request
 
@@ -23,6 +25,11 @@ if CALL == "get-object":
     assert b"/bucket/folder/" in got["Body"].read()
 elif CALL == "put-object":
     s3().put_object(Bucket="bucket", Key="greeting.txt", Body=b"hello world", ContentType="text/plain", Metadata={"colour": "green"})
+elif CALL == "get-object-v2":
+    client("s3", signature_version="s3").get_object(Bucket="bucket", Key="folder/a b+c.txt", VersionId="v 1")
+elif CALL == "put-object-v2":
+    digest = base64.b64encode(hashlib.md5(b"hello world").digest()).decode()
+    client("s3", signature_version="s3").put_object(Bucket="bucket", Key="greeting.txt", Body=b"hello world", ContentType="text/plain", ContentMD5=digest, Metadata={"colour": "green"})
 elif CALL == "list-tables":
     client("dynamodb").list_tables(Limit=7)
 elif CALL == "presigned":

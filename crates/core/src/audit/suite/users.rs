@@ -27,6 +27,7 @@ async fn changes_of_users_are_recorded_with_who_made_them_and_without_secrets() 
     users.set_rights(id, vec!["read".to_owned()], Vec::new()).await.unwrap();
     users.set_user_status(id, UserStatus::Disabled).await.unwrap();
     users.raise_epoch(id).await.unwrap();
+    assert_eq!(users.end_sessions(id, now).await, Ok(0));
     assert_eq!(users.add_user(NewUser::new("ann", None), now).await, Err(StoreError::UserExists("ann".to_owned())));
     // What a login does by itself is no change by an operator.
     assert!(users.use_totp_step(id, 7).await.unwrap());
@@ -39,6 +40,7 @@ async fn changes_of_users_are_recorded_with_who_made_them_and_without_secrets() 
         change("set one-time codes"),
         change("set rights"),
         change("set user status"),
+        change("end sessions"),
         change("end sessions"),
         change("add user"),
         ("change_failed", "add user"),

@@ -30,6 +30,24 @@ impl Parameters {
     /// 64 MiB, 3 passes, 4 lanes: the second choice of RFC 9106, section 4. Several times the time of the default.
     pub const STRONG: Self = Self { memory_kib: 65_536, passes: 3, lanes: 4 };
 
+    /// KiB of memory.
+    #[must_use]
+    pub const fn memory_kib(&self) -> u32 {
+        self.memory_kib
+    }
+
+    /// How often the memory is gone through.
+    #[must_use]
+    pub const fn passes(&self) -> u32 {
+        self.passes
+    }
+
+    /// Lanes.
+    #[must_use]
+    pub const fn lanes(&self) -> u32 {
+        self.lanes
+    }
+
     /// `None` beyond what may be spent on one hash.
     #[must_use]
     pub const fn new(memory_kib: u32, passes: u32, lanes: u32) -> Option<Self> {

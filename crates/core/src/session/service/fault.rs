@@ -16,6 +16,8 @@ pub enum SessionFault {
     Token(TokenFault),
     /// Another key signs than the one that the session is bound to.
     Binding,
+    /// A request that a browser may have sent by itself does not show the session's CSRF token.
+    Csrf,
     /// The session is over.
     Over(Ended),
     /// The refresh token gives nothing; the session that it names, for the audit log.
@@ -76,6 +78,7 @@ impl SessionFault {
                 Refusal::new(reason, fault.detail())
             }
             Self::Binding => Refusal::new(Reason::TokenBindingMismatch, "another key signed"),
+            Self::Csrf => Refusal::new(Reason::CrossSiteRequest, "the CSRF token is not the session's"),
             Self::Over(Ended::Expired) => Refusal::new(Reason::SessionExpired, Ended::Expired.as_str()),
             Self::Over(why) => Refusal::new(Reason::SessionRevoked, why.as_str()),
             Self::Refresh(fault, _) => Refusal::new(Reason::InvalidGrant, fault.as_str()),

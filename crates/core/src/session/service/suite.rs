@@ -7,6 +7,7 @@ use std::path::Path;
 use countersign_protocol::Reason;
 
 use super::*;
+use crate::admission::{Csrf, SentBy};
 use crate::master_key::MasterKey;
 use crate::session::client_key_id;
 use crate::session::signing::{RotationPolicy, rotate};
@@ -27,7 +28,7 @@ pub(super) fn parties() -> Parties {
 }
 
 fn caller<'a>(app: &'a str, key_id: &'a str) -> Caller<'a> {
-    Caller { app, key_id, address: "192.0.2.1".parse().ok(), agent: Some("test/1\n\u{7}") }
+    Caller { app, key_id: Some(key_id), address: "192.0.2.1".parse().ok(), agent: Some("test/1\n\u{7}") }
 }
 
 pub(super) fn open(folder: &Path) -> SqliteStore {
@@ -134,6 +135,64 @@ async fn a_token_of_the_callers_own_key_names_its_thumbprint() {
     for key_id in ["k", &session_key_id(grant.session.sid)] {
         assert_eq!(reason(site.check(&grant, &caller("shop", key_id), NOW + 1).await), Reason::TokenBindingMismatch);
     }
+}
+
+#[tokio::test]
+async fn a_session_without_a_key_is_for_requests_without_a_signature() {
+    let site = Site::new().await;
+    let (grant, other) = (site.login(Binding::Bearer).await, site.login(Binding::Bearer).await);
+    let unsigned = Caller { key_id: None, ..caller("shop", "") };
+    let found = site.check(&grant, &unsigned, NOW + 1).await.unwrap();
+    assert!(found.token.bearer && found.token.cnf.is_none() && grant.request_key.is_none());
+    for key_id in ["k", &session_key_id(grant.session.sid), &client_key_id(grant.session.sid)] {
+        assert_eq!(reason(site.check(&grant, &caller("shop", key_id), NOW + 1).await), Reason::TokenBindingMismatch, "{key_id}");
+        assert_eq!(reason(site.refresh(&grant, &caller("shop", key_id), NOW + 1).await), Reason::InvalidGrant, "{key_id}");
+    }
+    assert_eq!(reason(site.check(&grant, &Caller { app: "other", ..unsigned }, NOW + 1).await), Reason::TokenBindingMismatch);
+    for binding in [Binding::App, Binding::Session, client()] {
+        let bound = site.login(binding).await;
+        assert_eq!(reason(site.check(&bound, &unsigned, NOW + 1).await), Reason::TokenBindingMismatch);
+        assert_eq!(reason(site.refresh(&bound, &unsigned, NOW + 1).await), Reason::InvalidGrant);
+        for presented in [Presented::Access(text(&bound.access_token)), Presented::Refresh(bound.refresh_token.expose())] {
+            assert!(site.sessions.unsigned_session(presented, at(NOW + 1)).await.is_err(), "{presented:?}");
+        }
+    }
+    for presented in [Presented::Access(text(&grant.access_token)), Presented::Refresh(grant.refresh_token.expose())] {
+        let found = site.sessions.unsigned_session(presented, at(NOW + 9_000)).await.unwrap();
+        assert_eq!(found.sid, grant.session.sid, "also where the token is over: {presented:?}");
+    }
+    assert_eq!(site.refresh(&grant, &unsigned, NOW + 1).await.unwrap().session.generation, 1);
+    assert_ne!(site.sessions.csrf_token(&grant.session), site.sessions.csrf_token(&other.session));
+}
+
+#[tokio::test]
+async fn a_token_in_a_cookie_comes_with_the_csrf_token_of_its_session() {
+    let site = Site::new().await;
+    let (grant, other) = (site.login(Binding::Bearer).await, site.login(Binding::Bearer).await);
+    let token = text(&grant.access_token);
+    let check = async |token: &str, by: SentBy<'_>| site.sessions.check_bearer(BearerSent { token, by }, at(NOW + 1)).await;
+    let (own, others) = (site.sessions.csrf_token(&grant.session).unwrap(), site.sessions.csrf_token(&other.session).unwrap());
+    assert!(check(token, SentBy::Cookie(Csrf::Shown(own.expose()))).await.is_ok());
+    assert!(check(token, SentBy::Cookie(Csrf::NotNeeded)).await.is_ok() && check(token, SentBy::Header).await.is_ok());
+    for shown in [others.expose(), b"", &own.expose()[1..], b"null"] {
+        assert_eq!(reason(check(token, SentBy::Cookie(Csrf::Shown(shown))).await), Reason::CrossSiteRequest);
+    }
+    // A session that is bound to a key is in no cookie; one that is bound to its app may come in a header.
+    let (of_app, of_key) = (site.login(Binding::App).await, site.login(Binding::Session).await);
+    assert!(check(text(&of_app.access_token), SentBy::Header).await.is_ok());
+    for (grant, by) in [(&of_app, SentBy::Cookie(Csrf::NotNeeded)), (&of_key, SentBy::Cookie(Csrf::NotNeeded)), (&of_key, SentBy::Header)] {
+        assert_eq!(reason(check(text(&grant.access_token), by).await), Reason::TokenBindingMismatch);
+    }
+}
+
+#[tokio::test]
+async fn an_operator_is_told_how_many_sessions_ended() {
+    let site = Site::new().await;
+    let (one, over) = (site.login(Binding::App).await, site.login(Binding::Bearer).await);
+    assert!(site.sessions.end(over.session.sid, Ended::Logout, at(NOW)).await.unwrap());
+    assert_eq!(site.store.end_sessions(site.user.id, at(NOW + 1)).await, Ok(1));
+    assert_eq!(reason(site.check(&one, &caller("shop", "k"), NOW + 1).await), Reason::SessionRevoked);
+    assert_eq!(site.store.end_sessions(site.user.id, at(NOW + 1)).await, Ok(0));
 }
 
 #[tokio::test]

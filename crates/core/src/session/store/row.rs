@@ -11,7 +11,8 @@ pub(super) const COLUMNS: &str = "s.sid, s.user_id, s.app, s.salt, s.created, s.
      u.status, u.epoch";
 
 /// What makes a session one that is not over: of a table `s` beside `u`, with the current time as the second parameter.
-pub(super) const LIVE: &str = "s.revoked IS NULL AND u.status = 'active' AND s.epoch = u.epoch AND s.idle_ends > $2 AND s.ends > $2";
+pub(in crate::session) const LIVE: &str =
+    "s.revoked IS NULL AND u.status = 'active' AND s.epoch = u.epoch AND s.idle_ends > $2 AND s.ends > $2";
 
 /// What is stored of an access token that was never used.
 pub(super) const UNCONFIRMED: i64 = -1;
@@ -46,6 +47,7 @@ impl SessionRow {
             ("app", None) => Binding::App,
             ("session", None) => Binding::Session,
             ("client", Some(key)) => Binding::Client(key),
+            ("bearer", None) => Binding::Bearer,
             _ => return Err(damaged("its binding")),
         };
         let revoked = match (self.revoked, self.revoke_reason.as_deref().map(Ended::from_name)) {
@@ -84,7 +86,7 @@ impl SessionRow {
 pub(super) fn bound_key(binding: &Binding) -> Option<&[u8]> {
     match binding {
         Binding::Client(key) => Some(key),
-        Binding::App | Binding::Session => None,
+        Binding::App | Binding::Session | Binding::Bearer => None,
     }
 }
 

@@ -7,6 +7,7 @@ use countersign_protocol::Timestamp;
 
 use super::{Refresh, SessionStore};
 use crate::master_key::MasterKey;
+use crate::session::user::UserStore;
 use crate::session::{Binding, Ended, Known, Rotation, Session, SessionId, SessionPolicy, UserId};
 use crate::store::SqliteStore;
 
@@ -62,7 +63,7 @@ async fn found(store: &dyn SessionStore, n: u8) -> Session {
 }
 
 /// How a suite changes users, which are another store's.
-pub(super) trait Users: SessionStore {
+pub(super) trait Users: SessionStore + UserStore {
     async fn sql(&self, sql: &'static str);
 }
 
@@ -119,7 +120,7 @@ on_each!(
 );
 
 async fn a_session_is_read_as_it_was_kept<S: Users>(store: &S) {
-    let bindings = [Binding::App, Binding::Session, Binding::Client(vec![0, 1, 255])];
+    let bindings = [Binding::App, Binding::Session, Binding::Client(vec![0, 1, 255]), Binding::Bearer];
     for (n, binding) in (1..).zip(bindings) {
         let session = Session { binding, confirmed: (n == 2).then_some(0), generation: u64::from(n), ..session(n) };
         assert!(store.begin(session.clone(), 20).await.unwrap().is_empty());
@@ -127,7 +128,7 @@ async fn a_session_is_read_as_it_was_kept<S: Users>(store: &S) {
     }
     assert_eq!(store.session(sid(9)).await.unwrap(), None);
     assert!(refresh(store, 9, 0, 1_001).await.is_none());
-    assert_eq!(store.count_sessions(at(1_001)).await.unwrap(), 3);
+    assert_eq!(store.count_sessions(at(1_001)).await.unwrap(), 4);
 }
 
 async fn a_refresh_moves_the_generation_and_the_idle_end<S: Users>(store: &S) {
@@ -206,6 +207,8 @@ async fn what_a_user_is_ends_its_sessions<S: Users>(store: &S) {
     assert_eq!(rotation(store, 1, 0, 1_001).await.0, Rotation::Over(Ended::Everywhere));
     store.begin(Session { epoch: 1, ..session(3) }, 20).await.unwrap();
     assert_eq!(live().await, 1);
+    assert_eq!(store.end_sessions(USER, at(1_001)).await, Ok(1), "those that were over are not counted");
+    assert_eq!((live().await, store.end_sessions(USER, at(1_001)).await), (0, Ok(0)));
 }
 
 async fn too_many_sessions_are_told_with_the_oldest_first<S: Users>(store: &S) {

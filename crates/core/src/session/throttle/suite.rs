@@ -4,6 +4,8 @@ use super::*;
 use crate::master_key::MasterKey;
 use crate::store::SqliteStore;
 
+const ACCOUNT: Rule = Rule::Account(Delays::USUAL);
+
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_seconds(seconds).unwrap()
 }
@@ -50,7 +52,7 @@ async fn of_many_guesses_at_one_time_few_are_looked_at(store: Arc<dyn ThrottleSt
     let tasks: Vec<_> = (0..32)
         .map(|_| {
             let store = Arc::clone(&store);
-            tokio::spawn(async move { store.count(bucket, Rule::Account, at(0)).await.unwrap() })
+            tokio::spawn(async move { store.count(bucket, ACCOUNT, at(0)).await.unwrap() })
         })
         .collect();
     let mut looked_at = 0;
@@ -102,22 +104,22 @@ async fn a_gateway_takes_so_many_guesses(store: Arc<dyn ThrottleStore>) {
 
 async fn what_is_over_goes_first_and_then_what_was_guessed_at_least(store: Arc<dyn ThrottleStore>) {
     let (victim, over) = (store.bucket(Subject::Account("victim")), store.bucket(Subject::Account("over")));
-    store.count(over, Rule::Account, at(0)).await.unwrap().unwrap();
+    store.count(over, ACCOUNT, at(0)).await.unwrap().unwrap();
     let now = at(80_000);
     for _ in 0..3 {
-        store.count(victim, Rule::Account, now).await.unwrap().unwrap();
+        store.count(victim, ACCOUNT, now).await.unwrap().unwrap();
     }
     let others: Vec<String> = (0..20).map(|i| format!("other-{i}")).collect();
-    let count = async |name: &str, now| store.count(store.bucket(Subject::Account(name)), Rule::Account, now).await.unwrap();
+    let count = async |name: &str, now| store.count(store.bucket(Subject::Account(name)), ACCOUNT, now).await.unwrap();
     for name in &others {
         count(name, now).await.unwrap();
     }
     let later = at(86_400);
     store.tidy(later, 22).await.unwrap();
-    assert_eq!(store.count(over, Rule::Account, later).await.unwrap().unwrap().guesses, 1);
+    assert_eq!(store.count(over, ACCOUNT, later).await.unwrap().unwrap().guesses, 1);
     // Many others cannot make an account forget that it was guessed at.
     store.tidy(later, 4).await.unwrap();
-    assert_eq!(store.count(victim, Rule::Account, later).await.unwrap().unwrap().guesses, 4);
+    assert_eq!(store.count(victim, ACCOUNT, later).await.unwrap().unwrap().guesses, 4);
     let mut kept = 0;
     for name in &others {
         kept += u32::from(count(name, later).await.unwrap().guesses == 2);

@@ -20,6 +20,8 @@ const KEY_ID: usize = 128;
 /// The most ways of authentication, and the bytes of each.
 const METHODS: usize = 8;
 const METHOD: usize = 32;
+/// The one value of `bind`.
+pub(super) const BEARER: &str = "bearer";
 /// The bytes of a thumbprint (RFC 7638, with SHA-256).
 const THUMBPRINT: usize = 32;
 /// The last second that a timestamp has: the end of the year 9999.
@@ -54,6 +56,8 @@ pub struct AccessToken {
     pub ep: u64,
     /// The key that must sign the requests in which it rides; `None` where any key of the app may.
     pub cnf: Option<Confirmation>,
+    /// Whether it comes without a signature, and never with one: then `bind` is `bearer`, and whoever has it is the user.
+    pub bearer: bool,
     /// What an upstream may want to know of the user; at most 1 KiB.
     pub u: TokenUser,
     /// How the user was authenticated (RFC 8176); empty where nothing is said.
@@ -103,6 +107,7 @@ impl AccessToken {
             rtg: m.take_whole("rtg").ok_or("rtg is no number")?,
             ep: m.take_whole("ep").ok_or("ep is no number")?,
             cnf: if m.has("cnf") { Some(Confirmation::read(m).ok_or("cnf is neither a kid nor a jkt")?) } else { None },
+            bearer: m.has("bind") && m.take_text("bind").filter(|bind| bind == BEARER).map(|_| true).ok_or("bind is not bearer")?,
             u: TokenUser::read(m).ok_or("u is no user")?,
             amr: if m.has("amr") { m.take_texts("amr").ok_or("amr is no list of texts")? } else { Vec::new() },
         };
@@ -124,6 +129,7 @@ impl AccessToken {
         must(self.exp <= LAST_SECOND && self.auth_time <= LAST_SECOND, "a time after the year 9999")?;
         must(self.rtg <= MOST && self.ep <= MOST, "a number that others would round")?;
         must(self.cnf.as_ref().is_none_or(Confirmation::is_sound), "cnf is no key id and no thumbprint")?;
+        must(!self.bearer || self.cnf.is_none(), "bind is bearer, and cnf names a key")?;
         must(self.u.is_sound(), "u is too long, or has an empty role or control characters")?;
         let is_method = |text: &String| is_text(text, METHOD) && text.bytes().all(|b| b.is_ascii_graphic());
         must(self.amr.len() <= METHODS && self.amr.iter().all(is_method), "amr is too long, or no list of short words")

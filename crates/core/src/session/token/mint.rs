@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
-use super::claims::{AccessToken, Confirmation, TokenUser};
+use super::claims::{AccessToken, BEARER, Confirmation, TokenUser};
 use super::{MOST_BYTES, TYPE};
 use crate::session::signing::SigningKey;
 
@@ -45,6 +45,8 @@ struct Payload<'a> {
     ep: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     cnf: Option<&'a Confirmation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bind: Option<&'a str>,
     u: &'a TokenUser,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     amr: &'a [String],
@@ -71,6 +73,7 @@ pub fn mint(key: &SigningKey, token: &AccessToken) -> Result<String, MintFault> 
         rtg: token.rtg,
         ep: token.ep,
         cnf: token.cnf.as_ref(),
+        bind: token.bearer.then_some(BEARER),
         u: &token.u,
         amr: &token.amr,
     };

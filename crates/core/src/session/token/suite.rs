@@ -44,6 +44,7 @@ pub(crate) fn token(now: u64) -> AccessToken {
         rtg: 7,
         ep: 1,
         cnf: Some(Confirmation::Kid("ck_1".to_owned())),
+        bearer: false,
         u: TokenUser { name: "Zoë \"quoted\"".to_owned(), roles: vec!["editor".to_owned()] },
         amr: vec!["pwd".to_owned()],
     }
@@ -142,6 +143,7 @@ fn what_no_verifier_would_take_is_not_minted() {
         AccessToken { exp: NOW, ..good() },
         AccessToken { rtg: 1 << 53, ..good() },
         AccessToken { cnf: Some(Confirmation::Jkt("AA".to_owned())), ..good() },
+        AccessToken { bearer: true, ..good() },
         AccessToken { u: user("", Vec::new()), ..good() },
         AccessToken { u: user("a", vec!["r".repeat(1_024)]), ..good() },
         AccessToken { amr: vec!["a b".to_owned()], ..good() },

@@ -11,6 +11,7 @@ use super::{ExternalUser, Login, NewUser, User, UserStatus, UserStore, unknown};
 use crate::error::StoreError;
 use crate::session::UserId;
 use crate::session::password::PasswordHash;
+use crate::session::store::LIVE;
 use crate::session::totp::TotpSecret;
 use crate::store::postgres::{change_sessions, unavailable};
 use crate::store::{Answer, PAGE, PostgresStore};
@@ -138,6 +139,23 @@ impl UserStore for PostgresStore {
             let epoch: i64 = row.ok_or_else(|| unknown(id))?.get(0);
             transaction.commit().await.map_err(|e| unavailable(&e))?;
             Ok(epoch.unsigned_abs())
+        })
+    }
+
+    fn end_sessions(&self, id: UserId, now: Timestamp) -> Answer<'_, u64> {
+        self.within(async move {
+            let mut client = self.client().await?;
+            let transaction = change_sessions(&mut client).await?;
+            let sql = format!("SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.user_id = $1 AND {LIVE}");
+            let counted = transaction.query_one(&sql, &[&id.to_string(), &now.millis()]).await.map_err(|e| unavailable(&e))?;
+            let ended: i64 = counted.get(0);
+            let sql = "UPDATE users SET epoch = epoch + 1 WHERE id = $1";
+            let changed = transaction.execute(sql, &[&id.to_string()]).await.map_err(|e| unavailable(&e))?;
+            if changed == 0 {
+                return Err(unknown(id));
+            }
+            transaction.commit().await.map_err(|e| unavailable(&e))?;
+            Ok(ended.unsigned_abs())
         })
     }
 }

@@ -9,6 +9,7 @@ use super::{ExternalUser, Login, NewUser, User, UserStatus, UserStore, unknown};
 use crate::error::StoreError;
 use crate::session::UserId;
 use crate::session::password::PasswordHash;
+use crate::session::store::LIVE;
 use crate::session::totp::TotpSecret;
 use crate::store::{Answer, PAGE, SqliteStore};
 
@@ -122,6 +123,15 @@ impl UserStore for SqliteStore {
         self.change_sessions(move |db, _| {
             update(db, id, "UPDATE users SET epoch = epoch + 1 WHERE id = ?1", params![id.to_string()])?;
             find(db, "id", &id.to_string())?.map(|user| user.epoch).ok_or_else(|| unknown(id))
+        })
+    }
+
+    fn end_sessions(&self, id: UserId, now: Timestamp) -> Answer<'_, u64> {
+        self.change_sessions(move |db, _| {
+            let sql = format!("SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.user_id = $1 AND {LIVE}");
+            let ended: i64 = db.query_row(&sql, params![id.to_string(), now.millis()], |row| row.get(0))?;
+            update(db, id, "UPDATE users SET epoch = epoch + 1 WHERE id = ?1", params![id.to_string()])?;
+            Ok(ended.unsigned_abs())
         })
     }
 }

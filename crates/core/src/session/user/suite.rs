@@ -225,6 +225,7 @@ async fn who_is_unknown_is_not_changed(store: &dyn Told) {
         assert_eq!(change.await, Err(StoreError::UnknownUser(id.to_string())));
     }
     assert_eq!(store.raise_epoch(id).await, Err(StoreError::UnknownUser(id.to_string())));
+    assert_eq!(store.end_sessions(id, at(0)).await, Err(StoreError::UnknownUser(id.to_string())));
     assert_eq!(store.user(id).await, Ok(None));
     assert_eq!(store.told().await.unwrap(), before);
 }

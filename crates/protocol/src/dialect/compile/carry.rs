@@ -5,6 +5,7 @@ use super::super::plan::*;
 use super::super::template::{self, Piece};
 use super::names::{Scope, resolve};
 use super::{Compiler, names};
+use crate::encoding::Decoding;
 
 const PLACES: [(&str, Place); 6] = [
     ("header", Place::Header),
@@ -44,7 +45,10 @@ fn entry(compiler: &Compiler<'_>, place: Place, name: &str, text: &str, path: &s
         Shape::Pattern(pattern) => collect(pattern, &mut holds),
         Shape::Parameters(parameters) => parameters.list.iter().for_each(|p| collect(&p.value, &mut holds)),
     }
-    Ok(Entry { place, name: name.to_owned(), optional, shape, holds })
+    // One that is an item of the list is read as the list reads it.
+    let as_form = place == Place::Params && compiler.written.params.as_ref().is_some_and(|list| list.decode.as_deref() == Some("form"));
+    let decoding = if as_form { Decoding::Form } else { Decoding::Percent };
+    Ok(Entry { place, name: name.to_owned(), optional, shape, decoding, holds })
 }
 
 fn collect(pattern: &Pattern, holds: &mut Vec<Claimed>) {
@@ -95,22 +99,22 @@ fn pattern(compiler: &Compiler<'_>, pieces: &[Piece], path: &str) -> Result<Patt
                 slots.push(Slot::Literal(text.clone().into_bytes()));
                 after_name = None;
             }
-            Piece::Optional(_) => {
-                return Err(LoadError::new(
-                    path,
-                    "a bracket inside an entry",
-                    "brackets go around the whole entry or around one parameter of a list",
-                ));
-            }
-            Piece::Name { name, filters } => {
-                if let Some(before) = after_name {
+            Piece::Optional(inner) => {
+                let [Piece::Name { name, filters }] = &inner[..] else {
                     return Err(LoadError::new(
                         path,
-                        format!("{{{before}}}{{{name}}} cannot be read back, nothing parts them"),
-                        "put a literal between them",
+                        "a bracket inside an entry",
+                        "brackets go around the whole entry, around one name of it, or around one parameter of a list",
                     ));
-                }
-                after_name = Some(name);
+                };
+                parted(path, after_name.replace(name), name)?;
+                slots.push(match slot(compiler, name, filters, path)? {
+                    Slot::Claim { what, percent, .. } if what != Claimed::Signature => Slot::Claim { what, percent, may_be_empty: true },
+                    _ => return Err(LoadError::new(path, format!("{{{name}}} may not be empty"), "remove the bracket")),
+                });
+            }
+            Piece::Name { name, filters } => {
+                parted(path, after_name.replace(name), name)?;
                 slots.push(slot(compiler, name, filters, path)?);
             }
         }
@@ -118,12 +122,19 @@ fn pattern(compiler: &Compiler<'_>, pieces: &[Piece], path: &str) -> Result<Patt
     Ok(Pattern(slots))
 }
 
+/// Two names side by side cannot be told apart.
+fn parted(path: &str, before: Option<&str>, name: &str) -> Result<(), LoadError> {
+    before.map_or(Ok(()), |before| {
+        Err(LoadError::new(path, format!("{{{before}}}{{{name}}} cannot be read back, nothing parts them"), "put a literal between them"))
+    })
+}
+
 fn slot(compiler: &Compiler<'_>, name: &str, filters: &[String], path: &str) -> Result<Slot, LoadError> {
     let filters_here = || names::filters(&resolve(compiler, name, path, Scope::Carry)?, filters, path);
     match resolve(compiler, name, path, Scope::Carry)? {
         Source::Claim(what) => match &filters_here()?[..] {
-            [] => Ok(Slot::Claim { what, percent: false }),
-            [Filter::Percent] => Ok(Slot::Claim { what, percent: true }),
+            [] => Ok(Slot::Claim { what, percent: false, may_be_empty: false }),
+            [Filter::Percent] => Ok(Slot::Claim { what, percent: true, may_be_empty: false }),
             _ => Err(LoadError::new(
                 path,
                 format!("the filters of {{{name}}} cannot be undone on reading"),

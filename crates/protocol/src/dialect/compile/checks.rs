@@ -202,11 +202,7 @@ fn check_secret(plan: &Plan) -> Result<(), LoadError> {
 }
 
 fn check_algorithms(plan: &Plan) -> Result<(), LoadError> {
-    let all: Vec<Algorithm> = match &plan.algorithm {
-        AlgorithmRule::None => return Ok(()),
-        AlgorithmRule::OneOf(list) => list.clone(),
-        AlgorithmRule::Named(pairs) => pairs.iter().flat_map(|(_, list)| list.clone()).collect(),
-    };
+    let all = plan.algorithm.all();
     let plain = all.iter().find(|a| matches!(a, Algorithm::Plain(_)));
     if let (Some(plain), Some(text)) = (plain, &plan.text)
         && !text.tainted

@@ -11,6 +11,7 @@ use super::lists;
 /// Adds the guards and hazards that the texts of a plan need.
 pub(super) fn guard(plan: &mut Plan) {
     let mut found = Found::default();
+    found.guards.extend(escapes(plan));
     if let Some(text) = &plan.text {
         judge(&flatten(plan, text), &mut found);
     }
@@ -24,8 +25,39 @@ pub(super) fn guard(plan: &mut Plan) {
             found.hazards.extend(lists::hazard(list, name));
         }
     }
+    found.guards.extend(closing_slashes(plan));
     plan.guards = found.guards;
     plan.hazards.extend(found.hazards);
+}
+
+/// Every program whose text is signed, or makes the key.
+fn programs(plan: &Plan) -> impl Iterator<Item = &Program> {
+    let pseudo = plan.headers.pseudo.iter().map(|(_, program)| program);
+    plan.text.iter().chain(plan.lets.iter().map(|l| &l.program)).chain(pseudo).chain([&plan.key.from]).chain(&plan.key.chain)
+}
+
+/// A path that gets a slash at its end where there is none: two paths have one text.
+fn closing_slashes(plan: &Plan) -> Vec<Guard> {
+    let mut guards = Vec::new();
+    for op in programs(plan).flat_map(|program| &program.ops) {
+        let Op::Put { source: Source::Path, filters } = op else { continue };
+        let Some(at) = filters.iter().position(|filter| *filter == Filter::ClosingSlash) else { continue };
+        let guard = Guard::ClosingSlash { before: filters[..at].to_vec() };
+        if !guards.contains(&guard) {
+            guards.push(guard);
+        }
+    }
+    guards
+}
+
+/// Where a path is signed decoded, an escape of what parts it would be lost: `/a%2Fb` and `/a/b` have one text.
+fn escapes(plan: &Plan) -> impl Iterator<Item = Guard> {
+    let decoded = |wanted: Source, bytes: &'static [u8]| {
+        let mut ops = programs(plan).flat_map(|p| &p.ops);
+        ops.any(|op| matches!(op, Op::Put { source, filters } if *source == wanted && filters.contains(&Filter::Decode)))
+            .then_some(Guard::Escape { source: wanted, bytes })
+    };
+    [decoded(Source::Path, b"/"), decoded(Source::Target, b"/?&=+")].into_iter().flatten()
 }
 
 #[derive(Default)]
@@ -154,6 +186,8 @@ fn claim(plan: &Plan, what: Claimed) -> Class {
             Some(ExpiresForm::At(_)) => Class::Fixed,
             _ => Class::Digits,
         },
+        // What no message says is the verifier's own.
+        Claimed::Input(_) if !plan.carry.iter().any(|e| e.holds(what)) => Class::Fixed,
         _ => Class::Line,
     }
 }
@@ -170,7 +204,7 @@ fn ends(items: &[Item], at: usize) -> bool {
         (Class::Fixed, _) | (_, None) => true,
         (Class::Headers, Some(Item::Literal(text))) => {
             // No header line is empty, and none begins with a slash.
-            text.starts_with(b"\n\n") || text == b"\n" && items.get(at + 2).is_some_and(begins_with_slash)
+            text.starts_with(b"\n\n") || text.starts_with(b"\n/") || text == b"\n" && items.get(at + 2).is_some_and(begins_with_slash)
         }
         (class, Some(Item::Literal(text))) => text.first().is_some_and(|b| !class.may_hold(*b)),
         (class, Some(next)) => begins_with_slash(next) && !class.may_hold(b'/'),

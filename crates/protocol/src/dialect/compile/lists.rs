@@ -43,7 +43,7 @@ pub(super) fn headers(compiler: &Compiler<'_>) -> Result<HeaderList, LoadError> 
             Some(other) => return Err(LoadError::new("headers.missing", format!("'{other}' is no rule"), "one of refuse, empty, skip")),
         },
         names,
-        default: w.default.clone(),
+        default: w.default.iter().map(|n| HeaderPattern::parse(n)).collect(),
     })
 }
 
@@ -60,6 +60,16 @@ pub(super) fn pairs(compiler: &Compiler<'_>, name: &'static str, written: Option
         Some(other) => return Err(LoadError::new(at("decode"), format!("'{other}' is no decoding"), "one of percent, form, none")),
     };
     let join = w.join.clone().unwrap_or_else(|| "&".to_owned()).into_bytes();
+    let order = order(w.order.as_deref().unwrap_or("name-value"), &at("order"))?;
+    let repeated = repeated(w.repeated.as_ref(), &at("repeated"))?.unwrap_or(Repeated::All);
+    let between = w.between.clone().map(String::into_bytes).filter(|between| *between != join);
+    if w.between.is_some() && (from.len() < 2 || order != Order::AsIs || matches!(repeated, Repeated::Join(_))) {
+        return Err(LoadError::new(
+            at("between"),
+            "nothing stands between two sources whose items are mixed",
+            "take the items from several sources, with order: as-is and without repeated: { join }",
+        ));
+    }
     let (name_guard, value_guard) = guards(&each, &join, decoding);
     let may_vanish = !has_firm_literal(&each);
     Ok(PairList {
@@ -67,8 +77,9 @@ pub(super) fn pairs(compiler: &Compiler<'_>, name: &'static str, written: Option
         value_filters: filters_of(&each, &Source::ItemValue),
         each,
         join,
-        order: order(w.order.as_deref().unwrap_or("name-value"), &at("order"))?,
-        repeated: repeated(w.repeated.as_ref(), &at("repeated"))?.unwrap_or(Repeated::All),
+        between,
+        order,
+        repeated,
         drop_empty: drop_empty(w.empty.as_deref(), &at("empty"))?,
         except: w.except.clone(),
         from: from.iter().map(|s| source(s, &at("from"))).collect::<Result<_, _>>()?,

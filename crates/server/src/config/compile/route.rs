@@ -1,8 +1,9 @@
 //! One route, from as written to valid by construction.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use countersign_core::admission::{MOST_KEYS, RouteKeys, RouteRules, UserRule};
+use countersign_core::admission::{CookieRule, MOST_KEYS, RouteKeys, RouteRules, UserRule};
 use countersign_protocol::{Dialect, Dialects, Inputs, Part, Policy, ReplayMode, Scheme, Window};
 use http::uri::Authority;
 use toml::Spanned;
@@ -15,6 +16,8 @@ use crate::config::written::route::{WrittenAuthority, WrittenRoute, WrittenWindo
 use crate::config::{Config, ConfigError, samples};
 use crate::route::forward::BodyMode;
 use crate::route::{ClientCertificate, ExternalAuthority, Mode, Route, is_plain_path};
+use crate::session::SessionSettings;
+use crate::session::plain::PlainDelivery;
 use crate::tls::Fingerprint;
 
 /// Reads one route.
@@ -59,8 +62,8 @@ impl Reader<'_> {
         let mode = faults.keep(self.mode());
         let client_certificate = faults.keep(self.client_certificate());
         let envelope = rules.as_ref().and_then(|rules| faults.keep(self.envelope(rules)));
-        if written.bearer && passes {
-            let mend = "write `body = \"buffered\"`, or remove `bearer`";
+        if (written.bearer || written.cookie.as_ref().is_some_and(|cookie| *cookie.get_ref())) && passes {
+            let mend = "write `body = \"buffered\"`, or remove `bearer` and `cookie`";
             faults.add(self.error_at_route("a token without a signature is taken with a body that is read", mend));
         }
         if let Some(written) = written.envelope.as_ref().filter(|_| passes) {
@@ -123,8 +126,8 @@ impl Reader<'_> {
     fn user(&self, dialects: &[Dialect]) -> Result<Option<UserRule>, ConfigError> {
         let written = self.written;
         let Some(session) = written.session.as_ref().filter(|session| session.get_ref() != "none") else {
-            let says = !written.user_scopes.is_empty() || written.login_within.is_some() || written.bearer;
-            let mend = "write `session = \"required\"`, or remove user_scopes, login_within and bearer";
+            let says = !written.user_scopes.is_empty() || written.login_within.is_some() || written.bearer || written.cookie.is_some();
+            let mend = "write `session = \"required\"`, or remove user_scopes, login_within, bearer and cookie";
             return if says { Err(self.error_at_route("the route asks of users, and has none", mend)) } else { Ok(None) };
         };
         let is_required = match session.get_ref().as_str() {
@@ -132,19 +135,36 @@ impl Reader<'_> {
             "optional" => false,
             other => return Err(self.error(session, format!("no session `{other}`"), "write required, optional or none")),
         };
-        let Some(header) = self.around.header else {
+        let Some(users) = self.around.users else {
             // Where the table was written and could not be read, that is told already.
             if self.config.written.session.is_some() || !self.config.is_whole() {
                 return Ok(None);
             }
             return Err(self.error(session, "nobody can log in here", "write a table [session]"));
         };
+        let header = users.header.as_str();
         if let Some(why) = dialects.iter().find_map(|dialect| uncoverable(dialect, header)) {
             return Err(self.error(session, why, "name other dialects, or give users a route of their own"));
         }
         let login_within = written.login_within.map(|span| span.0);
         let (header, scopes, takes_bearer) = (header.to_owned(), written.user_scopes.clone(), written.bearer);
-        Ok(Some(UserRule { header, is_required, scopes, takes_bearer, login_within }))
+        let cookie = self.cookie(users)?;
+        Ok(Some(UserRule { header, is_required, scopes, takes_bearer, cookie, login_within }))
+    }
+
+    /// The cookie in which a token may come.
+    fn cookie(&self, users: &SessionSettings) -> Result<Option<Arc<CookieRule>>, ConfigError> {
+        let Some(written) = self.written.cookie.as_ref().filter(|cookie| *cookie.get_ref()) else { return Ok(None) };
+        let Some(PlainDelivery::Cookie(cookies)) = users.plain.as_ref().map(|plain| &plain.deliver) else {
+            let mend = "write `deliver = \"cookie\"` in a table [session.plain]";
+            return Err(self.error(written, "no login gives a token in a cookie", mend));
+        };
+        let (path, prefix) = (cookies.path.trim_end_matches('/'), self.written.prefix.get_ref());
+        if !prefix.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+            let fault = format!("browsers send the cookie below {} only, and the route is not there", cookies.path);
+            return Err(self.error(written, fault, "change `path` of [session.cookie], or the prefix"));
+        }
+        Ok(Some(Arc::clone(&cookies.access)))
     }
 
     /// What is legal and weak.

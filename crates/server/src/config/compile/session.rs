@@ -19,6 +19,11 @@ use crate::session::SessionSettings;
 use crate::session::browser::origin_fault;
 use crate::session::callback::CallbackOptions;
 
+mod guesses;
+mod plain;
+
+pub(in crate::config) use guesses::passwords as password_options;
+
 /// The longest life of an access token.
 const MOST_ACCESS: Duration = Duration::from_hours(1);
 /// The most pages that may call.
@@ -52,7 +57,10 @@ pub(super) fn settings(
         algorithm: algorithm(config, written.algorithm.as_ref())?,
         policy: policy(config, written)?,
         callback: written.callback.as_ref().map(|callback| self::callback(config, callback)).transpose()?,
-        by_address: written.throttle_by_address.unwrap_or(true),
+        deliver: plain::deliver(config, written.deliver.as_ref())?,
+        plain: plain::settings(config, at, written)?,
+        passwords: guesses::passwords(config, written)?,
+        throttle: guesses::throttle(config, written)?,
     })
 }
 
@@ -66,7 +74,8 @@ pub(super) fn hidden_route(config: &Config, settings: &SessionSettings, routes: 
     Some(config.error(at, fault, "write another path here, or another prefix there"))
 }
 
-fn path(config: &Config, written: Option<&Spanned<String>>) -> Result<String, ConfigError> {
+/// Where the API is.
+pub(super) fn path(config: &Config, written: Option<&Spanned<String>>) -> Result<String, ConfigError> {
     let Some(written) = written else { return Ok("/session".to_owned()) };
     let text = written.get_ref();
     if is_plain_path(text) && text.len() > 1 && !text.ends_with('/') {

@@ -58,6 +58,7 @@ pub(in crate::config) struct WrittenRoute {
     pub(in crate::config) session: Option<Spanned<String>>,
     #[serde(default)]
     pub(in crate::config) bearer: bool,
+    pub(in crate::config) cookie: Option<Spanned<bool>>,
     #[serde(default)]
     pub(in crate::config) user_scopes: Vec<String>,
     pub(in crate::config) login_within: Option<Span>,

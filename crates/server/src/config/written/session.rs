@@ -40,6 +40,12 @@ pub(in crate::config) struct WrittenSession {
     /// Whether guesses are counted by address; not behind a proxy that does not tell it.
     pub(in crate::config) throttle_by_address: Option<bool>,
     pub(in crate::config) callback: Option<Spanned<WrittenCallback>>,
+    /// `body` or `header`: of logins that are signed.
+    pub(in crate::config) deliver: Option<Spanned<String>>,
+    pub(in crate::config) plain: Option<Spanned<WrittenPlain>>,
+    pub(in crate::config) cookie: Option<Spanned<WrittenCookie>>,
+    pub(in crate::config) password: Option<Spanned<WrittenPassword>>,
+    pub(in crate::config) throttle: Option<Spanned<WrittenThrottle>>,
     /// Something in front of the gateway speaks TLS with the callers.
     #[serde(default)]
     pub(in crate::config) behind_tls: bool,
@@ -55,4 +61,50 @@ pub(in crate::config) struct WrittenCallback {
     /// A file with its value.
     pub(in crate::config) header_file: Option<Spanned<PathBuf>>,
     pub(in crate::config) timeout: Option<Span>,
+}
+
+/// `[session.plain]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct WrittenPlain {
+    pub(in crate::config) apps: Vec<String>,
+    /// `body`, `header` or `cookie`
+    pub(in crate::config) deliver: Option<Spanned<String>>,
+}
+
+/// `[session.cookie]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct WrittenCookie {
+    /// `__Host-session`
+    pub(in crate::config) name: Option<Spanned<String>>,
+    /// `/`
+    pub(in crate::config) path: Option<Spanned<String>>,
+    /// `strict` or `lax`
+    pub(in crate::config) same_site: Option<Spanned<String>>,
+}
+
+/// `[session.password]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct WrittenPassword {
+    pub(in crate::config) memory_kib: Option<Spanned<u32>>,
+    pub(in crate::config) passes: Option<Spanned<u32>>,
+    pub(in crate::config) lanes: Option<Spanned<u32>>,
+    pub(in crate::config) at_once: Option<Spanned<usize>>,
+    pub(in crate::config) queue: Option<Spanned<usize>>,
+    pub(in crate::config) wait: Option<Spanned<Span>>,
+}
+
+/// `[session.throttle]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct WrittenThrottle {
+    /// In a minute.
+    pub(in crate::config) per_address: Option<Spanned<std::num::NonZeroU32>>,
+    /// In a minute.
+    pub(in crate::config) per_gateway: Option<std::num::NonZeroU32>,
+    pub(in crate::config) remembered: Option<Spanned<u32>>,
+    /// After so many wrong guesses, so long: `[[3, "1s"], [5, "3s"]]`
+    pub(in crate::config) waits: Option<Spanned<Vec<(u32, Span)>>>,
 }
