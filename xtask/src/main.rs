@@ -13,6 +13,7 @@ mod conformance;
 mod full;
 mod hmac_only;
 mod new_recorder;
+mod package;
 mod run;
 mod services;
 mod steps;

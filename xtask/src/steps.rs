@@ -6,7 +6,7 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::run::{Count, Counts, cargo, counted};
-use crate::{Task, adapter, canary, conformance, full, hmac_only, root, run, services, tidy, vectors};
+use crate::{Task, adapter, canary, conformance, full, hmac_only, package, root, run, services, tidy, vectors};
 
 /// One step: its name, what it shows, and how it is run.
 struct Step {
@@ -31,6 +31,7 @@ const STEPS: &[Step] = &[
     Step { name: "clippy", shows: "no warning in any target", is_plain: true, run: clippy },
     Step { name: "doc", shows: "the documents build without a warning", is_plain: true, run: doc },
     Step { name: "hmac-only", shows: "signing with HMAC needs no C compiler and few crates", is_plain: true, run: hmac_only::run },
+    Step { name: "package", shows: "what is published is whole", is_plain: true, run: package::run },
     Step { name: "test", shows: "unit and integration tests", is_plain: false, run: tests },
     Step { name: "canary", shows: "no secret in anything that the tests logged", is_plain: false, run: canary::run },
     Step { name: "doctest", shows: "the examples in the documents", is_plain: false, run: doctest },

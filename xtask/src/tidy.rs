@@ -11,6 +11,7 @@ use crate::{Task, root};
 
 mod complaints;
 mod engine;
+mod readme;
 mod text;
 mod vendors;
 
@@ -116,6 +117,7 @@ const RULES: &[Rule] = &[
     ("a verdict is built on one line", engine::one_verdict),
     ("tags are compared in one function", engine::one_comparison),
     ("what is said of others is shown by tests that exist", complaints::rows_have_tests),
+    ("both READMEs say the same", readme::translations_agree),
 ];
 
 /// Everything that the rules look at.

@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use countersign_protocol::{Algorithm, Scheme, Timestamp};
+use countersign_protocol::{Algorithm, Language, Scheme, Timestamp};
 
 use self::codegen::CodegenArgs;
 use self::config::ConfigCommand;
@@ -81,6 +81,8 @@ pub(crate) enum Command {
     /// Check, begin or show a gateway's config.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Explain why a request was refused: what a reason means, its causes and the mend.
+    Reason(ReasonArgs),
     /// Ask an address for an answer, such as the admin listener's /readyz: exit code 0 for a status of 200 to 299, else 1.
     Probe {
         /// An address such as http://127.0.0.1:9090/readyz.
@@ -142,9 +144,12 @@ pub(crate) struct KeyArgs {
 /// The message.
 #[derive(Debug, Args)]
 pub(crate) struct MessageArgs {
-    /// A raw HTTP/1.1 message or a curl command line; - is stdin.
+    /// A raw HTTP/1.1 message, a curl command line, or a HAR file as browsers save it; - is stdin.
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["url", "method", "header", "data", "data_file"])]
     pub(crate) input: Option<PathBuf>,
+    /// Which entry of a HAR file, counted from 1; by default the only one.
+    #[arg(long, value_name = "N", requires = "input", conflicts_with = "url")]
+    pub(crate) har_entry: Option<usize>,
     /// The URL of a request that is built from flags. Its path and query are taken as they are.
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<OsString>,
@@ -234,6 +239,35 @@ pub(crate) struct VerifyArgs {
     pub(crate) window: Option<std::time::Duration>,
 }
 
+/// Flags of `reason`.
+#[derive(Debug, Args)]
+pub(crate) struct ReasonArgs {
+    /// The reason, such as replayed, or the type of a problem body; without it all are listed.
+    pub(crate) name: Option<String>,
+    /// The language; by default that of the locale.
+    #[arg(long, value_enum)]
+    pub(crate) lang: Option<LanguageArg>,
+}
+
+/// A language in which reasons are explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LanguageArg {
+    /// English.
+    En,
+    /// Simplified Chinese.
+    Zh,
+}
+
+impl LanguageArg {
+    /// The language that is meant.
+    pub(crate) const fn language(self) -> Language {
+        match self {
+            Self::En => Language::English,
+            Self::Zh => Language::Chinese,
+        }
+    }
+}
+
 /// Flags of `lint`.
 #[derive(Debug, Args)]
 pub(crate) struct LintArgs {
@@ -256,7 +290,7 @@ pub(crate) struct ExplainArgs {
     /// The signature that the other side computed, in the place of the one in the message.
     #[arg(long, value_name = "TEXT")]
     pub(crate) their_signature: Option<String>,
-    /// A file with the message as the other side sent it: raw HTTP/1.1, or a curl command line.
+    /// A file with the message as the other side sent it: raw HTTP/1.1, a curl command line, or a HAR file with one entry.
     #[arg(long, value_name = "FILE")]
     pub(crate) their_request: Option<PathBuf>,
 }

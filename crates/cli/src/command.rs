@@ -13,16 +13,18 @@ pub(crate) mod lint;
 pub(crate) mod manual;
 pub(crate) mod open_answer;
 pub(crate) mod probe;
+pub(crate) mod reason;
 pub(crate) mod serve;
 pub(crate) mod session;
 pub(crate) mod sign;
 pub(crate) mod user;
 pub(crate) mod verify;
 
+use std::env;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use countersign_protocol::{
-    Credential, Dialect, Inputs, Intact, KeyLookup, KeyMaterial, Keys, Message, MessageView, Policy, Refusal, Sound, Timestamp,
+    Credential, Dialect, Inputs, Intact, KeyLookup, KeyMaterial, Keys, Language, Message, MessageView, Policy, Refusal, Sound, Timestamp,
 };
 
 use crate::failure::Failure;
@@ -34,6 +36,12 @@ fn now() -> Result<Timestamp, Failure> {
         .ok()
         .and_then(Timestamp::from_millis)
         .ok_or_else(|| Failure::usage("the machine's clock is past the year 9999"))
+}
+
+/// The language of the user's locale.
+fn language() -> Language {
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()));
+    if locale.is_some_and(|locale| locale.starts_with("zh")) { Language::Chinese } else { Language::English }
 }
 
 /// A random text of 128 bits, hexadecimal.

@@ -1,15 +1,17 @@
 //! Where a message comes from: a file in one of the known forms, or flags.
 
 pub(crate) mod curl;
+pub(crate) mod har;
 pub(crate) mod http;
 pub(crate) mod shell;
 pub(crate) mod url;
 
-use countersign_protocol::{Message, Request, Scheme};
+use countersign_protocol::{Dialect, Message, Request, Scheme};
 
 use crate::args::MessageArgs;
 use crate::console;
 use crate::failure::Failure;
+use har::Half;
 use url::Origin;
 
 /// A message, and where it goes when it is a request with a known destination.
@@ -20,10 +22,10 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// Reads what the flags name.
-    pub(crate) fn read(args: &MessageArgs) -> Result<Self, Failure> {
+    /// Reads what the flags name. Of an exchange that was saved whole it is the half that the dialect signs.
+    pub(crate) fn read(args: &MessageArgs, dialect: &Dialect) -> Result<Self, Failure> {
         let mut input = match (&args.input, &args.url) {
-            (Some(path), None) => Self::parse(&console::read(path)?)?,
+            (Some(path), None) => Self::parse(&console::read(path)?, args.har_entry, Half::of(dialect))?,
             (None, Some(_)) => Self::from_flags(args)?,
             _ => return Err(Failure::usage("no message: name one with -i FILE (- is stdin), or build one with --url")),
         };
@@ -33,8 +35,16 @@ impl Input {
         Ok(input)
     }
 
-    /// Reads a raw HTTP/1.1 message or a curl command line, whichever it is.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Failure> {
+    /// Reads a HAR file, a curl command line or a raw HTTP/1.1 message, whichever it is.
+    pub(crate) fn parse(bytes: &[u8], entry: Option<usize>, half: Half) -> Result<Self, Failure> {
+        if har::is_har(bytes) {
+            let parsed = har::parse(bytes, entry, half).map_err(Failure::Usage)?;
+            parsed.notes.iter().for_each(|note| console::say(&format!("note: {note}")));
+            return Ok(Self { message: parsed.message, origin: parsed.origin });
+        }
+        if entry.is_some() {
+            return Err(Failure::usage("--har-entry: the input is no HAR file, which begins with {\"log\":"));
+        }
         if curl::is_command(bytes) {
             let parsed = curl::parse(bytes).map_err(Failure::Usage)?;
             parsed.notes.iter().for_each(|note| console::say(&format!("note: {note}")));

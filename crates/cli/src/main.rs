@@ -57,6 +57,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(args) => command::serve::run(&args, &registry, json),
         Command::Import(args) => command::import::run(&args, &registry, json),
         Command::Config(command) => command::config::run(&command, registry, json),
+        Command::Reason(args) => command::reason::run(&args, json),
         Command::Probe { url } => command::probe::run(&url),
         Command::Completions { shell } => command::manual::completions(shell),
         Command::Man { out } => command::manual::pages(out.as_deref()),

@@ -73,7 +73,7 @@ reasons! {
     /// The dialect shows its secret on the wire and the connection is not protected.
     InsecureTransport = "insecure_transport",
         "This kind of credential is accepted over TLS only.",
-        "此类凭据只能通过 TLS 发送。";
+        "此类凭证只能通过 TLS 发送。";
     /// The signed time is older than the window.
     TooOld = "too_old",
         "The signed time is too old. Check the caller's clock and time unit, and sign each attempt anew.",
@@ -93,27 +93,27 @@ reasons! {
     /// The credential is switched off, or its app is not active.
     KeyDisabled = "key_disabled",
         "This credential is disabled or not yet approved. Ask the operator.",
-        "该凭据已停用或尚未审批，请联系管理员。";
+        "该凭证已停用或尚未审批，请联系管理员。";
     /// The credential's validity has ended.
     KeyExpired = "key_expired",
         "This credential has expired. Use its successor.",
-        "该凭据已过期，请使用新的凭据。";
+        "该凭证已过期，请使用新的凭证。";
     /// The credential's validity has not begun.
     KeyNotYetValid = "key_not_yet_valid",
         "This credential is not valid yet.",
-        "该凭据尚未生效。";
+        "该凭证尚未生效。";
     /// The credential is not registered for this dialect, or the dialect is not verified here.
     DialectNotAllowed = "dialect_not_allowed",
         "This credential may not use this signing protocol here.",
-        "该凭据在此处不能使用这种签名协议。";
+        "该凭证在此处不能使用这种签名协议。";
     /// The credential is registered for another version of the dialect.
     VersionNotAllowed = "version_not_allowed",
         "This credential is registered for another version of this signing protocol.",
-        "该凭据登记的是此签名协议的其他版本。";
+        "该凭证登记的是此签名协议的其他版本。";
     /// The signature holds, but its algorithm is not the registered one.
     AlgorithmNotAllowed = "algorithm_not_allowed",
         "The signature's algorithm is not the one registered for this credential.",
-        "签名算法与该凭据登记的算法不一致。";
+        "签名算法与该凭证登记的算法不一致。";
     /// Another request would give the same string to sign.
     AmbiguousRequest = "ambiguous_request",
         "Another request would have the same string to sign. Avoid repeated parameters and separators inside names and values.",
@@ -201,11 +201,11 @@ reasons! {
     /// The caller lacks a scope.
     InsufficientScope = "insufficient_scope",
         "The credential lacks a scope that this route needs.",
-        "该凭据缺少此路由要求的权限范围。";
+        "该凭证缺少此路由要求的权限范围。";
     /// The caller's address is not in the credential's ranges.
     AddressNotAllowed = "address_not_allowed",
         "Requests from this address are not accepted for this credential.",
-        "该凭据不接受来自此地址的请求。";
+        "该凭证不接受来自此地址的请求。";
     /// An encrypted body that cannot be opened, or a plain one where it must be encrypted.
     EnvelopeInvalid = "envelope_invalid",
         "The body is not encrypted as this route needs it, or cannot be decrypted. Check the scheme, the member names and the server's public key: RSA, 2048 bits or more.",

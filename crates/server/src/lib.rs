@@ -25,6 +25,7 @@ mod plan;
 pub mod problem;
 mod rate;
 mod readiness;
+pub mod reasons;
 mod refusals;
 mod refused;
 pub mod register;

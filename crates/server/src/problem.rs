@@ -6,6 +6,9 @@ use http::header::{CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, RETRY_AFTER, W
 use http::{HeaderValue, Response, StatusCode};
 use tracing::Level;
 
+/// What the `type` of a problem body begins with; the reason's public name follows. It names the reason's page, and never changes.
+pub const TYPE_PREFIX: &str = "urn:countersign:reason:";
+
 /// What a reason means on the wire and in the log.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
@@ -176,7 +179,7 @@ impl Problem {
     fn body(&self, row: &Row, language: Language, request_id: &str) -> serde_json::Value {
         let code = self.reason.public();
         let mut body = serde_json::json!({
-            "type": format!("urn:countersign:reason:{code}"),
+            "type": format!("{TYPE_PREFIX}{code}"),
             "title": row.title,
             "status": row.status.as_u16(),
             "code": code.as_str(),

@@ -17,7 +17,7 @@ pub(crate) fn run(args: &SignArgs, registry: &Registry, json: bool) -> Result<()
         return Err(Failure::usage(format_args!("'{}' names the key in each message: give --key-id", dialect.id())));
     }
     let credential = args.key.credential()?;
-    let input = Input::read(&args.message)?;
+    let input = Input::read(&args.message, dialect)?;
     let options = options(args, dialect, inputs)?;
     let message = args.envelope.seal(input.message)?;
     let signed = dialect.sign(message, &credential, &options).map_err(|e| Failure::usage(format_args!("{}: {e}", dialect.id())))?;

@@ -1,11 +1,9 @@
 //! `countersign verify`: a signed message in, the verdict out.
 
-use std::env;
-
-use countersign_protocol::{Algorithm, Credential, Intact, Language, Part, Policy, Refusal, Window};
+use countersign_protocol::{Algorithm, Credential, Intact, Part, Policy, Refusal, Window};
 use serde_json::json;
 
-use super::now;
+use super::{language, now};
 use crate::args::VerifyArgs;
 use crate::console;
 use crate::failure::Failure;
@@ -16,7 +14,7 @@ use crate::registry::Registry;
 pub(crate) fn run(args: &VerifyArgs, registry: &Registry, json: bool) -> Result<(), Failure> {
     let (dialect, inputs) = registry.choose(&args.dialect)?;
     let credential = credential(args)?;
-    let input = Input::read(&args.message)?;
+    let input = Input::read(&args.message, dialect)?;
     let policy = policy(args)?;
     let at = args.at.map_or_else(now, Ok)?;
     match super::verify(dialect, &input.message, &inputs, &[credential], at, &policy) {
@@ -79,11 +77,6 @@ fn rejected(refusal: &Refusal, json: bool) -> Result<(), Failure> {
         console::say(refusal.detail());
     }
     console::say(hint);
+    console::say(&format!("see: countersign reason {reason}"));
     Err(Failure::Rejected)
-}
-
-/// The language of the user's locale.
-fn language() -> Language {
-    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()));
-    if locale.is_some_and(|locale| locale.starts_with("zh")) { Language::Chinese } else { Language::English }
 }
