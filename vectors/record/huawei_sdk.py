@@ -63,8 +63,8 @@ def package_vectors(scheme):
     yield case("encoded-slash", "an encoded slash and a slash have one text", "GET", "/v1/a%2Fb", (), (JSON,), expect="ambiguous_request")
     yield case("encoded-slash-allowed", "the same, where the route takes it", "GET", "/v1/a%2Fb", (), (JSON,), policy={"allow_ambiguous": True})
     yield case("dot-segments", "dot segments stay as sent", "GET", "/v1/./a/../b//c", (), (JSON,))
-    yield case("unsigned-payload", "with everything but JSON the SDK sends a literal in the digest's place: the body is open", "PUT", "/v1/blob", (), blob, BINARY, covers=["method", "path", "time"])
-    yield case("unsigned-form", "a form is sent so too", "POST", "/v1/items", (), (("Content-Type", "application/x-www-form-urlencoded"),), "a=1&b=2")
+    yield case("unsigned-payload", "with everything but JSON the SDK sends a literal in the digest's place: the body is open", "PUT", "/v1/blob", (), blob, BINARY, covers=["method", "path", "time"], policy={"waive": ["body"]})
+    yield case("unsigned-form", "a form is sent so too", "POST", "/v1/items", (), (("Content-Type", "application/x-www-form-urlencoded"),), "a=1&b=2", policy={"waive": ["body"]})
     yield case("body-of-one-mebibyte", "a long body", "PUT", "/v1/blob", (), (JSON,), b"a" * MEBIBYTE)
 
 
@@ -125,7 +125,9 @@ def huawei_faults(scheme, by_name):
     yield fault("body-changed-digest-sent", "digest-sent", "the body is not the digest's", "body_digest_mismatch", body='{"a":2}')
     yield fault("sdk-header-added", POST, "every x-sdk header must be signed", "required_part_unsigned", add_headers=[["X-Sdk-Note", "x"]])
     yield fault("unsigned-payload-body-changed", "sdk-unsigned-payload", "under the literal the body is not signed", "accepted", body="x")
-    yield fault("unsigned-payload-refused", "sdk-unsigned-payload", "a route that asks for the body refuses the literal", "required_part_unsigned", policy={"require": ["body"]})
+    for name in ("sdk-unsigned-payload", "sdk-unsigned-form"):
+        yield fault(f"{name}-default-policy", name, "the body is open only where the policy says so", "required_part_unsigned", policy={})
+    yield fault("unsigned-payload-over-plain-http", "sdk-unsigned-payload", "nothing protects the body", "insecure_transport", scheme="http")
     word = ("SDK-HMAC-SM3", "SDK-HMAC-SHA256")
     here, there = word if scheme is SM3 else reversed(word)
     yield fault("the-other-digest", POST, "the scheme of the other digest is another dialect", "missing_signature", replace=replace("header.Authorization", here, there))

@@ -16,7 +16,7 @@ use crate::registry::Registry;
 pub(crate) fn run(args: &ExplainArgs, registry: &Registry, json: bool) -> Result<(), Failure> {
     let verify = &args.verify;
     let (dialect, inputs) = registry.choose(&verify.dialect)?;
-    let credential = credential(verify)?;
+    let credential = credential(verify, dialect)?;
     let message = Input::read(&verify.message, dialect)?.message;
     let theirs = args.theirs.as_ref().map(|path| console::read(path)).transpose()?;
     let sent = args.their_request.as_ref().map(|path| Input::parse(&console::read(path)?, None, Half::of(dialect))).transpose()?;

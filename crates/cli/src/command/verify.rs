@@ -1,6 +1,6 @@
 //! `countersign verify`: a signed message in, the verdict out.
 
-use countersign_protocol::{Algorithm, Credential, Intact, Part, Policy, Refusal, Window};
+use countersign_protocol::{Algorithm, Credential, Dialect, Intact, Part, Policy, Refusal, Window};
 use serde_json::json;
 
 use super::{language, now};
@@ -13,7 +13,7 @@ use crate::registry::Registry;
 /// Runs the command.
 pub(crate) fn run(args: &VerifyArgs, registry: &Registry, json: bool) -> Result<(), Failure> {
     let (dialect, inputs) = registry.choose(&args.dialect)?;
-    let credential = credential(args)?;
+    let credential = credential(args, dialect)?;
     let input = Input::read(&args.message, dialect)?;
     let policy = policy(args)?;
     let at = args.at.map_or_else(now, Ok)?;
@@ -24,9 +24,9 @@ pub(crate) fn run(args: &VerifyArgs, registry: &Registry, json: bool) -> Result<
 }
 
 /// The key with which the message should verify.
-pub(super) fn credential(args: &VerifyArgs) -> Result<Credential, Failure> {
+pub(super) fn credential(args: &VerifyArgs, dialect: &Dialect) -> Result<Credential, Failure> {
     match &args.public_key {
-        Some(path) => args.key.public(path),
+        Some(path) => args.key.public(path, dialect),
         None => args.key.credential(),
     }
 }
