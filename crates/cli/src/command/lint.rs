@@ -138,9 +138,15 @@ fn policy_flags(finding: &Finding) -> Vec<&'static str> {
     flags.into_iter().filter(|(on, _)| *on).map(|(_, flag)| flag).collect()
 }
 
+/// What the sample key is registered for.
+fn algorithms(finding: &Finding) -> Vec<&'static str> {
+    finding.proof().credential().algorithms().iter().map(|algorithm| algorithm.as_str()).collect()
+}
+
 fn policy_text(finding: &Finding) -> String {
-    let flags = policy_flags(finding);
-    if flags.is_empty() { "under the default policy".to_owned() } else { format!("under {}", flags.join(" ")) }
+    let (flags, algorithms) = (policy_flags(finding), algorithms(finding));
+    let policy = if flags.is_empty() { "under the default policy".to_owned() } else { format!("under {}", flags.join(" ")) };
+    if algorithms.is_empty() { policy } else { format!("{policy} with a key for {}", algorithms.join(", ")) }
 }
 
 fn as_json(dialects: &[Dialect], alone: &[Report], pairs: &[Pair<'_>]) -> Value {
@@ -176,6 +182,7 @@ fn finding_json(finding: &Finding) -> Value {
         "shows": proof.shows().to_string(),
         "policy": policy_flags(finding),
         "key_id": credential.key_id(),
+        "algorithms": algorithms(finding),
         "sample_secret": secret,
         "messages": proof.exhibits().iter().map(exhibit_json).collect::<Vec<_>>(),
     })

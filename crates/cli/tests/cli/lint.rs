@@ -35,6 +35,7 @@ fn verified(finding: &Value, secret: &str) -> [Run; 2] {
         args.extend(["-d".to_owned(), text(&message["dialect"]), "-k".to_owned(), text(&finding["key_id"])]);
         args.extend(["--at".to_owned(), text(&message["now"]), "--scheme".to_owned(), text(&message["message"]["scheme"])]);
         args.extend(finding["policy"].as_array().unwrap().iter().map(text));
+        args.extend(finding["algorithms"].as_array().unwrap().iter().flat_map(|name| ["--algorithm".to_owned(), text(name)]));
         with_input(args, &raw(&message["message"]))
     };
     [of(&finding["messages"][0]), of(&finding["messages"][1])]

@@ -65,10 +65,9 @@ fn passed(from: &Lab<'_>, to: &Lab<'_>) -> Option<Proof> {
     let samples = from.shapes.iter().map(|shape| shape.base.clone());
     // What the other dialect carries may stand there too, and be signed with the rest.
     let both = to.shapes.iter().map(|shape| shape.signed.clone());
-    let plain = from.shapes.iter().filter_map(|shape| plainest(&shape.base));
-    let plain: Vec<Message> = plain.collect();
+    let plain: Vec<Message> = from.shapes.iter().filter_map(|shape| plainest(&shape.base)).collect();
     let plain_of_both: Vec<Message> = plain.iter().filter_map(|base| to.sign(base, &to.options())).collect();
-    samples.chain(both).chain(plain.clone()).chain(plain_of_both).find_map(|base| {
+    samples.chain(both).chain(plain).chain(plain_of_both).find_map(|base| {
         let signed = from.shape(base.clone(), from.options()).ok()?;
         let tag = signed.tag()?;
         let text = from.dialect.prepare(base.clone(), &from.credential, &signed.options).ok()?;

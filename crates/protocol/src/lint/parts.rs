@@ -55,20 +55,20 @@ pub(super) fn rule(lab: &Lab<'_>, standings: &mut Standings) -> Vec<Draft> {
         return drafts;
     }
     for shape in &lab.shapes {
-        of_shape(lab, shape, "", standings, &mut drafts);
+        of_shape(lab, shape, standings, &mut drafts);
         claims(lab, shape, standings, &mut drafts);
     }
     drafts
 }
 
 /// Changes each part of one sample. A part of which something was found already is not looked at again.
-fn of_shape(lab: &Lab<'_>, shape: &Shape, note: &str, standings: &mut Standings, drafts: &mut Vec<Draft>) {
+fn of_shape(lab: &Lab<'_>, shape: &Shape, standings: &mut Standings, drafts: &mut Vec<Draft>) {
     for edit in edits(lab, shape) {
         let free = tries(lab, shape, &edit, &shape.options).into_iter().find(|made| lab.accept(made, &lab.policy).is_some());
         stand(lab, shape, &edit.part, free.is_some(), standings);
         if let Some(made) = free {
             let id = id_of(&edit.part);
-            found(lab, shape, &made, id, severity_of(&edit.part), edit.part, note, drafts);
+            found(lab, shape, &made, id, severity_of(&edit.part), edit.part, "", drafts);
         }
     }
 }
