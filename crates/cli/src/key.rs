@@ -25,9 +25,9 @@ impl KeyArgs {
         self.with_material(material)
     }
 
-    /// The credential for verifying with this public key.
-    pub(crate) fn public(&self, path: &Path) -> Result<Credential, Failure> {
-        self.with_material(KeyMaterial::Pair(public_key(path)?))
+    /// The credential for verifying with this public key. An RSA key has at least so many bits.
+    pub(crate) fn public(&self, path: &Path, least: usize) -> Result<Credential, Failure> {
+        self.with_material(KeyMaterial::Pair(public_key(path, least)?))
     }
 
     fn with_material(&self, material: KeyMaterial) -> Result<Credential, Failure> {

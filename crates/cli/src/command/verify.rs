@@ -16,7 +16,7 @@ use crate::registry::Registry;
 pub(crate) fn run(args: &VerifyArgs, registry: &Registry, json: bool) -> Result<(), Failure> {
     let (dialect, inputs) = registry.choose(&args.dialect)?;
     let credential = match &args.public_key {
-        Some(path) => args.key.public(path)?,
+        Some(path) => args.key.public(path, dialect.least_rsa_bits())?,
         None => args.key.credential()?,
     };
     let input = Input::read(&args.message)?;
