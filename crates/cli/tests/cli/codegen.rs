@@ -8,9 +8,13 @@ fn a_signer_is_printed_or_kept_under_the_name_of_its_language() {
     assert!(printed.text().contains("\ndef sign(request, credential, options=None):\n"), "{}", printed.text());
     let scratch = Scratch::new();
     let folder = scratch.path().to_str().unwrap();
-    for (language, file) in
-        [("python", "hmac_sha256.py"), ("javascript", "hmac-sha256.js"), ("go", "hmac_sha256.go"), ("java", "HmacSha256Signer.java"), ("php", "HmacSha256Signer.php")]
-    {
+    for (language, file) in [
+        ("python", "hmac_sha256.py"),
+        ("javascript", "hmac-sha256.js"),
+        ("go", "hmac_sha256.go"),
+        ("java", "HmacSha256Signer.java"),
+        ("php", "HmacSha256Signer.php"),
+    ] {
         let run = countersign(["codegen", "-d", "hmac-sha256", "-l", language, "-o", folder]).ok();
         assert!(run.stdout.is_empty(), "{language}");
         assert!(std::fs::read_to_string(scratch.path().join(file)).unwrap().contains("hmac-sha256: Plain HMAC-SHA256"), "{language}");
