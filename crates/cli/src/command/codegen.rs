@@ -42,7 +42,7 @@ fn list(registry: &Registry) -> Result<(), Failure> {
     let width = registry.dialects.iter().map(|dialect| dialect.id().len()).max().unwrap_or(0);
     let mut text = format!("{:width$}", "");
     Language::ALL.iter().for_each(|language| {
-        let _ = write!(text, "  {language:10}");
+        let _ = write!(text, "  {:10}", language.as_str());
     });
     let mut notes = String::new();
     for dialect in registry.dialects.iter() {
