@@ -28,7 +28,7 @@ fn told(fault: &str) -> (Report, String) {
 fn without_a_fault_it_conforms() {
     let (report, text) = told("none");
     assert_eq!(report.conclusion(), Conclusion::Conforms, "{text}");
-    assert!(report.total().passed > 100 && report.total().failed == 0, "{text}");
+    assert!(report.total().passed > 50 && report.total().failed == 0, "{text}");
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn one_that_hangs_is_ended_and_started_three_times_at_most() {
 #[test]
 fn one_crash_does_not_hide_the_rest() {
     let (report, text) = told("crash-once");
-    assert!(report.total().broken == 1 && report.total().passed > 100, "{text}");
+    assert!(report.total().broken == 1 && report.total().passed > 50, "{text}");
 }
 
 #[test]
