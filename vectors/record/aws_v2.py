@@ -161,7 +161,7 @@ def v2_faults(by_name):
     yield fault("parameter-spelt-otherwise", get, "another spelling of the same parameter is equal", "accepted", replace=replace("target", "Action", "%41ction"))
     yield fault("blank-spelt-otherwise", "botocore-blank-plus-and-slash", "%20 and + are one in a form", "accepted", replace=replace("body", "a+b", "a%20b"))
     yield fault("header-added", get, "no header is signed but the host", "accepted", add_headers=[["X-Other", "x"]])
-    yield edit("escape-broken", "a % that begins no triplet", "signature_mismatch", "Version=", "%Version=")
+    yield edit("escape-broken", "a % that begins no triplet", "malformed_request", "Version=", "%Version=")
     yield edit("algorithm-outside-the-map", "an algorithm that the dialect does not know", "malformed_claim", "HmacSHA256", "none")
     yield edit("algorithm-changed", "another algorithm than the tag's", "signature_mismatch", "HmacSHA256", "HmacSHA1")
     yield edit("version-changed", "another version than this dialect's", "malformed_claim", "SignatureVersion=2", "SignatureVersion=1")

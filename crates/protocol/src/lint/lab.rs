@@ -79,10 +79,11 @@ impl<'d> Lab<'d> {
     fn with(dialect: &'d Dialect, credential: Credential, nobody: Credential) -> Result<Self, String> {
         let named = dialect.inputs().iter().filter(|input| !input.optional);
         let inputs: Inputs = named.map(|input| (input.name.clone(), "sample")).collect();
-        // What the message does not say, the verifier must be told.
+        // What the message does not say, or says unsigned, the verifier must be told.
         let said = |name: &str| {
             let index = dialect.inputs().iter().position(|input| input.name == name);
-            index.is_some_and(|index| dialect.plan().carry.iter().any(|entry| entry.holds(Claimed::Input(index))))
+            let carried = |index| dialect.plan().carry.iter().any(|entry| entry.holds(Claimed::Input(index)));
+            index.is_some_and(carried) && dialect.plan().able.contains(&Part::Input(name.to_owned()))
         };
         let pinned: Inputs = inputs.iter().filter(|(name, _)| !said(name)).collect();
         let policy = Policy { allow_unsafe: dialect.is_unsafe(), ..Policy::default() };
