@@ -106,7 +106,7 @@ impl Link {
         object.extend(line);
         let answer = self.exchange(Value::Object(object).to_string().into_bytes())?;
         let got = answer.get("id").cloned().unwrap_or(Value::Null);
-        if got != Value::from(id) {
+        if got != id {
             self.end();
             return Err(Fault::WrongId { asked: id.to_string(), got: got.to_string() });
         }

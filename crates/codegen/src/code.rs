@@ -188,7 +188,7 @@ impl Expr {
             }
             Self::Concat(parts) => {
                 let tests: Option<Vec<Test>> = parts.iter().map(Self::filled).collect();
-                tests.map(|tests| any(tests))
+                tests.map(any)
             }
             other => Some(Test::Filled(other.clone())),
         }

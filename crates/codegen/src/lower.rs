@@ -91,9 +91,9 @@ fn preface(recipe: &Recipe, support: &Support) -> Vec<String> {
 }
 
 impl Lower<'_> {
-    fn comment(&mut self, text: impl ToString) {
+    fn comment(&mut self, text: impl AsRef<str>) {
         self.out.push(Stmt::Blank);
-        self.out.push(Stmt::Comment(text.to_string().lines().map(str::to_owned).collect()));
+        self.out.push(Stmt::Comment(text.as_ref().lines().map(str::to_owned).collect()));
     }
 
     fn set_text(&mut self, name: &str, value: Expr) {

@@ -93,7 +93,7 @@ impl Lower<'_> {
         if entry.optional && !self.is_wanted(entry) {
             tests.insert(0, Test::Holds(present, vec![Expr::TheMessage, Expr::lit(&entry.name)]));
         }
-        self.comment(entry);
+        self.comment(entry.to_string());
         let write = Stmt::Do(place, vec![Expr::TheMessage, Expr::lit(&entry.name), text]);
         let test = if tests.is_empty() { None } else { Some(all(tests)) };
         self.out.extend(when(test, vec![write]));

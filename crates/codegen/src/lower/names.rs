@@ -135,10 +135,8 @@ fn keep(body: &mut Vec<Stmt>, used: &HashSet<String>) {
 fn declare_once(body: &mut [Stmt], declared: &mut HashSet<String>) {
     for stmt in body {
         match stmt {
-            Stmt::Let { name, value, .. } => {
-                if !declared.insert(name.clone()) {
-                    *stmt = Stmt::Set { name: name.clone(), value: value.clone() };
-                }
+            Stmt::Let { name, value, .. } if !declared.insert(name.clone()) => {
+                *stmt = Stmt::Set { name: name.clone(), value: value.clone() };
             }
             Stmt::If { then, otherwise, .. } => {
                 declare_once(then, &mut declared.clone());

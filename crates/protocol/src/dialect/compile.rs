@@ -229,7 +229,7 @@ impl<'w> Compiler<'w> {
     fn rsa_bits(&self, written: Option<&str>) -> Result<usize, LoadError> {
         let Some(text) = written else { return Ok(RSA_BITS) };
         let refuse = |fault: String, mend: &'static str| Err(LoadError::new("key.rsa_bits", fault, mend));
-        let takes_rsa = self.written.algorithm.iter().flat_map(AlgorithmChoice::names).filter_map(|name| Algorithm::from_name(name));
+        let takes_rsa = self.written.algorithm.iter().flat_map(AlgorithmChoice::names).filter_map(Algorithm::from_name);
         if !takes_rsa.into_iter().any(|a| a.family() == KeyFamily::Rsa) {
             return refuse("no algorithm of the dialect takes an RSA key".to_owned(), "remove it");
         }

@@ -71,7 +71,8 @@ fn of_list(list: &PairList) -> bool {
         || list.order == Order::NameIgnoreCase
 }
 
-#[cfg(all(test, feature = "yaml"))]
+#[cfg(test)]
+#[cfg(feature = "yaml")]
 mod tests {
     use super::*;
 

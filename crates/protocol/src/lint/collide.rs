@@ -82,6 +82,9 @@ fn state(
     }
 }
 
+/// Puts a text into a message, if it has a place for it.
+type Make<'m> = dyn Fn(&[u8]) -> Option<Message> + 'm;
+
 /// Every short query and form over the characters that separate.
 fn lists(lab: &Lab<'_>, shape: &Shape, drafts: &mut Vec<Draft>) {
     let alphabet = alphabet(lab);
@@ -93,7 +96,7 @@ fn lists(lab: &Lab<'_>, shape: &Shape, drafts: &mut Vec<Draft>) {
         Some(Message::Request(crate::message::Request { target, ..request.clone() }))
     };
     let form = |text: &[u8]| place::put(&shape.base, &Position::Body, text).filter(|_| is_form);
-    let all: [(Part, &dyn Fn(&[u8]) -> Option<Message>); 2] = [(Part::Query, &query), (Part::Body, &form)];
+    let all: [(Part, &Make<'_>); 2] = [(Part::Query, &query), (Part::Body, &form)];
     for (part, make) in all {
         let mut seen: HashMap<Vec<u8>, Vec<(Message, Meaning)>> = HashMap::new();
         for message in texts.iter().filter_map(|text| make(text)) {

@@ -54,7 +54,7 @@ impl Shape {
     fn padding(&self, length: usize) -> Option<Vec<u8>> {
         let bits = u128::try_from(length).ok()?.checked_mul(8)?;
         let mut out = vec![0x80];
-        while (length + out.len() + self.count) % self.block != 0 {
+        while !(length + out.len() + self.count).is_multiple_of(self.block) {
             out.push(0);
         }
         let count = if self.little { bits.to_le_bytes() } else { bits.to_be_bytes() };
