@@ -737,7 +737,7 @@ func placeHeader(message *work, name, value string) {
 
 //: setPair
 //+ "strings"
-// setPair gives the pairs with this one replaced where it stands, or added at the end.
+// setPair gives the pairs with this one replaced where it stands, or added at the end. One that says the same stays as it is spelled.
 func setPair(text, name, value string, decoded func(string) string) string {
 	pair := percent(name) + "=" + percent(value)
 	if text == "" {
@@ -749,7 +749,11 @@ func setPair(text, name, value string, decoded func(string) string) string {
 		if fragment == "" || decoded(before(fragment, "=")) != name {
 			fragments = append(fragments, fragment)
 		} else if !placed {
-			fragments = append(fragments, pair)
+			if _, there, _ := strings.Cut(fragment, "="); decoded(there) == value {
+				fragments = append(fragments, fragment)
+			} else {
+				fragments = append(fragments, pair)
+			}
 			placed = true
 		}
 	}
@@ -776,9 +780,9 @@ func placeForm(message *work, name, value string) {
 }
 
 //: placeParams
-// placeParams writes to the form where there is one with a body, else to the query.
+// placeParams writes where it stands in the query; else to the form where there is one with a body, else to the query.
 func placeParams(message *work, name, value string) {
-	if isForm(message) && message.body != "" {
+	if isForm(message) && message.body != "" && !hasQuery(message, name) {
 		placeForm(message, name, value)
 	} else {
 		placeQuery(message, name, value)

@@ -683,7 +683,7 @@ private static void placeHeader(Work message, String name, String value) {
 
 //: setPair
 //+ java.util.function.UnaryOperator
-/** The pairs with this one replaced where it stands, or added at the end. */
+/** The pairs with this one replaced where it stands, or added at the end. One that says the same stays as it is spelled. */
 private static String setPair(String text, String name, String value, UnaryOperator<String> decoded) {
     String pair = percent(name) + "=" + percent(value);
     List<String> fragments = new ArrayList<>();
@@ -692,7 +692,8 @@ private static String setPair(String text, String name, String value, UnaryOpera
         if (fragment.isEmpty() || !decoded.apply(before(fragment, '=')).equals(name)) {
             fragments.add(fragment);
         } else if (!placed) {
-            fragments.add(pair);
+            String there = fragment.substring(Math.min(fragment.length(), before(fragment, '=').length() + 1));
+            fragments.add(decoded.apply(there).equals(value) ? fragment : pair);
             placed = true;
         }
     }
@@ -717,9 +718,9 @@ private static void placeForm(Work message, String name, String value) {
 }
 
 //: placeParams
-/** In the form where there is one with a body, else in the query. */
+/** Where it stands in the query; else in the form where there is one with a body, else in the query. */
 private static void placeParams(Work message, String name, String value) {
-    if (isForm(message) && !message.body.isEmpty()) {
+    if (isForm(message) && !message.body.isEmpty() && !hasQuery(message, name)) {
         placeForm(message, name, value);
     } else {
         placeQuery(message, name, value);

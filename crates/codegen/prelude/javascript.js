@@ -492,7 +492,7 @@ function placeHeader(message, name, value) {
 }
 
 //: setPair
-/** The pairs with this one replaced where it stands, or added at the end. */
+/** The pairs with this one replaced where it stands, or added at the end. One that says the same stays as it is spelled. */
 function setPair(text, name, value, decoded) {
   const pair = percent(name) + "=" + percent(value);
   const fragments = [];
@@ -501,7 +501,7 @@ function setPair(text, name, value, decoded) {
     if (fragment === "" || decoded(splitPair(fragment)[0]) !== name) {
       fragments.push(fragment);
     } else if (!placed) {
-      fragments.push(pair);
+      fragments.push(decoded(splitPair(fragment)[1]) === value ? fragment : pair);
       placed = true;
     }
   }
@@ -523,9 +523,9 @@ function placeForm(message, name, value) {
 }
 
 //: placeParams
-/** In the form where there is one with a body, else in the query. */
+/** Where it stands in the query; else in the form where there is one with a body, else in the query. */
 function placeParams(message, name, value) {
-  if (isForm(message) && message.body !== "") placeForm(message, name, value);
+  if (isForm(message) && message.body !== "" && !hasQuery(message, name)) placeForm(message, name, value);
   else placeQuery(message, name, value);
 }
 

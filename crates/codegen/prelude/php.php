@@ -607,7 +607,7 @@ private static function placeHeader(\stdClass $message, string $name, string $va
 }
 
 //: setPair
-/** The pairs with this one replaced where it stands, or added at the end. */
+/** The pairs with this one replaced where it stands, or added at the end. One that says the same stays as it is spelled. */
 private static function setPair(string $text, string $name, string $value, \Closure $decoded): string
 {
     $pair = self::percent($name) . '=' . self::percent($value);
@@ -617,7 +617,7 @@ private static function setPair(string $text, string $name, string $value, \Clos
         if ($fragment === '' || $decoded(self::splitPair($fragment)[0]) !== $name) {
             $fragments[] = $fragment;
         } elseif (!$placed) {
-            $fragments[] = $pair;
+            $fragments[] = $decoded(self::splitPair($fragment)[1]) === $value ? $fragment : $pair;
             $placed = true;
         }
     }
@@ -642,10 +642,10 @@ private static function placeForm(\stdClass $message, string $name, string $valu
 }
 
 //: placeParams
-/** In the form where there is one with a body, else in the query. */
+/** Where it stands in the query; else in the form where there is one with a body, else in the query. */
 private static function placeParams(\stdClass $message, string $name, string $value): void
 {
-    if (self::isForm($message) && $message->body !== '') {
+    if (self::isForm($message) && $message->body !== '' && !self::hasQuery($message, $name)) {
         self::placeForm($message, $name, $value);
     } else {
         self::placeQuery($message, $name, $value);

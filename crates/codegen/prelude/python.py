@@ -390,14 +390,14 @@ def place_header(message, name, value):
 
 #: set_pair
 def set_pair(text, name, value, decoded):
-    """The pairs with this one replaced where it stands, or added at the end."""
+    """The pairs with this one replaced where it stands, or added at the end. One that says the same stays as it is spelled."""
     pair = percent(name) + b"=" + percent(value)
     fragments, placed = [], False
     for fragment in text.split(b"&") if text else []:
         if not fragment or decoded(fragment.partition(b"=")[0]) != name:
             fragments.append(fragment)
         elif not placed:
-            fragments.append(pair)
+            fragments.append(fragment if decoded(fragment.partition(b"=")[2]) == value else pair)
             placed = True
     return b"&".join(fragments if placed else fragments + [pair])
 
@@ -416,8 +416,8 @@ def place_form(message, name, value):
 
 #: place_params
 def place_params(message, name, value):
-    """In the form where there is one with a body, else in the query."""
-    if is_form(message) and message.body:
+    """Where it stands in the query; else in the form where there is one with a body, else in the query."""
+    if is_form(message) and message.body and not has_query(message, name):
         place_form(message, name, value)
     else:
         place_query(message, name, value)

@@ -138,7 +138,9 @@ impl Subject {
             let asked = self.ask(point);
             let Ok(request) = self.sign(&asked) else { return };
             let claim = self.dialect.claim(&request, &told);
-            said |= claim.is_ok_and(|claim| claim.input(name) == asked.options.inputs.get(name));
+            let verdict = self.dialect.verify(&request, &told, &[&self.credential], self.now, &self.policy);
+            let taken = !verdict.is_err_and(|refusal| refusal.reason() == Reason::RequiredPartUnsigned);
+            said |= taken && claim.is_ok_and(|claim| claim.input(name) == asked.options.inputs.get(name));
         });
         said
     }

@@ -338,7 +338,8 @@ impl Ground {
 
 /// What is asked is whether the signature holds, not what it covers.
 fn lenient() -> Policy {
-    let waive = [Part::Method, Part::Path, Part::Query, Part::Body, Part::Time, Part::Nonce, Part::Host];
+    let waive =
+        [Part::Method, Part::Path, Part::Query, Part::Body, Part::Time, Part::Nonce, Part::Host, Part::Header("content-type".to_owned())];
     Policy { allow_unsafe: true, allow_ambiguous: true, waive: waive.to_vec(), ..Policy::default() }
 }
 

@@ -14,7 +14,7 @@ const KEY_ID: &str = "AKIDEXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
 const fn registration(dialect: &str) -> Registration<'_> {
-    Registration { dialect, key_id: KEY_ID, secret: SECRET, parts: &[], inputs: &[] }
+    Registration { dialect, key_id: KEY_ID, secret: SECRET, parts: &[], inputs: &[], algorithm: None }
 }
 
 const CURL_ROUTE: &str = r#"host = "127.0.0.1"

@@ -20,7 +20,10 @@ fn encrypted_both_ways() {
          mark = \"X-Enc-Encrypted\"\ninput = \"encrypted\"\nanswer = \"encrypted\"\n",
         private.display()
     ));
-    gateway.register(&Registration { dialect: "x-ca-labelled", key_id: "shop", secret: SECRET, parts: &[], inputs: &[] }, None);
+    gateway.register(
+        &Registration { dialect: "x-ca-labelled", key_id: "shop", secret: SECRET, parts: &[], inputs: &[], algorithm: None },
+        None,
+    );
     let (secret, kept) = (private_file(folder.path(), "secret", SECRET), folder.path().join("kept"));
     let own = countersign();
     let own = own.get_program().display();

@@ -33,7 +33,7 @@ fn serving(prefix: &str, dialect: &str, more: &str) -> (Gateway, String, Credent
         format!("[[route]]\nhost = \"127.0.0.1\"\nprefix = \"{prefix}\"\nupstream = \"echo\"\ndialects = [\"{dialect}\"]\n{more}\n");
     let gateway = Gateway::with_routes(&route);
     let inputs: &[(&str, &str)] = if dialect.contains("s3") { &[("region", "us-east-1"), ("service", "s3")] } else { &[] };
-    gateway.register(&Registration { dialect, key_id: "example", secret: SECRET, parts: &[], inputs }, None);
+    gateway.register(&Registration { dialect, key_id: "example", secret: SECRET, parts: &[], inputs, algorithm: None }, None);
     let url = format!("http://{}", gateway.address());
     (gateway, url, Credential::hmac("example", SECRET).into())
 }

@@ -28,6 +28,8 @@ pub(crate) struct Registration<'a> {
     pub(crate) parts: &'a [(&'a str, &'a str)],
     /// Inputs that are pinned for this credential.
     pub(crate) inputs: &'a [(&'a str, &'a str)],
+    /// The algorithm for which it is registered, where that is not the dialect's first.
+    pub(crate) algorithm: Option<&'a str>,
 }
 
 impl Gateway {
@@ -63,7 +65,7 @@ impl Gateway {
 
     /// Registers a credential through the command line, while the gateway runs.
     pub(crate) fn register(&self, registration: &Registration<'_>, dialects: Option<&Path>) {
-        let Registration { dialect, key_id, secret, parts, inputs } = registration;
+        let Registration { dialect, key_id, secret, parts, inputs, algorithm } = registration;
         let mut command = countersign();
         command.args(["app", "--data"]).arg(self.folder().join("data"));
         command.args(dialects.iter().flat_map(|folder| [Path::new("--dialects"), folder]));
@@ -72,6 +74,7 @@ impl Gateway {
             "secret",
             secret,
         ));
+        command.args(algorithm.iter().flat_map(|name| ["--algorithm", name]));
         for (name, value) in *parts {
             command.args(["--part-file", &format!("{name}={}", private_file(self.folder(), name, value).display())]);
         }

@@ -71,7 +71,7 @@ fn in_house_dialect_from_a_folder() {
         "dialects = [\"{}\"]\n[[route]]\nhost = \"127.0.0.1\"\nprefix = \"/stock\"\nupstream = \"echo\"\ndialects = [\"warehouse\"]\n",
         dialects.path().display()
     ));
-    let registration = Registration { dialect: "warehouse", key_id: "shop", secret: SECRET, parts: &[], inputs: &[] };
+    let registration = Registration { dialect: "warehouse", key_id: "shop", secret: SECRET, parts: &[], inputs: &[], algorithm: None };
     gateway.register(&registration, Some(dialects.path()));
     let secret = private_file(gateway.folder(), "shop.secret", SECRET);
     let send = |change| {

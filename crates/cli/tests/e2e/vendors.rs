@@ -13,7 +13,7 @@ use crate::trial::{Trial, Twice};
 const SECRET: &str = "f2c1a6f0d9e84b7c8a35d1e0b6c79423";
 
 const fn registration<'a>(dialect: &'a str, key_id: &'a str) -> Registration<'a> {
-    Registration { dialect, key_id, secret: SECRET, parts: &[], inputs: &[] }
+    Registration { dialect, key_id, secret: SECRET, parts: &[], inputs: &[], algorithm: None }
 }
 
 fn python(name: &str, home: &Path, args: &[&str]) -> Command {
@@ -187,6 +187,8 @@ const OAUTH: Registration<'static> = Registration {
     secret: SECRET,
     parts: &[("token_secret", TOKEN_SECRET)],
     inputs: &[("token", TOKEN)],
+    // The library's default; here only for credentials that are registered for it.
+    algorithm: Some("hmac-sha1"),
 };
 const OAUTH_ROUTE: &str = "host = \"127.0.0.1\"\nprefix = \"/statuses\"\n";
 
@@ -235,7 +237,14 @@ fn standardwebhooks_delivery() {
     Trial {
         name: "standardwebhooks, requests",
         route: "host = \"127.0.0.1\"\nprefix = \"/hooks\"\nmethods = [\"POST\"]\nkeys = [\"endpoint-1\"]\n",
-        registration: Registration { dialect: "standard-webhooks", key_id: "endpoint-1", secret: WEBHOOK_SECRET, parts: &[], inputs: &[] },
+        registration: Registration {
+            dialect: "standard-webhooks",
+            key_id: "endpoint-1",
+            secret: WEBHOOK_SECRET,
+            parts: &[],
+            inputs: &[],
+            algorithm: None,
+        },
         client: &|relay, home| {
             python("webhook_sender.py", home, &[&format!("http://{relay}"), WEBHOOK_SECRET, "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W"])
         },

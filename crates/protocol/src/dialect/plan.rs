@@ -483,6 +483,6 @@ pub(crate) enum Guard {
     ListedHeader(String),
     /// A slash at the end of a path that gets one where there is none; the filters before say what the path is by then.
     ClosingSlash { before: Vec<Filter> },
-    /// An escape of one of these bytes in a part that is signed decoded, or a `%` that begins none.
+    /// An escape of one of these bytes in a part that is signed decoded.
     Escape { source: Source, bytes: &'static [u8] },
 }

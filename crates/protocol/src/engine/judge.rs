@@ -173,7 +173,7 @@ fn guarded(scene: &Scene<'_>, guard: &Guard) -> Result<Option<String>, Refusal> 
                 Source::Target => scene.message.request_line().map_or(&b""[..], |line| line.target),
                 _ => scene.message.path(),
             };
-            let (mut found, mut rest) = (!is_well_encoded(text), text);
+            let (mut found, mut rest) = (false, text);
             while let Some(at) = rest.iter().position(|b| *b == b'%') {
                 let triplet = &rest[at..rest.len().min(at + 3)];
                 found |=

@@ -124,6 +124,12 @@ impl<'s, 'a> Renderer<'s, 'a> {
     }
 
     fn put(&mut self, source: &Source, filters: &[Filter], item: Option<Item<'_>>) -> Result<(), Refusal> {
+        // A value that gives way to a header reaches no text, and so is not covered.
+        let gives_way = |filter: &Filter| matches!(filter, Filter::UnlessHeader(name) if self.scene.message.has_header(name));
+        if let Some(Filter::UnlessHeader(name)) = filters.iter().find(|filter| gives_way(filter)) {
+            self.covers.insert(Part::Header(name.clone()));
+            return Ok(());
+        }
         let start = self.out.len();
         let mut rest = filters;
         if let (Some(Filter::Time(format)), Some(time)) = (filters.first(), &self.scene.plan.time) {
@@ -154,9 +160,10 @@ impl<'s, 'a> Renderer<'s, 'a> {
     fn filter(&mut self, filter: &Filter, start: usize, is_secret: bool) -> Result<(), Refusal> {
         let mut value = match filter {
             Filter::Hmac => self.hmac(start)?,
+            // That it is there was seen before: it is not.
             Filter::UnlessHeader(name) => {
                 self.covers.insert(Part::Header(name.clone()));
-                if self.scene.message.has_header(name) { Vec::new() } else { return Ok(()) }
+                return Ok(());
             }
             _ => filters::apply(filter, &self.out[start..])?,
         };
@@ -212,8 +219,11 @@ impl<'s, 'a> Renderer<'s, 'a> {
             Source::Host => self.out.extend_from_slice(scene.host()),
             Source::Hostname => self.out.extend_from_slice(split_port(scene.host()).0),
             Source::Port => {
-                let default = line.map_or("", |l| l.scheme.default_port()).as_bytes();
-                self.out.extend_from_slice(split_port(scene.host()).1.unwrap_or(default));
+                let (default, written) = (line.map_or("", |l| l.scheme.default_port()).as_bytes(), split_port(scene.host()).1);
+                if written.is_none() {
+                    self.covers.insert(Part::Scheme);
+                }
+                self.out.extend_from_slice(written.unwrap_or(default));
             }
             Source::Authority => self.authority(),
             Source::Path => self.out.extend_from_slice(scene.message.path()),

@@ -79,6 +79,8 @@ pub struct PairRule {
     pub value_filters: Vec<Filter>,
     /// What stands between items.
     pub join: Vec<u8>,
+    /// What stands between the items of two sources, where that is something else.
+    pub between: Option<Vec<u8>>,
     /// How items are sorted.
     pub order: Order,
     /// What becomes of a repeated name.

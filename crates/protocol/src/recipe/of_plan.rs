@@ -210,6 +210,7 @@ fn pairs(plan: &Plan, list: &plan::PairList) -> PairRule {
         name_filters: filters(&list.name_filters),
         value_filters: filters(&list.value_filters),
         join: list.join.clone(),
+        between: list.between.clone(),
         order: order(list.order),
         repeated: repeated(&list.repeated),
         drop_empty: list.drop_empty,

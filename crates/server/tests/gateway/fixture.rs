@@ -197,7 +197,8 @@ pub(crate) fn raw(request: &Request) -> Vec<u8> {
     for (name, value) in &request.headers {
         bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
     }
-    if !request.body.is_empty() {
+    // Some dialects sign the length, and then it is there.
+    if !request.body.is_empty() && !request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length")) {
         bytes.extend(format!("Content-Length: {}\r\n", request.body.len()).into_bytes());
     }
     [&bytes, &b"\r\n"[..], &request.body].concat()

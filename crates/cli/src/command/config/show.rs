@@ -54,7 +54,7 @@ fn set(table: &mut Table, key: &str, value: Value) {
 }
 
 /// Every limit that has a value where nothing is written.
-fn limit_values(limits: &Limits) -> [(&'static str, Value); 17] {
+fn limit_values(limits: &Limits) -> [(&'static str, Value); 19] {
     [
         ("head_bytes", number(limits.head_bytes)),
         ("header_lines", number(limits.header_lines)),
@@ -62,7 +62,9 @@ fn limit_values(limits: &Limits) -> [(&'static str, Value); 17] {
         ("parameters", number(limits.parameters)),
         ("head_time", time(limits.head_time)),
         ("body_idle", time(limits.body_idle)),
+        ("answer_idle", time(limits.answer_idle)),
         ("body_bytes", number(limits.body_bytes)),
+        ("bodies_bytes", number(limits.bodies_bytes)),
         ("requests", number(limits.requests)),
         ("queue", number(limits.queue)),
         ("queue_time", time(limits.queue_time)),
