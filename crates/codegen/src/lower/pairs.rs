@@ -43,19 +43,13 @@ impl Lower<'_> {
             _ => items.push(line.clone()),
         };
         self.comment(pair_comment(names.list, rule));
-        let seen = Stmt::Let { name: names.seen.to_owned(), kind: Kind::Texts, value: Expr::List(Vec::new()) };
-        let seen = (rule.repeated == Repeated::First).then_some(seen);
-        if let Some(between) = &rule.between {
-            self.out.extend(seen);
-            self.parted(names, rule, between, &items, &push);
-            self.known.insert(names.text.to_owned(), Some(self.epoch));
-            return Expr::var(names.text);
-        }
         for source in &rule.from {
             gathered.extend(self.gather(names, rule, *source, &push));
         }
         self.out.push(items.declared());
-        self.out.extend(seen);
+        if rule.repeated == Repeated::First {
+            self.out.push(Stmt::Let { name: names.seen.to_owned(), kind: Kind::Texts, value: Expr::List(Vec::new()) });
+        }
         self.out.extend(gathered);
         let text = match &rule.repeated {
             Repeated::Join(with) => {
@@ -74,20 +68,6 @@ impl Lower<'_> {
         self.set_text(names.text, text);
         self.known.insert(names.text.to_owned(), Some(self.epoch));
         Expr::var(names.text)
-    }
-
-    /// The items of each source as they came, and a text of its own between two sources that gave some.
-    fn parted(&mut self, names: PairNames, rule: &PairRule, between: &[u8], items: &Items, push: &Stmt) {
-        self.set_text(names.text, Expr::empty());
-        for source in &rule.from {
-            self.out.push(items.declared());
-            let gathered = self.gather(names, rule, *source, push);
-            self.out.extend(gathered);
-            let (before, own) = (Expr::var(names.text), items.joined(&rule.join));
-            let both = all(vec![Test::Filled(before.clone()), Test::Filled(own.clone())]);
-            let parting = Expr::Pick(Box::new(both), Box::new(Expr::Lit(between.to_vec())), Box::new(Expr::empty()));
-            self.set_text(names.text, Expr::concat(vec![before, parting, own]));
-        }
     }
 
     /// The statements that take the items of one source.
