@@ -85,6 +85,18 @@ fn decoded(name: &[u8]) -> String {
 /// A parameter or form field that no vector has.
 pub(super) const ADDED: &[u8] = b"unheard_of=1";
 
+/// Whether a parameter of the query has an empty value.
+pub(super) fn has_empty_value(target: &[u8]) -> bool {
+    let query = target.iter().position(|b| *b == b'?').map_or(&b""[..], |at| &target[at + 1..]);
+    query.split(|b| *b == b'&').any(|fragment| !fragment.is_empty() && !fragment.contains(&b'=') || fragment.ends_with(b"="))
+}
+
+/// Whether every line of a header is empty.
+pub(super) fn is_empty_header(request: &Request, name: &str) -> bool {
+    let mut values = request.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    values.all(|value| value.trim_ascii().is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,16 +115,4 @@ mod tests {
         assert_eq!(change_parameter(b"/?a=1", "c"), None);
         assert_eq!(change_parameter(b"/a", "a"), None);
     }
-}
-
-/// Whether a parameter of the query has an empty value.
-pub(super) fn has_empty_value(target: &[u8]) -> bool {
-    let query = target.iter().position(|b| *b == b'?').map_or(&b""[..], |at| &target[at + 1..]);
-    query.split(|b| *b == b'&').any(|fragment| !fragment.is_empty() && !fragment.contains(&b'=') || fragment.ends_with(b"="))
-}
-
-/// Whether every line of a header is empty.
-pub(super) fn is_empty_header(request: &Request, name: &str) -> bool {
-    let mut values = request.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value);
-    values.all(|value| value.trim_ascii().is_empty())
 }
