@@ -19,6 +19,7 @@ const PARTS: &[Part] = &[
     Part { name: "properties", shows: "the property tests with 20,000 cases each", run: properties },
     Part { name: "ambiguity", shows: "all requests of four free characters: none shares its string to sign", run: ambiguity },
     Part { name: "explain", shows: "bugs of clients explained on eight base requests of each protocol", run: explain },
+    Part { name: "forgery", shows: "proofs and admissions that are made by hand do not compile", run: forgery },
     Part { name: "fleet", shows: "10,000 nonces sent to two gateways at once, each accepted once", run: fleet },
     Part { name: "crash", shows: "20 rounds of a gateway killed under load while the power fails", run: crash },
     Part {
@@ -72,6 +73,11 @@ fn run_part(part: &Part, commit: Option<&str>) -> Task {
         fs::write(file(part.name), serde_json::to_vec_pretty(&stamp)?)?;
     }
     Ok(counts)
+}
+
+fn forgery() -> Task {
+    let filter = "binary(forgery) | binary(compile_fail)";
+    counted(cargo(&["nextest", "run", "--workspace", "--all-features", "--profile", "long", "-E", filter]), Count::Nextest)
 }
 
 fn properties() -> Task {
