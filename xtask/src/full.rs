@@ -76,12 +76,11 @@ fn run_part(part: &Part, commit: Option<&str>) -> Task {
 }
 
 fn forgery() -> Task {
-    let filter = "binary(forgery) | binary(compile_fail)";
-    counted(cargo(&["nextest", "run", "--workspace", "--all-features", "--profile", "long", "-E", filter]), Count::Nextest)
+    counted(long_tests("binary(forgery) | binary(compile_fail)"), Count::Nextest)
 }
 
 fn properties() -> Task {
-    let mut command = property_tests();
+    let mut command = long_tests(&format!("(package(countersign-vectors) | package(countersign-protocol)) & ({PROPERTIES})"));
     command.env("PROPTEST_CASES", "20000");
     counted(command, Count::Nextest)
 }
@@ -115,22 +114,30 @@ fn sessions() -> Task {
     let mut rotations = fleet_tests("keeper::rotations::");
     rotations.env("COUNTERSIGN_ROTATIONS", "1000");
     let mut total = counted(rotations, Count::Nextest)?;
-    let mut schedules = cargo(&["nextest", "run", "--package", "countersign-core", "--features", "sessions", "--no-fail-fast"]);
-    schedules.args(["--profile", "long", "session::service::suite::model"]).env("PROPTEST_CASES", "10000");
+    let mut schedules = long_tests("package(countersign-core) & test(session::service::suite::model)");
+    schedules.env("PROPTEST_CASES", "10000");
     total += counted(schedules, Count::Nextest)?;
     Ok(total)
 }
 
 /// The tests of gateways as operators run them, of one module.
 fn fleet_tests(module: &str) -> Command {
-    cargo(&["nextest", "run", "--package", "countersign", "--test", "fleet", "--no-fail-fast", "--profile", "long", module])
+    long_tests(&format!("binary(fleet) & test(/^{module}/)"))
 }
 
-/// The property tests: test files and modules of that name, in the crates that have no I/O.
+/// Tests that take their time, built as all the others are.
+fn long_tests(filter: &str) -> Command {
+    cargo(&["nextest", "run", "--workspace", "--all-features", "--no-fail-fast", "--profile", "long", "-E", filter])
+}
+
+/// Test files and modules of property tests.
+const PROPERTIES: &str = "binary(/^properties$/) | test(/properties::/)";
+
+/// The property tests of the crates that have no I/O, which are built without the others.
 pub(crate) fn property_tests() -> Command {
     let mut command = cargo(&["nextest", "run", "--package", "countersign-vectors", "--package", "countersign-protocol", "--all-features"]);
     // The long part takes its time: a test is not stopped.
-    command.args(["--no-fail-fast", "--profile", "long", "-E", "binary(/^properties$/) + test(/properties::/)"]);
+    command.args(["--no-fail-fast", "--profile", "long", "-E", PROPERTIES]);
     command
 }
 

@@ -216,6 +216,12 @@ impl Dialect {
         self.carries(Claimed::Time)
     }
 
+    /// Whether messages carry a digest of their body, which is held against it apart from the tag.
+    #[must_use]
+    pub fn carries_body_digest(&self) -> bool {
+        self.carries(Claimed::BodyDigest)
+    }
+
     fn carries(&self, what: Claimed) -> bool {
         self.0.plan.carry.iter().any(|e| e.holds(what))
     }
@@ -295,8 +301,8 @@ impl Dialect {
             return BodyNeed::Tag;
         }
         match &plan.digest {
-            Some(rule) if self.carries(Claimed::BodyDigest) && rule.streamed.is_some() => BodyNeed::Digest,
-            Some(_) if self.carries(Claimed::BodyDigest) => BodyNeed::Tag,
+            Some(rule) if self.carries_body_digest() && rule.streamed.is_some() => BodyNeed::Digest,
+            Some(_) if self.carries_body_digest() => BodyNeed::Tag,
             _ => BodyNeed::Nothing,
         }
     }

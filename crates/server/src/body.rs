@@ -1,6 +1,7 @@
 //! Bodies: buffered up to a limit or passed on while they are checked on the way in, streamed on the way out.
 
 pub(crate) mod passing;
+mod taken;
 
 use std::error::Error;
 use std::pin::pin;
@@ -15,6 +16,8 @@ use hyper::body::{Body, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::head::malformed;
+
+pub(crate) use taken::taken;
 
 /// The body of an answer: a problem's, the echo's or an upstream's.
 pub(crate) type AnswerBody = UnsyncBoxBody<Bytes, BoxError>;

@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinSet;
 
-use crate::body::AnswerBody;
+use crate::body::{AnswerBody, taken};
 use crate::gateway::Shared;
 use crate::limits::Limits;
 use crate::service::{Peer, Service};
@@ -158,7 +158,11 @@ async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 ) -> hyper::Result<()> {
     // Twice the limit, so that most heads beyond it reach the service and are answered in its words.
     let heads = u32::try_from(limits.head_bytes.saturating_mul(2)).unwrap_or(u32::MAX);
-    let answer = service_fn(move |request| respond(service.clone(), None, peer, request));
+    let idle = limits.answer_idle;
+    let answer = service_fn(move |request| {
+        let answer = respond(service.clone(), None, peer, request);
+        async move { answer.await.map(|answer| answer.map(|body| taken(body, idle))) }
+    });
     let mut builder = http2::Builder::new(OnThisThread);
     builder.timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(heads);
     builder.keep_alive_interval(Duration::from_secs(30)).keep_alive_timeout(Duration::from_secs(10));

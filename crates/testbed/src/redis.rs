@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::daemon::{Daemon, free_port, wait_until};
+use crate::daemon::{Daemon, free_port, give_away, wait_until};
 
 /// A running Redis, killed when this is dropped.
 #[derive(Debug)]
@@ -31,6 +31,25 @@ impl Redis {
         let redis = Self::start();
         assert!(redis.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).starts_with("+OK"));
         redis
+    }
+
+    /// Starts one that also speaks TLS, with this certificate and key in PEM; both URLs lead to the same data.
+    ///
+    /// # Panics
+    /// When there is no Redis, or it cannot speak TLS.
+    #[must_use]
+    pub fn start_tls(certificate: &str, key: &str) -> (Self, String) {
+        let files = tempfile::tempdir().expect("a folder");
+        let [certificate, key] = [("certificate.pem", certificate), ("key.pem", key)].map(|(name, pem)| {
+            let path = files.path().join(name);
+            std::fs::write(&path, pem).expect("a file");
+            give_away(&path);
+            path.display().to_string()
+        });
+        give_away(files.path());
+        let (mut redis, port) = (Self { daemon: None, port: free_port() }, free_port().to_string());
+        redis.run(&["--tls-port", &port, "--tls-cert-file", &certificate, "--tls-key-file", &key, "--tls-auth-clients", "no"]);
+        (redis, format!("rediss://localhost:{port}/"))
     }
 
     /// Its URL.

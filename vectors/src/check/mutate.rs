@@ -212,7 +212,8 @@ impl Plan<'_> {
         let signed = self.covers.contains(&Part::Body);
         let due = match (signed, self.dialect.body_need(), bodies.has_digest()) {
             (_, BodyNeed::Digest, true) => DIGEST,
-            // The digest may ride in a place that is looked at first.
+            (true, _, _) if !self.dialect.carries_body_digest() => MISMATCH,
+            // The tag is looked at first, and so is any digest that it holds: the one that was sent, or the body's own.
             (true, _, _) => EITHER,
             (false, _, true) => return vec![self.mutant("body with its digest", Part::Body, bodies.changed_with_digest())],
             (false, _, false) => alone.due,

@@ -23,13 +23,20 @@ struct Fleet {
 
 impl Fleet {
     fn new() -> Self {
-        let fleet = Self { postgres: Postgres::start(), redis: Redis::start(), folder: tempfile::tempdir().unwrap() };
+        let redis = Redis::start();
+        let url = redis.url();
+        Self::on(redis, &url)
+    }
+
+    /// On this Redis, which its gateways reach under this URL.
+    fn on(redis: Redis, url: &str) -> Self {
+        let fleet = Self { postgres: Postgres::start(), redis, folder: tempfile::tempdir().unwrap() };
         let config = format!(
             "listen = [\"127.0.0.1:0\"]\nworkers = 1\nmaster_key = \"{}\"\n[store]\npostgres = \"{}\"\nredis = \"{}\"\nstale = \"{}s\"\nclock_skew = \"1s\"\n\n\
              [[route]]\nprefix = \"/\"\nupstream = \"echo\"\ndialects = [\"hmac-sha256\"]\nwindow = {{ past = \"5m\", future = \"2s\" }}\n",
             fleet.folder.path().join("master.key").display(),
             fleet.postgres.url(),
-            fleet.redis.url(),
+            url,
             STALE.as_secs()
         );
         private(fleet.folder.path(), "gateway.toml", &config);
@@ -41,8 +48,12 @@ impl Fleet {
     }
 
     fn serve(&self) -> Serving {
+        self.serve_with([])
+    }
+
+    fn serve_with<'e>(&self, environment: impl IntoIterator<Item = (&'e str, PathBuf)>) -> Serving {
         let config = self.config();
-        Serving::start(Path::new(env!("CARGO_BIN_EXE_countersign")), &["--config", config.to_str().unwrap()], [])
+        Serving::start(Path::new(env!("CARGO_BIN_EXE_countersign")), &["--config", config.to_str().unwrap()], environment)
     }
 
     /// Runs `countersign` on the stores of the fleet.
@@ -142,6 +153,24 @@ fn a_replay_store_that_was_killed_and_is_empty_lets_nothing_come_twice() {
         let held_back = Connection::open(gateway.address()).unwrap().exchange(&held_back).unwrap();
         assert_eq!(code(&held_back), "store_recovering", "signed before the new memory, and never seen: it waits for a new signature");
     }
+}
+
+#[test]
+fn the_replay_store_is_reached_over_tls_and_only_under_a_trusted_certificate() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let (redis, url) = Redis::start_tls(&certificate, &key);
+    let fleet = Fleet::on(redis, &url);
+    let trusted = private(fleet.folder.path(), "trusted.pem", &certificate);
+    let gateway = fleet.serve_with([("SSL_CERT_FILE", trusted)]);
+    let key = fleet.register("k");
+    until(&gateway, &key, "");
+    let request = signed(&key);
+    let answers = replay(gateway.address(), &[request.clone(), request]);
+    assert_eq!(answers, [(200, String::new()), (409, "replayed".to_owned())]);
+    assert!(fleet.redis.command(&["DBSIZE"]).trim_start_matches(':').trim().parse::<u32>().unwrap() > 0, "nothing was kept there");
+    // Another gateway, which does not know who issued the certificate, asks the store nothing.
+    until(&fleet.serve(), &key, "store_unavailable");
 }
 
 #[test]

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::fixture::{Client, Fixture, Setup, house, raw};
 
@@ -116,4 +119,39 @@ async fn who_takes_nothing_of_an_answer_keeps_no_place() {
     let begun = std::time::Instant::now();
     assert_eq!(gateway.send(&gateway.sign("house", gateway.request("GET", "/"))).await.status, 200);
     assert!(begun.elapsed() >= Duration::from_millis(300), "it was not the idle one that had the place");
+}
+
+#[tokio::test]
+async fn a_stream_of_http2_that_gives_no_window_keeps_no_place() {
+    let route = format!("[[route]]\nprefix = \"/endless\"\nupstream = \"http://{}\"\ndialects = [\"house\"]", endless().await);
+    let limits = "[limits]\nrequests = 1\nqueue_time = \"20s\"\nanswer_idle = \"300ms\"";
+    let gateway = Fixture::start(&house(&format!("{limits}\n\n{route}")), Setup::default()).await;
+    // One caller gives no window at all, the other takes a little and then nothing.
+    for window in [0, 70_000] {
+        let stream = TcpStream::connect(gateway.address).await.unwrap();
+        let mut http2 = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+        http2.initial_stream_window_size(window);
+        let (mut sender, connection) = http2.handshake(TokioIo::new(stream)).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let begun = std::time::Instant::now();
+        let answer = sender.send_request(asked(&gateway, "/endless")).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(gateway.send(&gateway.sign("house", gateway.request("GET", "/"))).await.status, 200);
+        assert!(begun.elapsed() >= Duration::from_millis(300), "it was not the idle one that had the place");
+        // The connection lives on, and so do its other streams; the one that took nothing is reset.
+        if window > 0 {
+            assert!(answer.into_body().collect().await.is_err(), "an answer that was let go ended as if it were whole");
+        }
+        assert!(!connection.is_finished());
+        assert_eq!(sender.send_request(asked(&gateway, "/")).await.unwrap().status(), 200);
+    }
+}
+
+fn asked(gateway: &Fixture, target: &str) -> http::Request<Empty<Bytes>> {
+    let signed = gateway.sign("house", gateway.request("GET", target));
+    let mut builder = http::Request::builder().uri(format!("http://{}{target}", gateway.address));
+    for (name, value) in signed.headers.iter().filter(|(name, _)| name != "Host") {
+        builder = builder.header(name, value.as_slice());
+    }
+    builder.body(Empty::new()).unwrap()
 }
