@@ -6,7 +6,7 @@ use std::{fs, path::PathBuf, process::Command};
 use serde::{Deserialize, Serialize};
 
 use crate::run::{Count, Counts, cargo, counted, output};
-use crate::{Task, root};
+use crate::{Task, package, root};
 
 /// A long part: its name, what it shows, and how it is run.
 struct Part {
@@ -19,7 +19,6 @@ const PARTS: &[Part] = &[
     Part { name: "properties", shows: "the property tests with 20,000 cases each", run: properties },
     Part { name: "ambiguity", shows: "all requests of four free characters: none shares its string to sign", run: ambiguity },
     Part { name: "explain", shows: "bugs of clients explained on eight base requests of each protocol", run: explain },
-    Part { name: "forgery", shows: "proofs and admissions that are made by hand do not compile", run: forgery },
     Part { name: "fleet", shows: "10,000 nonces sent to two gateways at once, each accepted once", run: fleet },
     Part { name: "crash", shows: "20 rounds of a gateway killed under load while the power fails", run: crash },
     Part {
@@ -27,6 +26,8 @@ const PARTS: &[Part] = &[
         shows: "two processes rotate one token file 1,000 times; 10,000 schedules of clients, thief and losses",
         run: sessions,
     },
+    Part { name: "package", shows: "every published crate builds from its package alone", run: package::built },
+    Part { name: "semver", shows: "no published crate breaks what its last release promised", run: package::semver },
 ];
 
 /// What is kept of a part that held.
@@ -73,10 +74,6 @@ fn run_part(part: &Part, commit: Option<&str>) -> Task {
         fs::write(file(part.name), serde_json::to_vec_pretty(&stamp)?)?;
     }
     Ok(counts)
-}
-
-fn forgery() -> Task {
-    counted(long_tests("binary(forgery) | binary(compile_fail)"), Count::Nextest)
 }
 
 fn properties() -> Task {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
+use std::process::Command;
 use std::{fs, iter};
 
 use serde_json::Value;
@@ -37,10 +38,41 @@ pub(crate) fn run() -> Task {
     }
     let all: BTreeSet<&str> = packages.iter().filter(|package| package.is_published).map(|package| package.name.as_str()).collect();
     counts += Counts::of(all == BTreeSet::from(PUBLISHED));
-    let mut command = cargo(&["package", "--no-verify", "--offline", "--allow-dirty", "--quiet"]);
-    command.args(PUBLISHED.into_iter().flat_map(|name| ["--package", name]));
-    counts += counted(command, Count::Program)?;
+    counts += counted(of_published(cargo(&["package", "--no-verify", "--offline", "--allow-dirty", "--quiet"])), Count::Program)?;
     Ok(counts)
+}
+
+/// Builds each crate from its package, as whoever takes it from a registry would.
+pub(crate) fn built() -> Task {
+    let mut counts = counted(of_published(cargo(&["package", "--allow-dirty"])), Count::Program)?;
+    // One command for all: each was built, or it failed.
+    if counts.failed == 0 {
+        counts.passed = PUBLISHED.len() as u64;
+    }
+    Ok(counts)
+}
+
+/// Compares each library with the last release. Before the first one there is nothing to be compared with but the commit itself.
+pub(crate) fn semver() -> Task {
+    if !Command::new("cargo-semver-checks").args(["semver-checks", "--version"]).output().is_ok_and(|out| out.status.success()) {
+        return Err("cargo-semver-checks is not installed: cargo install cargo-semver-checks --locked".into());
+    }
+    let mut tags = Command::new("git");
+    tags.args(["tag", "--list", "v*", "--sort=-version:refname"]).current_dir(root());
+    let baseline = output(tags)?.lines().next().unwrap_or("HEAD").to_owned();
+    println!("compared with {baseline}");
+    let mut counts = Counts::default();
+    // The last one is a program.
+    for name in &PUBLISHED[..PUBLISHED.len() - 1] {
+        let command = cargo(&["semver-checks", "--all-features", "--baseline-rev", &baseline, "--package", name]);
+        counts += counted(command, Count::Program)?;
+    }
+    Ok(counts)
+}
+
+fn of_published(mut command: Command) -> Command {
+    command.args(PUBLISHED.into_iter().flat_map(|name| ["--package", name]));
+    command
 }
 
 /// A crate of the workspace, as its manifest describes it.

@@ -292,7 +292,9 @@ fn a_route_says_whether_it_needs_a_user() {
     assert_eq!(home.get("/maybe", Some("broken"), &home.shop), refused("token_malformed"), "a broken token is not nobody");
     assert_eq!(home.get("/open", Some("whatever"), &home.shop).0, 200, "a header like others");
     assert_eq!(home.get("/admin", good, &home.shop), (403, "insufficient_scope".to_owned()));
-    assert_eq!(home.get("/fresh", good, &home.shop).0, 200);
+    // Within a second of its login, which a machine that does much else may miss.
+    let is_fresh = || home.get("/fresh", Some(token(&home.login(&json!({})))), &home.shop).0 == 200;
+    assert!((0..5).any(|_| is_fresh()));
     std::thread::sleep(Duration::from_millis(1_100));
     assert_eq!(home.get("/fresh", good, &home.shop), refused("insufficient_user_authentication"));
     let answer = home.call(get("/maybe"), &home.shop);
