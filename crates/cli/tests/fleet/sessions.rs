@@ -387,7 +387,7 @@ fn a_switched_off_user_is_out_at_once() {
     assert_eq!(code(&home.session("/login", &json!({ "username": "ada", "password": PASSWORD }), &home.shop, None)), "invalid_credentials");
 }
 
-/// How long after a logout through one gateway the other one takes the token: not longer than the next request.
+/// How long after a logout a token is still taken, by the gateway that was told and by another one: not longer than the next request.
 #[test]
 fn a_logout_through_one_gateway_is_seen_by_the_other() {
     let (postgres, redis) = (Postgres::start(), Redis::start());
@@ -402,17 +402,19 @@ fn a_logout_through_one_gateway_is_seen_by_the_other() {
     let file: PathBuf = folder.path().join("gateway.toml");
     let home = Home::with(folder, &config, vec!["--config".to_owned(), file.to_str().unwrap().to_owned()]);
     let other = serve(&file, &home.stores);
-    let mut latest = Duration::ZERO;
-    for _ in 0..20 {
-        let login = home.login(&json!({}));
-        let on_other = || code(&send(other.address(), &signed(with_token(get("/own"), Some(token(&login))), &home.shop)));
-        assert_eq!(on_other(), "");
-        let begun = Instant::now();
-        assert_eq!(home.session("/logout", &json!({}), &home.shop, Some(token(&login))).status, 204);
-        assert_eq!(on_other(), "session_revoked", "the first request after the answer");
-        latest = latest.max(begun.elapsed());
+    for (name, address) in [("one gateway", home.gateway.address()), ("two gateways", other.address())] {
+        let mut latest = Duration::ZERO;
+        for _ in 0..10 {
+            let login = home.login(&json!({}));
+            let there = || code(&send(address, &signed(with_token(get("/own"), Some(token(&login))), &home.shop)));
+            assert_eq!(there(), "");
+            let begun = Instant::now();
+            assert_eq!(home.session("/logout", &json!({}), &home.shop, Some(token(&login))).status, 204);
+            assert_eq!(there(), "session_revoked", "the first request after the answer");
+            latest = latest.max(begun.elapsed());
+        }
+        println!("{name}: a logout and the refusal of the next request together took at most {latest:?} of 10");
     }
-    println!("logout and the refusal at the other gateway together: at most {latest:?} of 20");
 }
 
 /// The shipped dialect, signed with Ed25519.
