@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use countersign_protocol::{
@@ -21,6 +22,7 @@ use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::error::StoreError;
 use crate::limit::{MemoryLimiter, RateLimiter};
+use crate::replay::keeping::Record;
 use crate::replay::{Age, Entry, ReplayGuard, Reserve};
 use crate::store::{CredentialStore, LookupKey};
 
@@ -52,6 +54,8 @@ pub struct Admission {
     clock: Arc<dyn Clock>,
     limiter: Arc<dyn RateLimiter>,
     keys: ReplayKeys,
+    /// How long what is kept, and what earlier rules kept for less.
+    kept: Arc<Record>,
     /// The family of each dialect that a credential may be bound to.
     families: BTreeMap<String, String>,
     audit: Option<Audit>,
@@ -114,6 +118,7 @@ impl Admission {
             clock,
             limiter,
             keys: ReplayKeys::new(replay_key),
+            kept: Arc::new(Record::passing()),
             families: BTreeMap::new(),
             audit: None,
             tokens: None,
@@ -126,6 +131,26 @@ impl Admission {
     pub fn knowing(mut self, dialects: &Dialects) -> Self {
         self.families = dialects.iter().map(|dialect| (dialect.id().to_owned(), dialect.family().to_owned())).collect();
         self
+    }
+
+    /// The same, with this file for what the guard keeps of each dialect: it must live as long as the guard's memory does.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn recorded_in(mut self, path: &Path) -> Result<Self, StoreError> {
+        self.kept = Arc::new(Record::open(path)?);
+        Ok(self)
+    }
+
+    /// The same for these routes, from now on in place of those before. What is kept of a dialect is kept for the longest of their windows; where
+    /// they accept for longer than those before, or recognise requests by something else, what was signed before is `store_recovering`
+    /// as far as it may have been accepted and forgotten.
+    ///
+    /// # Errors
+    /// What is kept cannot be written down.
+    pub fn serving<'r>(mut self, routes: impl IntoIterator<Item = &'r RouteRules>) -> Result<Self, StoreError> {
+        self.kept = Arc::new(self.kept.followed_by(routes.into_iter().flat_map(once::asked), self.clock.now())?);
+        Ok(self)
     }
 
     /// The same with another limiter of apps than the one in this process.
@@ -217,7 +242,7 @@ impl Admission {
         let found = self.look_up(&begun).await.map_err(|error| Denial::new(unavailable(&error), &begun.about))?;
         let Begun { rules, message, dialect, body, now, .. } = begun;
         let method = message.request_line().map_or("", |line| line.method);
-        let acceptance = Acceptance::of(begun.fresh.claim(), rules, now);
+        let acceptance = Acceptance::of(begun.fresh.claim(), rules, self.kept.keeping.keeps(dialect.id()), now);
         let carried = Carried::of(message, rules.user.as_ref());
         let mut about = begun.about.clone();
         let asking = about.asked_by(&found, &begun.fresh);
@@ -284,10 +309,9 @@ impl Admission {
     /// The replay guard and the policy, in this order for every kind of body. What the policy refuses is not used up.
     async fn settle(&self, verified: &Verified, proof: BodyProof, caller: &Caller<'_>) -> Result<Admitted, Denial> {
         let Caller { rules, method, holder, about, .. } = caller;
-        let mode = rules.replay.unwrap_or_else(|| verified.dialect().replay());
-        let once = Once::of(verified, method, holder, mode, &self.keys);
+        let once = Once::of(verified, method, holder, rules.mode(verified.dialect()), &self.keys);
         let now = self.clock.now();
-        let reservation = self.reserve(&once, caller, now).await?;
+        let reservation = self.reserve(&once, verified.dialect(), caller, now).await?;
         let mut admitted = Admitted::new(verified, proof, holder, once.mode, reservation);
         let allowed = match self.user(caller, verified, now).await {
             Ok(user) => self.may(rules, &holder.app, user.as_ref(), caller.peer, now).await.map(|()| user),
@@ -422,11 +446,14 @@ impl Admission {
     }
 
     /// Step 7, second half. Whatever is in doubt is refused.
-    async fn reserve(&self, once: &Once, caller: &Caller<'_>, now: Timestamp) -> Result<Option<Reservation>, Denial> {
+    async fn reserve(&self, once: &Once, dialect: &Dialect, caller: &Caller<'_>, now: Timestamp) -> Result<Option<Reservation>, Denial> {
         let Caller { holder, acceptance, about, .. } = caller;
         let Some(key) = once.key else { return Ok(None) };
         let denied = |reason, detail: &'static str| Denial::new(Refusal::new(reason, detail), about);
         let age = Age { signed: once.signed, credential: holder.stored.created, span: acceptance.span, ahead: acceptance.ahead };
+        if self.kept.keeping.doubts(dialect.id(), age, now) {
+            return Err(denied(Reason::StoreRecovering, "it may have been accepted, and forgotten, under rules that were changed since"));
+        }
         let entry = Entry { key, app: &holder.app.name, expires_at: acceptance.until, now, age };
         match self.guard.reserve(entry).await.map_err(|error| Denial::new(unavailable(&error), about))? {
             Reserve::Reserved(owner) => Ok(Some(Reservation::new(Arc::clone(&self.guard), key, owner, once.mode))),

@@ -37,10 +37,7 @@ pub(crate) fn ensure(path: &Path) -> Result<(), StoreError> {
 /// Creates the file with this content, whole and durable, unless there is one already: then nothing is done.
 pub(crate) fn create(path: &Path, content: &[u8]) -> Result<(), StoreError> {
     let draft = draft_beside(path)?;
-    let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).and_then(|mut file| {
-        file.write_all(content)?;
-        file.sync_all()
-    });
+    let written = write_draft(&draft, content);
     // A hard link is refused when the name exists: of two processes that start at once, one wins and both read its file.
     let linked = written.and_then(|()| fs::hard_link(&draft, path));
     let removed = fs::remove_file(&draft);
@@ -49,6 +46,23 @@ pub(crate) fn create(path: &Path, content: &[u8]) -> Result<(), StoreError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(fault(path, &error)),
     }
+}
+
+/// Writes the file with this content, whole and durable, in place of one that is there.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), StoreError> {
+    let draft = draft_beside(path)?;
+    if let Err(error) = write_draft(&draft, content).and_then(|()| fs::rename(&draft, path)) {
+        // What is half written is of no use to anybody.
+        let _gone = fs::remove_file(&draft);
+        return Err(fault(path, &error));
+    }
+    sync_folder(path)
+}
+
+fn write_draft(draft: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
+    file.write_all(content)?;
+    file.sync_all()
 }
 
 pub(crate) fn fault(path: &Path, error: &io::Error) -> StoreError {

@@ -7,6 +7,7 @@ use countersign_protocol::Timestamp;
 
 use crate::store::Answer;
 
+pub(crate) mod keeping;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;

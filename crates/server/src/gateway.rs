@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 use countersign_core::admission::Admission;
 use countersign_core::audit::Event;
+use countersign_core::error::StoreError;
 use countersign_protocol::Dialects;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
@@ -71,16 +72,16 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    fn new(mut settings: Settings, dialects: &Dialects, admission: Admission) -> Self {
+    fn new(mut settings: Settings, dialects: &Dialects, admission: Admission) -> Result<Self, StoreError> {
         let state = ConfigState::first(admission.now(), settings.warnings.clone());
         let observers = Arc::new(Observers::new(&settings));
         let admission = observers.metrics.observe(admission);
         let (access, register) = (AccessLog::new(std::mem::take(&mut settings.log.access)), settings.register.take().map(Register::new));
         let (connections, fixed) = (semaphore(settings.limits.connections), settings.fixed.clone());
         let tls_addresses = settings.tls.iter().map(TlsListener::address).collect();
-        let plan = Plan::first(settings, dialects, admission);
+        let plan = Plan::first(settings, dialects, admission)?;
         observers.metrics.serve_certificates(plan.certificates());
-        Self {
+        Ok(Self {
             connections,
             fixed,
             tls_addresses,
@@ -92,7 +93,7 @@ impl Shared {
             plan: ArcSwap::from_pointee(plan),
             reloading: Mutex::default(),
             runtime: OnceLock::new(),
-        }
+        })
     }
 
     /// From now on upstreams are checked, on this runtime.
@@ -135,7 +136,7 @@ impl Gateway {
     /// the clock.
     ///
     /// # Errors
-    /// An address cannot be bound.
+    /// An address cannot be bound, or what the replay guard keeps cannot be written down.
     pub fn bind(settings: Settings, dialects: &Dialects, admission: Admission) -> io::Result<Self> {
         for warning in &settings.warnings {
             tracing::warn!("{warning}");
@@ -147,7 +148,8 @@ impl Gateway {
         let tls_addresses = tls.map(&mut bind).collect::<io::Result<_>>()?;
         let admin = settings.admin.clone();
         let admin = admin.map(|admin| Ok::<_, io::Error>((listen(admin.listen)?, admin))).transpose()?;
-        Ok(Self { addresses, tls_addresses, workers, admin, shared: Arc::new(Shared::new(settings, dialects, admission)) })
+        let shared = Arc::new(Shared::new(settings, dialects, admission).map_err(io::Error::other)?);
+        Ok(Self { addresses, tls_addresses, workers, admin, shared })
     }
 
     /// Replaces the configuration while the gateway runs.

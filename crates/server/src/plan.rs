@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use countersign_core::admission::{Admission, BEARER};
+use countersign_core::error::StoreError;
 use countersign_protocol::{Dialects, Timestamp};
 
 use crate::body::Room;
@@ -50,24 +51,32 @@ pub(crate) struct Addresses {
 
 impl Plan {
     /// The plan of a start.
-    pub(crate) fn first(settings: Settings, dialects: &Dialects, admission: Admission) -> Self {
+    ///
+    /// # Errors
+    /// What the replay guard keeps cannot be written down.
+    pub(crate) fn first(settings: Settings, dialects: &Dialects, admission: Admission) -> Result<Self, StoreError> {
         let capacity = Arc::new(Capacity::new(&settings.limits));
         let addresses = settings.limits.address_rate.map(Addresses::new);
         let tls = settings.tls.iter().map(|listener| listener.server.clone()).collect();
         let bodies = Room::new(settings.limits.bodies_bytes);
-        Self::new(settings, dialects, admission, (capacity, bodies), addresses, tls)
+        let admission = serving(admission, &settings)?;
+        Ok(Self::new(settings, dialects, admission, (capacity, bodies), addresses, tls))
     }
 
     /// The plan of a reload. What the former one counted goes on where its limits did not change. `listening` are the TLS
     /// listeners of the start: one that is named no more speaks as before.
-    pub(crate) fn next(&self, settings: Settings, dialects: &Dialects, listening: &[std::net::SocketAddr]) -> Self {
+    ///
+    /// # Errors
+    /// What the replay guard keeps cannot be written down.
+    pub(crate) fn next(&self, settings: Settings, dialects: &Dialects, listening: &[std::net::SocketAddr]) -> Result<Self, StoreError> {
         let capacity =
             if self.capacity.fits(&settings.limits) { Arc::clone(&self.capacity) } else { Arc::new(Capacity::new(&settings.limits)) };
         let bodies = self.bodies.resized(settings.limits.bodies_bytes);
         let same = |rate: AddressRate| self.addresses.clone().filter(|former| former.rate == rate);
         let addresses = settings.limits.address_rate.map(|rate| same(rate).unwrap_or_else(|| Addresses::new(rate)));
         let tls = self.tls_of(&settings.tls, listening);
-        Self::new(settings, dialects, self.admission.clone().knowing(dialects), (capacity, bodies), addresses, tls)
+        let admission = serving(self.admission.clone().knowing(dialects), &settings)?;
+        Ok(Self::new(settings, dialects, admission, (capacity, bodies), addresses, tls))
     }
 
     fn new(
@@ -116,6 +125,10 @@ impl Plan {
         };
         self.tls.iter().enumerate().map(of).collect()
     }
+}
+
+fn serving(admission: Admission, settings: &Settings) -> Result<Admission, StoreError> {
+    admission.serving(settings.routes.iter().map(|route| &route.rules))
 }
 
 impl Addresses {

@@ -4,6 +4,7 @@ mod source;
 mod watch;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use countersign_protocol::Timestamp;
@@ -88,8 +89,8 @@ impl Reloader {
         // One at a time: each plan is made from the one before.
         let _turn = self.0.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let state = self.state();
-        match source.load_after(&self.0.plan().upstreams) {
-            Ok(loaded) => Ok(self.serve(loaded, &state)),
+        match source.load_after(&self.0.plan().upstreams).and_then(|loaded| self.serve(loaded, &state)) {
+            Ok(state) => Ok(state),
             Err(faults) => {
                 for fault in &faults {
                     tracing::error!(%fault, generation = state.generation, "the new configuration is refused, the old one is served on");
@@ -102,28 +103,30 @@ impl Reloader {
         }
     }
 
-    fn serve(&self, loaded: Loaded, before: &ConfigState) -> Arc<ConfigState> {
+    fn serve(&self, loaded: Loaded, before: &ConfigState) -> Result<Arc<ConfigState>, Vec<ConfigError>> {
         let Loaded { settings, dialects, config } = loaded;
-        self.0.record(&config);
         let needs_restart = self.0.fixed.changed(&settings.fixed);
-        for warning in &settings.warnings {
+        let warnings = settings.warnings.clone();
+        let plan = self.0.plan().next(settings, &dialects, &self.0.tls_addresses);
+        let plan =
+            plan.map_err(|error| vec![ConfigError::in_file(Path::new(config.file()), error.to_string(), "mend that, and reload")])?;
+        self.0.record(&config);
+        for warning in &warnings {
             tracing::warn!("{warning}");
         }
         for name in &needs_restart {
             tracing::warn!("{name} changed: that takes effect at the next start");
         }
         let generation = before.generation + 1;
-        let now = self.0.plan().admission.now();
-        let first = ConfigState::first(now, settings.warnings.clone());
+        let first = ConfigState::first(plan.admission.now(), warnings);
         let state = ConfigState { generation, needs_restart, refusals: before.refusals, ..first };
-        self.0.observers.metrics.know(&settings.routes);
-        let plan = self.0.plan().next(settings, &dialects, &self.0.tls_addresses);
+        self.0.observers.metrics.know(&plan.routes);
         self.0.observers.metrics.serve_certificates(plan.certificates());
         self.0.plan.store(Arc::new(plan));
         self.0.watch_upstreams();
         self.0.state.store(Arc::new(state));
         tracing::info!(generation, "the new configuration is served");
-        self.state()
+        Ok(self.state())
     }
 }
 

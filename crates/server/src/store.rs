@@ -89,6 +89,14 @@ impl StoreFiles {
     }
 }
 
+impl StoreFiles {
+    /// Beside the replay entries: how long they are kept, for each dialect.
+    #[must_use]
+    pub fn kept(&self) -> PathBuf {
+        self.replay.with_extension("kept")
+    }
+}
+
 /// An opened store of credentials.
 #[derive(Debug)]
 pub enum Credentials {
@@ -181,6 +189,8 @@ impl Stores {
         let epoch = Epoch::begin(clock.now(), credentials.as_dyn().is_empty().await?);
         let (guard, limiter) = self.guard(epoch).await?;
         let admission = Admission::new(credentials.cached(self.stale), guard, clock, &replay_key).knowing(dialects);
+        // A guard in memory begins anew with each process, and so does what is known of it.
+        let admission = if self.replay == Replay::Memory { admission } else { admission.recorded_in(&self.files.kept())? };
         Ok(match limiter {
             Some(limiter) => admission.limited_by(limiter),
             None => admission,

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
-use countersign_protocol::{Claim, Part, ReplayMode, Secret, Timestamp, Verified, Window};
+use countersign_protocol::{Claim, Dialect, Part, ReplayMode, Secret, Timestamp, Verified, Window};
 
 use super::RouteRules;
 use crate::app::Registered;
 use crate::replay::ReplayKey;
+use crate::replay::keeping::Asked;
 
 /// The window where neither route nor dialect has one.
 const WINDOW: Window = Window::both(Duration::from_secs(300));
@@ -43,11 +44,11 @@ pub(super) struct Acceptance {
 }
 
 impl Acceptance {
-    pub(super) fn of(claim: &Claim<'_>, rules: &RouteRules, now: Timestamp) -> Self {
+    /// `least`: for how long the dialect's requests are kept whatever this route says, because another one takes them for longer.
+    pub(super) fn of(claim: &Claim<'_>, rules: &RouteRules, least: Duration, now: Timestamp) -> Self {
         let dialect = claim.dialect();
-        let window = rules.policy.window.or_else(|| dialect.window()).unwrap_or(WINDOW);
-        let both = window.past.saturating_add(window.future);
-        let kept = dialect.nonce_keep().map_or(both, |keep| keep.max(both));
+        let window = window(dialect, rules);
+        let kept = keeps(dialect, rules).max(least);
         // An expiry of the claim's own is the only bound of a claim without time.
         let own = claim.expires_at().and(dialect.max_expires()).unwrap_or_default();
         let span = kept.max(rules.policy.max_expires.map_or(own, |most| most.min(own)));
@@ -59,6 +60,27 @@ impl Acceptance {
         };
         Self { until, span, ahead: window.future }
     }
+}
+
+fn window(dialect: &Dialect, rules: &RouteRules) -> Window {
+    rules.policy.window.or_else(|| dialect.window()).unwrap_or(WINDOW)
+}
+
+/// For how long after its signed time a request could be accepted at most.
+fn keeps(dialect: &Dialect, rules: &RouteRules) -> Duration {
+    let window = window(dialect, rules);
+    window.past.saturating_add(window.future).max(dialect.nonce_keep().unwrap_or_default())
+}
+
+/// What these rules ask the guard to keep of each of their dialects.
+pub(super) fn asked(rules: &RouteRules) -> impl Iterator<Item = Asked<'_>> {
+    let of = |dialect| Asked {
+        dialect: Dialect::id(dialect),
+        mode: rules.mode(dialect),
+        keeps: keeps(dialect, rules),
+        ahead: window(dialect, rules).future,
+    };
+    rules.dialects.iter().map(of)
 }
 
 /// What must not come twice.
@@ -77,7 +99,9 @@ impl Once {
         let signature = || Some(verified.fingerprint(keys.signature.expose()));
         // A nonce or event that a policy lets a caller leave out makes the whole signed text take its place.
         let (mode, key) = match mode {
-            ReplayMode::None | ReplayMode::UntilExpiry => (mode, None),
+            ReplayMode::None => (mode, None),
+            // Without an expiry there is nothing until which it may be repeated.
+            ReplayMode::UntilExpiry if verified.expires_at().is_some() => (mode, None),
             ReplayMode::SafeMethodsExempt if is_safe(verified, method) => (mode, None),
             ReplayMode::Nonce => match verified.nonce() {
                 Some(nonce) => (mode, Some(entry(&keys.nonce, app, nonce.as_bytes()))),

@@ -52,6 +52,12 @@ impl RouteRules {
             judges_later: false,
         }
     }
+
+    /// By what a repeated request of this dialect is recognised.
+    #[must_use]
+    pub fn mode(&self, dialect: &Dialect) -> ReplayMode {
+        self.replay.unwrap_or_else(|| dialect.replay())
+    }
 }
 
 /// Which credentials a route tries.

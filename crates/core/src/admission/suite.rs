@@ -1,5 +1,6 @@
 //! Admissions end to end over real stores and guards: each refusal of steps 2 to 8, their order, and replays.
 
+mod changed;
 mod twice;
 
 use std::sync::Arc;
@@ -374,7 +375,7 @@ fn an_entry_lives_until_signed_time_and_both_windows() {
     let (request, inputs) = (signed("n"), Inputs::new());
     let signing = dialect("hmac-sha256");
     let claim = signing.claim(&request, &inputs).unwrap();
-    let until = |policy: Policy| Acceptance::of(&claim, &RouteRules { policy, ..rules(&[]) }, at(NOW + 200)).until;
+    let until = |policy: Policy| Acceptance::of(&claim, &RouteRules { policy, ..rules(&[]) }, Duration::ZERO, at(NOW + 200)).until;
     assert_eq!(until(Policy::default()), at(NOW + 600), "not from arrival");
     let window = Window { past: Duration::from_secs(60), future: Duration::from_secs(5) };
     assert_eq!(until(Policy { window: Some(window), ..Policy::default() }), at(NOW + 65));

@@ -86,6 +86,19 @@ async fn what_was_seen_and_counted_is_kept() {
 }
 
 #[tokio::test]
+async fn a_window_that_grows_opens_nothing_that_was_accepted_before() {
+    let gateway = Fixture::start(&house("window = \"2s\""), Setup::default()).await;
+    let request = gateway.sign("house", gateway.request("POST", "/"));
+    assert_eq!(gateway.send(&request).await.status, 200);
+    gateway.advance(7);
+    gateway.send(&request).await.refuses(401, "too_old");
+    gateway.reloader.reload(&gateway.source(&house("window = \"5m\""))).unwrap();
+    gateway.send(&request).await.refuses(503, "store_recovering");
+    gateway.advance(10);
+    assert_eq!(gateway.send(&gateway.sign("house", gateway.request("POST", "/"))).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_configuration_that_is_refused_changes_nothing_and_tells_every_fault() {
     let gateway = Fixture::house().await;
     let bad = house("replay = \"never\"\nbody_limt = 5\n").replace("prefix = \"/\"", "prefix = \"x\"");
