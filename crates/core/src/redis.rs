@@ -102,6 +102,14 @@ impl RedisLink {
         })
     }
 
+    /// Looks at a URL without connecting.
+    ///
+    /// # Errors
+    /// It is no `redis://` or `rediss://` URL.
+    pub fn check_url(url: &str) -> Result<(), StoreError> {
+        Client::open(url).map(drop).map_err(|_| bad_url())
+    }
+
     pub(crate) const fn options(&self) -> &RedisOptions {
         &self.options
     }

@@ -25,7 +25,7 @@ use crate::problem::preferred_language;
 use crate::refused::Refused;
 use crate::report::Report;
 use crate::route::{Found, Route, Routes};
-use crate::strip::{IDENTITY_PREFIX, identity, user};
+use crate::strip::{IDENTITY_PREFIX, USER_NAMES, identity, user};
 
 /// Under which header a refused question tells the public reason.
 const REASON: &str = "x-countersign-reason";
@@ -162,7 +162,10 @@ fn allowed(admitted: &Admitted, body: DecideBody) -> Response<AnswerBody> {
     let mut answer = Response::new(full(Bytes::new()));
     // A proxy that kept it would let a replay pass.
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    for (name, value) in identity(admitted, covers).into_iter().chain(user(admitted)).chain([("body", body.to_owned())]) {
+    let nobody = || USER_NAMES.map(|name| (name, String::new())).to_vec();
+    // Where there is no user the names are told too, empty: what a proxy copies replaces whatever the caller wrote there.
+    let user = if admitted.user().is_some() { user(admitted) } else { nobody() };
+    for (name, value) in identity(admitted, covers).into_iter().chain(user).chain([("body", body.to_owned())]) {
         // Visible ASCII, made by ourselves.
         let line = HeaderName::try_from(format!("{IDENTITY_PREFIX}{name}")).ok().zip(HeaderValue::try_from(value).ok());
         answer.headers_mut().extend(line);

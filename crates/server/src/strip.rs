@@ -250,17 +250,15 @@ pub(crate) fn identity<'a>(admitted: &Admitted, covers: impl IntoIterator<Item =
     ]
 }
 
-/// The user, where an access token came: each name without its prefix, each value visible ASCII.
+/// What is told of a user, without the prefix.
+pub(crate) const USER_NAMES: [&str; 5] = ["user", "user-name", "user-scopes", "user-roles", "session"];
+
+/// The user, where an access token came: each of [`USER_NAMES`], each value visible ASCII.
 pub(crate) fn user(admitted: &Admitted) -> Vec<(&'static str, String)> {
     let Some(user) = admitted.user() else { return Vec::new() };
     let list = |items: &[String]| items.iter().map(|item| visible(item, b",")).collect::<Vec<_>>().join(",");
-    vec![
-        ("user", user.id.clone()),
-        ("user-name", visible(&user.name, b"")),
-        ("user-scopes", list(&user.scopes)),
-        ("user-roles", list(&user.roles)),
-        ("session", user.session.clone()),
-    ]
+    let values = [user.id.clone(), visible(&user.name, b""), list(&user.scopes), list(&user.roles), user.session.clone()];
+    USER_NAMES.into_iter().zip(values).collect()
 }
 
 /// The decoded name of a query parameter.

@@ -73,6 +73,8 @@ fn every_fault_is_told_with_its_line() {
         ("[\"hmac-sha256\"]", "[\"qlm-open\", \"qlm-open-md5\"]", 8, "told apart"),
         ("data = \"DATA\"", &dialects, 3, "bad.yaml"),
         ("data = \"DATA\"", &master, 3, "others may read"),
+        ("data = \"DATA\"", "[store]\npostgres = \"nowhere\"", 3, "postgres: it is no URL"),
+        ("data = \"DATA\"", "[store]\nredis = [\"redis://127.0.0.1:1/\", \"http://127.0.0.1/\"]", 3, "redis: it is no URL"),
     ];
     for (good, bad, line, words) in cases {
         check(&scratch, &GOOD.replacen(good, bad, 1), &[]).has("fault", line, words);
@@ -107,6 +109,11 @@ fn a_weak_spot_is_a_warning_with_its_line() {
         ("prefix", "window = { past = \"1m\", future = \"16m\" }\nprefix", "", "", 6, "960 s"),
         ("prefix", "unsafe = true\nprefix", "[\"hmac-sha256\"]", "[\"aws-sigv1\"]", 6, "forged"),
         ("prefix", "replay = \"none\"\nprefix", "", "", 6, "again and again"),
+        ("prefix", "replay = \"until-expiry\"\nprefix", "", "", 6, "pass once"),
+        ("prefix", "max_expires = \"1h\"\nprefix", "", "", 6, "does nothing"),
+        ("prefix", "waive = [\"path\", \"body\"]\nprefix", "", "", 6, "do not sign path, body"),
+        ("prefix", "require = [\"header.x-foo\"]\nprefix", "[\"hmac-sha256\"]", "[\"slack\"]", 6, "cannot sign header.x-foo"),
+        ("prefix", "require = [\"nonce\"]\nprefix", "[\"hmac-sha256\"]", "[\"kong-hmac\"]", 6, "cannot sign nonce"),
         ("prefix", "loopback_is_tls = true\nprefix", "[\"hmac-sha256\"]", "[\"api-key\"]", 6, "loopback"),
         ("prefix", "body_limit = 9000000000000\nprefix", "", "", 6, "MiB"),
     ];

@@ -55,6 +55,14 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
+    /// Looks at a URL without connecting.
+    ///
+    /// # Errors
+    /// It is none of a PostgreSQL.
+    pub fn check_url(url: &str) -> Result<(), StoreError> {
+        connect::parsed(url).map(drop)
+    }
+
     /// Opens the database, and makes the tables where there are none.
     ///
     /// # Errors

@@ -13,6 +13,9 @@ pub(crate) async fn accepted_with_identity<P>(front: &Front<P>) {
         .with_header("X-Countersign-Dialect", "admin")
         .with_header("X-Countersign-Covers", "admin")
         .with_header("X-Countersign-Body", "admin")
+        .with_header("X-Countersign-User", "root")
+        .with_header("X-Countersign-User-Roles", "admin")
+        .with_header("X-Countersign-Session", "admin")
         .with_header("X_Countersign_App", "admin")
         .with_header("X-Signed", "yes");
     let answer = front.send(&front.sign(forged)).await;
@@ -25,6 +28,9 @@ pub(crate) async fn accepted_with_identity<P>(front: &Front<P>) {
     assert_eq!(values(&seen, "x-countersign-key-id"), [KEY]);
     assert_eq!(values(&seen, "x-countersign-dialect"), ["house"]);
     assert_eq!(values(&seen, "x-countersign-body"), ["empty"]);
+    for name in ["x-countersign-user", "x-countersign-user-roles", "x-countersign-session"] {
+        assert!(values(&seen, name).iter().all(|value| value.is_empty()), "nobody is logged in: {seen}");
+    }
     let covers = values(&seen, "x-countersign-covers")[0].split(',').collect::<Vec<_>>();
     assert!(["method", "path", "query", "host", "header.x-signed"].iter().all(|part| covers.contains(part)), "{covers:?}");
     assert!(!covers.contains(&"body"), "nobody looked at it: {covers:?}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_protocol::{Dialect, ReplayMode};
+use countersign_protocol::{Dialect, Part, ReplayMode};
 use countersign_server::config::Settings;
 use countersign_server::route::Route;
 
@@ -23,6 +23,9 @@ pub(super) fn weak(settings: &Settings, place: &Place<'_>) -> Vec<Finding> {
         found.extend(look.window());
         found.extend(look.unsafe_dialects());
         found.extend(look.replay());
+        found.extend(look.without_expiry());
+        found.extend(look.waived());
+        found.extend(look.never_signed());
         found.extend(look.cleartext());
         found.extend(routes.iter().filter_map(|other| look.shadowed(other)));
     }
@@ -74,8 +77,43 @@ impl Look<'_> {
     fn replay(&self) -> Option<Finding> {
         let own = self.route.rules.replay;
         let ids = self.dialects(|dialect| own.unwrap_or_else(|| dialect.replay()) == ReplayMode::None);
-        let mend = "write `replay` for the route, or use a dialect that signs a time or a nonce";
+        let mend = match own {
+            Some(_) => "remove `replay = \"none\"`, unless repeating a request does no harm",
+            None => "write `replay` for the route, or use a dialect that signs a time or a nonce",
+        };
         (!ids.is_empty()).then(|| self.warning("replay", &format!("a request in {ids} may be sent again and again"), mend))
+    }
+
+    fn without_expiry(&self) -> Option<Finding> {
+        let rules = &self.route.rules;
+        let ids = self.dialects(|dialect| rules.mode(dialect) == ReplayMode::UntilExpiry && dialect.max_expires().is_none());
+        if !ids.is_empty() {
+            let text = format!("{ids} carries no expiry, so its requests pass once, as with `signature`");
+            return Some(self.warning("replay", &text, "write `replay = \"signature\"`, or name a dialect of presigned URLs"));
+        }
+        let is_idle = rules.policy.max_expires.is_some() && rules.dialects.iter().all(|dialect| dialect.max_expires().is_none());
+        is_idle.then(|| self.warning("max_expires", "no dialect here carries an expiry, so it does nothing", "remove `max_expires`"))
+    }
+
+    /// What may be left unsigned, as the route says, and matters.
+    fn waived(&self) -> Option<Finding> {
+        let open: Vec<String> = self.route.rules.policy.waive.iter().map(ToString::to_string).collect();
+        let text = format!("requests pass that do not sign {}: who is on the way may change that", open.join(", "));
+        (!open.is_empty()).then(|| self.warning("waive", &text, "remove from `waive` what your callers can sign"))
+    }
+
+    /// What is required and cannot be signed: no request of the dialect would pass.
+    fn never_signed(&self) -> Option<Finding> {
+        let refused = self.route.rules.policy.require.iter().find_map(|part| {
+            let can = |dialect: &Dialect| match part {
+                Part::Header(name) => dialect.can_sign_header(name),
+                Part::QueryParameter(_) if dialect.can_sign(&Part::Query) => true,
+                part => dialect.can_sign(part),
+            };
+            let ids = self.dialects(|dialect| !can(dialect));
+            (!ids.is_empty()).then(|| format!("every request in {ids} is refused, because it cannot sign {part}"))
+        })?;
+        Some(self.warning("require", &refused, "remove it from `require`, or name other dialects"))
     }
 
     fn cleartext(&self) -> Option<Finding> {

@@ -30,10 +30,7 @@ impl Connector {
     /// # Errors
     /// The URL is none; or it asks for TLS, and the machine has no trust anchors.
     pub(super) fn new(url: &str, options: &PostgresOptions) -> Result<Self, StoreError> {
-        let mut config: Config = url.parse().map_err(|_| bad_url())?;
-        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(bad_url());
-        }
+        let mut config = parsed(url)?;
         config.application_name("countersign").connect_timeout(options.timeout).tcp_user_timeout(options.timeout);
         // Nothing is left to chance: TLS is used where the URL says so, and then the certificate is checked.
         let tls = matches!(config.get_ssl_mode(), SslMode::Require).then(trusting_the_machine).transpose()?;
@@ -122,6 +119,13 @@ fn trusting_the_machine() -> Result<MakeRustlsConnect, StoreError> {
     let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| StoreError::Unavailable(error.to_string()))?;
     Ok(MakeRustlsConnect::new(builder.with_root_certificates(roots).with_no_client_auth()))
+}
+
+/// What a URL says.
+pub(super) fn parsed(url: &str) -> Result<Config, StoreError> {
+    let config: Config = url.parse().map_err(|_| bad_url())?;
+    let names_a_server = !config.get_hosts().is_empty() || !config.get_hostaddrs().is_empty();
+    if names_a_server { Ok(config) } else { Err(bad_url()) }
 }
 
 /// The URL may hold a password: it is not shown.

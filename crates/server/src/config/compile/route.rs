@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use countersign_core::admission::{CookieRule, MOST_KEYS, RouteKeys, RouteRules, UserRule};
 use countersign_protocol::{Dialect, Dialects, Inputs, Part, Policy, ReplayMode, Scheme, Window};
-use http::uri::Authority;
 use toml::Spanned;
 
 use super::Around;
@@ -14,6 +13,7 @@ use super::session::uncoverable;
 use super::upstream::Upstreams;
 use crate::config::written::route::{WrittenAuthority, WrittenRoute, WrittenWindow};
 use crate::config::{Config, ConfigError, samples};
+use crate::head::is_authority;
 use crate::route::forward::BodyMode;
 use crate::route::{ClientCertificate, ExternalAuthority, Mode, Route, is_plain_path};
 use crate::session::SessionSettings;
@@ -189,12 +189,11 @@ impl Reader<'_> {
 
     fn host(&self, host: &Spanned<String>) -> Result<String, ConfigError> {
         let text = host.get_ref().to_ascii_lowercase();
-        let plain = !text.contains('@') && text.parse::<Authority>().is_ok();
-        if plain {
-            Ok(text)
-        } else {
-            Err(self.error(host, format!("`{text}` is no host"), "write a name such as api.example.com, with a port if it counts"))
+        if is_authority(text.as_bytes()) {
+            return Ok(text);
         }
+        let mend = "write a name such as api.example.com, with a port if it counts; there are no patterns: one route for each host";
+        Err(self.error(host, format!("`{text}` is no host"), mend))
     }
 
     fn method(&self, method: &Spanned<String>) -> Result<String, ConfigError> {
@@ -359,7 +358,7 @@ impl Reader<'_> {
                     "https" => Scheme::Https,
                     other => return Err(self.error(written, format!("`{other}` is no scheme"), "write http or https")),
                 };
-                let valid = host.as_deref().is_none_or(|host| !host.contains('@') && host.parse::<Authority>().is_ok());
+                let valid = host.as_deref().is_none_or(|host| is_authority(host.as_bytes()));
                 if !valid {
                     return Err(self.error(written, "the authority's host is no host", "write a name such as api.example.com"));
                 }

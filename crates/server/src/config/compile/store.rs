@@ -1,7 +1,9 @@
 //! Where apps, credentials and replay entries are kept.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use countersign_core::error::StoreError;
 use countersign_protocol::Secret;
 use toml::Spanned;
 
@@ -27,6 +29,27 @@ pub(in crate::config) fn stores(config: &Config, data: &Path) -> Result<Stores, 
 fn name_file(files: &mut StoreFiles, store: &Path) {
     store.clone_into(&mut files.store);
     files.replay = store.with_extension("replay.db");
+}
+
+#[cfg(feature = "postgres")]
+fn check_postgres(url: &str) -> Result<(), StoreError> {
+    countersign_core::store::PostgresStore::check_url(url)
+}
+
+/// That the feature is left out is told when the store is opened.
+#[cfg(not(feature = "postgres"))]
+fn check_postgres(_: &str) -> Result<(), StoreError> {
+    Ok(())
+}
+
+#[cfg(feature = "redis")]
+fn check_redis(url: &str) -> Result<(), StoreError> {
+    countersign_core::redis::RedisLink::check_url(url)
+}
+
+#[cfg(not(feature = "redis"))]
+fn check_redis(_: &str) -> Result<(), StoreError> {
+    Ok(())
 }
 
 struct Reader<'a> {
@@ -60,7 +83,28 @@ impl Reader<'_> {
     fn postgres(&self) -> Result<Option<Secret>, ConfigError> {
         let table = self.table;
         let written = table.postgres.as_ref().map(|url| url.get_ref().0.clone());
-        self.one_of("postgres", written, table.postgres_file.as_ref(), table.postgres_variable.as_ref())
+        let url = self.one_of("postgres", written, table.postgres_file.as_ref(), table.postgres_variable.as_ref())?;
+        if let Some(url) = &url {
+            let places = [table.postgres.as_ref().map(Spanned::span), table.postgres_file.as_ref().map(Spanned::span)];
+            self.checked(url, places, table.postgres_variable.as_ref(), check_postgres)?;
+        }
+        Ok(url)
+    }
+
+    /// A URL that leads nowhere is told here, with its line, and not at the start.
+    fn checked(
+        &self,
+        url: &Secret,
+        places: [Option<Range<usize>>; 2],
+        variable: Option<&Spanned<String>>,
+        check: fn(&str) -> Result<(), StoreError>,
+    ) -> Result<(), ConfigError> {
+        let place = places.into_iter().flatten().next().or_else(|| variable.map(Spanned::span)).unwrap_or_default();
+        let text = std::str::from_utf8(url.expose()).unwrap_or_default();
+        match check(text) {
+            Err(StoreError::Invalid { field, fault, mend }) => Err(self.config.error(place.start, format!("{field}: {fault}"), mend)),
+            _ => Ok(()),
+        }
     }
 
     fn redis(&self) -> Result<Vec<Secret>, ConfigError> {
@@ -74,7 +118,12 @@ impl Reader<'_> {
             None => Vec::new(),
         };
         let elsewhere = self.one_of("redis", several.first().cloned(), table.redis_file.as_ref(), table.redis_variable.as_ref())?;
-        Ok(if several.is_empty() { elsewhere.into_iter().collect() } else { several })
+        let urls = if several.is_empty() { elsewhere.into_iter().collect() } else { several };
+        for url in &urls {
+            let places = [table.redis.as_ref().map(Spanned::span), table.redis_file.as_ref().map(Spanned::span)];
+            self.checked(url, places, table.redis_variable.as_ref(), check_redis)?;
+        }
+        Ok(urls)
     }
 
     /// A URL that stands in the configuration, in a file, or in the environment, so that a password need not stand here.
