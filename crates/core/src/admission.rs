@@ -33,6 +33,7 @@ mod cookie;
 mod denial;
 mod once;
 mod rules;
+mod safe;
 mod user;
 
 use admitted::Reservation;
@@ -43,6 +44,7 @@ use denial::{About, Asked};
 pub use denial::{ClockNote, Denial};
 use once::{Acceptance, Once, ReplayKeys};
 pub use rules::{MOST_KEYS, RouteKeys, RouteRules};
+pub use safe::changes_nothing;
 use user::Carried;
 pub use user::{SessionKey, SignedIn, TokenJudge, TokenSent, UserRule};
 
@@ -98,7 +100,7 @@ pub struct Authentic<'m> {
 #[derive(Debug)]
 struct Caller<'m> {
     rules: &'m RouteRules,
-    method: &'m str,
+    is_safe: bool,
     peer: Option<IpAddr>,
     holder: Arc<Registered>,
     acceptance: Acceptance,
@@ -241,7 +243,8 @@ impl Admission {
     async fn prove_and_judge<'m>(&self, begun: Begun<'m>) -> Result<Authentic<'m>, Denial> {
         let found = self.look_up(&begun).await.map_err(|error| Denial::new(unavailable(&error), &begun.about))?;
         let Begun { rules, message, dialect, body, now, .. } = begun;
-        let method = message.request_line().map_or("", |line| line.method);
+        let mut names = (0..message.header_count()).map(|index| message.header(index).name);
+        let is_safe = message.request_line().is_some_and(|line| changes_nothing(line.method, &mut names));
         let acceptance = Acceptance::of(begun.fresh.claim(), rules, self.kept.keeping.keeps(dialect.id()), now);
         let carried = Carried::of(message, rules.user.as_ref());
         let mut about = begun.about.clone();
@@ -259,7 +262,7 @@ impl Admission {
         about.call = self.call(rules, &holder, &verified);
         self.standing(&holder, dialect, rules, now).map_err(|refusal| Denial::new(refusal, &about))?;
         let sound = verified.require(&rules.policy).map_err(|refusal| Denial::new(refusal, &about))?;
-        Ok(Authentic { body, sound, caller: Caller { rules, method, peer: None, holder, acceptance, carried, about } })
+        Ok(Authentic { body, sound, caller: Caller { rules, is_safe, peer: None, holder, acceptance, carried, about } })
     }
 
     /// Steps 7 and 8 for a request with its body: the digest, then the replay guard, then scopes, addresses and limits.
@@ -308,8 +311,8 @@ impl Admission {
 
     /// The replay guard and the policy, in this order for every kind of body. What the policy refuses is not used up.
     async fn settle(&self, verified: &Verified, proof: BodyProof, caller: &Caller<'_>) -> Result<Admitted, Denial> {
-        let Caller { rules, method, holder, about, .. } = caller;
-        let once = Once::of(verified, method, holder, rules.mode(verified.dialect()), &self.keys);
+        let Caller { rules, holder, about, .. } = caller;
+        let once = Once::of(verified, caller.is_safe, holder, rules.mode(verified.dialect()), &self.keys);
         let now = self.clock.now();
         let reservation = self.reserve(&once, verified.dialect(), caller, now).await?;
         let mut admitted = Admitted::new(verified, proof, holder, once.mode, reservation);

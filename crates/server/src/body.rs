@@ -29,6 +29,15 @@ pub(crate) fn full(bytes: Bytes) -> AnswerBody {
     Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }
 
+/// The body, which keeps this until its last byte went or it is dropped.
+pub(crate) fn holding(body: AnswerBody, held: impl Send + 'static) -> AnswerBody {
+    body.map_frame(move |frame| {
+        let _held = &held;
+        frame
+    })
+    .boxed_unsync()
+}
+
 /// Memory for the bodies that are held at one time, over all requests.
 #[derive(Debug, Clone)]
 pub(crate) struct Room {

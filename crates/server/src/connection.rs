@@ -1,5 +1,7 @@
 //! Accepting connections, and serving the requests of each, in HTTP/1.1, HTTP/1.0 or HTTP/2.
 
+mod streams;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -18,7 +20,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinSet;
 
-use crate::body::{AnswerBody, taken};
+use self::streams::Streams;
+use crate::body::{AnswerBody, holding, taken};
 use crate::gateway::Shared;
 use crate::limits::Limits;
 use crate::service::{Peer, Service};
@@ -78,23 +81,25 @@ pub(crate) async fn accept(door: Door, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-/// The next connection, when there is room for one; `None` when the gateway stops.
+/// The next connection, once there is room for it; `None` when the gateway stops.
 async fn next(
     listener: &TcpListener,
     shared: &Shared,
     stopped: &mut watch::Receiver<bool>,
 ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let accepted = async {
-        let permit = Arc::clone(&shared.connections).acquire_owned().await.ok()?;
-        loop {
+        let (stream, peer) = loop {
             match listener.accept().await {
-                Ok((stream, peer)) => return Some((stream, peer, permit)),
+                Ok(accepted) => break accepted,
                 Err(error) => {
                     tracing::warn!(%error, "accept failed");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
-        }
+        };
+        // Not before: a worker to which nobody comes must not hold the place of a connection that waits at another.
+        let permit = Arc::clone(&shared.connections).acquire_owned().await.ok()?;
+        Some((stream, peer, permit))
     };
     tokio::select! {
         () = stop(stopped) => None,
@@ -153,21 +158,37 @@ async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     wire: Wire<S>,
     peer: Peer,
     service: Service,
-    stopped: watch::Receiver<bool>,
+    mut stopped: watch::Receiver<bool>,
     limits: &Limits,
 ) -> hyper::Result<()> {
     // Twice the limit, so that most heads beyond it reach the service and are answered in its words.
     let heads = u32::try_from(limits.head_bytes.saturating_mul(2)).unwrap_or(u32::MAX);
-    let idle = limits.answer_idle;
+    let (head_time, answer_idle) = (limits.head_time, limits.answer_idle);
+    let streams = Streams::new();
+    let of_connection = streams.clone();
     let answer = service_fn(move |request| {
-        let answer = respond(service.clone(), None, peer, request);
-        async move { answer.await.map(|answer| answer.map(|body| taken(body, idle))) }
+        let (stream, answer) = (of_connection.open(), respond(service.clone(), None, peer, request));
+        async move { answer.await.map(|answer| answer.map(|body| holding(taken(body, answer_idle), stream))) }
     });
     let mut builder = http2::Builder::new(OnThisThread);
     builder.timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(heads);
     builder.keep_alive_interval(Duration::from_secs(30)).keep_alive_timeout(Duration::from_secs(10));
     let mut connection = pin!(builder.serve_connection(TokioIo::new(wire), answer));
-    drive(stopped, connection.as_mut(), |connection| connection.graceful_shutdown()).await
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        () = stop(&mut stopped) => {}
+        () = streams.idle(head_time) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    // A peer that does not hear of it, as within a head that does not end, is cut off.
+    let deaf = async {
+        tokio::time::sleep(head_time).await;
+        streams.idle(head_time).await;
+    };
+    tokio::select! {
+        ended = connection => ended,
+        () = deaf => Ok(()),
+    }
 }
 
 /// Runs a connection; at the stop it is told to finish what it has begun.

@@ -15,7 +15,7 @@ pub struct Limits {
     pub target_bytes: usize,
     /// Query parameters. Beyond: `head_too_large`.
     pub parameters: usize,
-    /// How long a head may take to arrive, and a kept connection may be idle. Beyond: the connection is closed.
+    /// How long a head may take to arrive, and a kept connection may be idle, of HTTP/2 one without an open stream. Beyond: the connection is closed.
     pub head_time: Duration,
     /// How long a body may pause. Beyond: `malformed_request`, and the connection is closed.
     pub body_idle: Duration,
@@ -35,7 +35,7 @@ pub struct Limits {
     pub queue_time: Duration,
     /// How long a TLS handshake may take. Beyond: the connection is closed.
     pub handshake_time: Duration,
-    /// Connections at one time. Beyond: new ones wait in the kernel's queue.
+    /// Connections at one time. Beyond: new ones wait, one at each listening socket, the others in the kernel's queue.
     pub connections: usize,
     /// How long an upstream may take to accept a connection. Beyond: `upstream_unavailable`.
     pub upstream_connect: Duration,

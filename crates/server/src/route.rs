@@ -1,7 +1,11 @@
 //! Routes: which requests go where, and under which rules.
 
 pub(crate) mod forward;
+mod readings;
+#[cfg(test)]
+mod tests;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use countersign_core::admission::RouteRules;
@@ -14,6 +18,8 @@ use crate::head::Head;
 use crate::response::ResponseSigner;
 use crate::tls::Fingerprint;
 use crate::upstream::Servers;
+
+pub(crate) use readings::decoded;
 
 /// One route.
 #[derive(Debug)]
@@ -132,7 +138,7 @@ pub(crate) enum Found<'r> {
     Route(&'r Route),
     /// It goes nowhere.
     Nothing,
-    /// A reader that resolves dots or escapes would take it elsewhere.
+    /// Another reader of its path would take it elsewhere.
     Unclear,
 }
 
@@ -151,14 +157,14 @@ impl Routes {
     /// The route of this request: a route for its host before one for any, then the longest prefix. `told` is the host that a
     /// trusted proxy tells of: it counts for the routes that take their authority from there.
     pub(crate) fn find(&self, head: &Head, told: Option<&str>) -> Found<'_> {
-        let wire = String::from_utf8_lossy(head.host()).to_ascii_lowercase();
-        let told = told.map(str::to_ascii_lowercase);
+        let wire = plain_host(&String::from_utf8_lossy(head.host()));
+        let told = told.map(plain_host);
         let forwarded = told.as_ref().unwrap_or(&wire);
         let host = |route: &Route| if route.authority == ExternalAuthority::Forwarded { forwarded } else { &wire };
         let index = |path: &[u8]| self.index(&host, path, &head.method);
         let found = index(head.path());
         // The raw path goes on as it is. If the upstream resolved `/V1/..%2fV2/x`, rules of V1 would open V2.
-        if found != index(&resolved(head.path())) {
+        if !readings::all(head.path(), |reading| index(reading) == found) {
             return Found::Unclear;
         }
         found.map_or(Found::Nothing, |i| Found::Route(&self.0[i]))
@@ -174,7 +180,7 @@ impl Routes {
 
 impl Route {
     fn takes(&self, host: &str, path: &[u8], method: &str) -> bool {
-        let same_host = self.host.as_deref().is_none_or(|own| own == host || own == without_port(host));
+        let same_host = self.host.as_deref().is_none_or(|own| own == host || own == split_port(host).0);
         same_host && self.covers_path(path) && (self.methods.is_empty() || self.methods.iter().any(|m| m == method))
     }
 
@@ -188,140 +194,25 @@ impl Route {
     }
 }
 
-/// Whether it is a path that every reader reads alike: no escapes, doubled slashes or dot segments.
+/// Whether it is a path that every reader reads alike: no escapes, doubled slashes, dot segments or parameters.
 pub(crate) fn is_plain_path(path: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/!$&'()*+,;=:@".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/!$&'()*+,=:@".contains(c);
     let dots = path.split('/').any(|segment| matches!(segment, "." | ".."));
     path.starts_with('/') && !path.contains("//") && !dots && path.chars().all(plain)
 }
 
-fn without_port(host: &str) -> &str {
+/// A host in the one form in which hosts are compared: in lower case, without the dot of the root, the port as a number.
+pub(crate) fn plain_host(host: &str) -> String {
+    let (name, port) = split_port(host);
+    let port = port.filter(|port| !port.is_empty());
+    let port = port.map(|port| port.parse::<u16>().map_or_else(|_| Cow::from(port), |port| port.to_string().into()));
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    port.map_or_else(|| name.clone(), |port| format!("{name}:{port}"))
+}
+
+fn split_port(host: &str) -> (&str, Option<&str>) {
     match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
-    }
-}
-
-/// The path as the most eager reader would see it: escapes decoded, `\` as `/`, doubled slashes and dot segments gone.
-fn resolved(path: &[u8]) -> Vec<u8> {
-    let decoded = decoded(&decoded(path));
-    let slashes = decoded.into_iter().map(|b| if b == b'\\' { b'/' } else { b }).collect::<Vec<_>>();
-    let mut kept: Vec<&[u8]> = Vec::new();
-    let open = slashes.ends_with(b"/") || slashes.ends_with(b"/.") || slashes.ends_with(b"/..");
-    for segment in slashes.split(|b| *b == b'/') {
-        match segment {
-            b"" | b"." => {}
-            b".." => drop(kept.pop()),
-            // Path parameters end a segment for some readers: `/V1/..;/V2`.
-            _ if segment.starts_with(b"..;") => drop(kept.pop()),
-            _ => kept.push(segment),
-        }
-    }
-    let mut path = b"/".to_vec();
-    path.extend(kept.join(&b'/'));
-    if open && path.len() > 1 {
-        path.push(b'/');
-    }
-    path
-}
-
-/// Percent-decoding; what is no escape stays.
-pub(crate) fn decoded(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut at = 0;
-    while at < text.len() {
-        let escape = text.get(at + 1..at + 3).filter(|_| text[at] == b'%').and_then(hex_byte);
-        out.push(escape.unwrap_or(text[at]));
-        at += if escape.is_some() { 3 } else { 1 };
-    }
-    out
-}
-
-fn hex_byte(digits: &[u8]) -> Option<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    u8::try_from(digit(digits[0])? * 16 + digit(digits[1])?).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::limits::Limits;
-
-    fn route(host: Option<&str>, prefix: &str, methods: &[&str]) -> Route {
-        Route {
-            name: format!("{}{prefix}", host.unwrap_or_default()),
-            host: host.map(str::to_owned),
-            prefix: prefix.to_owned(),
-            methods: methods.iter().map(|m| (*m).to_owned()).collect(),
-            upstream: Upstream::Echo,
-            rules: RouteRules::new(Vec::new()),
-            forward: Forwarding::default(),
-            keep_credentials: false,
-            authority: ExternalAuthority::Wire,
-            envelope: None,
-            external_prefix: None,
-            mode: Mode::Enforce,
-            client_certificate: ClientCertificate::NotNeeded,
-            decide_body: DecideBody::Refuse,
-            sign_response: None,
-        }
-    }
-
-    fn found(routes: &Routes, method: &str, host: &str, target: &str) -> String {
-        let head = Head::from_http1(format!("{method} {target} HTTP/1.1\r\nHost: {host}").as_bytes(), &Limits::default()).unwrap();
-        match routes.find(&head, None) {
-            Found::Route(route) => route.name.clone(),
-            Found::Nothing => "-".to_owned(),
-            Found::Unclear => "?".to_owned(),
-        }
-    }
-
-    #[test]
-    fn the_host_then_the_longest_prefix_decide() {
-        let routes = Routes::new(vec![
-            route(None, "/", &[]),
-            route(None, "/V1", &[]),
-            route(None, "/V1/deep/", &[]),
-            route(Some("api.example.com"), "/V2", &[]),
-            route(None, "/post", &["POST"]),
-        ]);
-        let get = |host: &str, target: &str| found(&routes, "GET", host, target);
-        assert_eq!(get("h", "/V1"), "/V1");
-        assert_eq!(get("h", "/V1/x?y"), "/V1");
-        assert_eq!(get("h", "/V10"), "/");
-        assert_eq!(get("h", "/V1/deep"), "/V1");
-        assert_eq!(get("h", "/V1/deep/x"), "/V1/deep/");
-        assert_eq!(get("API.example.com:8080", "/V2/x"), "api.example.com/V2");
-        assert_eq!(get("h", "/V2/x"), "/");
-        assert_eq!(get("h", "/post"), "/");
-        assert_eq!(found(&routes, "POST", "h", "/post"), "/post");
-    }
-
-    #[test]
-    fn a_host_that_a_proxy_tells_of_counts_where_the_route_says_so() {
-        let forwarded = Route { authority: ExternalAuthority::Forwarded, ..route(Some("api.example.com"), "/", &[]) };
-        let routes = Routes::new(vec![forwarded, route(Some("inner"), "/", &[])]);
-        let head = |host: &str| Head::from_http1(format!("GET / HTTP/1.1\r\nHost: {host}").as_bytes(), &Limits::default()).unwrap();
-        let name = |host: &str, told: Option<&str>| match routes.find(&head(host), told) {
-            Found::Route(route) => route.name.clone(),
-            _ => "-".to_owned(),
-        };
-        assert_eq!(name("proxied", Some("API.example.com")), "api.example.com/");
-        assert_eq!(name("proxied", Some("inner")), "-");
-        assert_eq!(name("api.example.com", None), "api.example.com/");
-        assert_eq!(name("inner", Some("other")), "inner/");
-    }
-
-    #[test]
-    fn a_path_that_another_reader_takes_elsewhere_is_unclear() {
-        let routes = Routes::new(vec![route(None, "/V1", &[]), route(None, "/V2", &[])]);
-        for path in
-            ["/V1/../V2/x", "/V1/%2e%2e/V2/x", "/V1/..%2fV2/x", "/V1/..%5CV2", "/V1/%252e%252e/V2/", "/V1/..;/V2/x", "/V1/..", "/x/../V2"]
-        {
-            assert_eq!(found(&routes, "GET", "h", path), "?", "{path}");
-        }
-        for path in ["/V1/a/../b", "/V1//a", "/V1/./", "/V1/a%2Fb", "/V1/100%"] {
-            assert_eq!(found(&routes, "GET", "h", path), "/V1", "{path}");
-        }
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => (name, Some(port)),
+        _ => (host, None),
     }
 }

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use countersign_protocol::{HeaderLine, Reason, Refusal, Scheme};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::OwnedSemaphorePermit;
@@ -17,7 +16,7 @@ use tracing::{Instrument, Span};
 
 use crate::admit::Inbound;
 use crate::authority::Outer;
-use crate::body::{AnswerBody, Arriving, full};
+use crate::body::{AnswerBody, Arriving, full, holding};
 use crate::decide::Desk;
 use crate::envelope::Expected;
 use crate::forwarded::Origin;
@@ -184,7 +183,7 @@ impl Visit<'_> {
             let Plan { routes, admission, limits, known, .. } = self.plan;
             let desk = Desk { decide, routes, admission, limits, metrics: &self.shared.observers.metrics };
             let answer = desk.answer(&head, body, self.peer.address.ip(), report, |target| known.redacted(target)).await?;
-            return Ok(answer.map(|body| hold(body, permit)));
+            return Ok(answer.map(|body| holding(body, permit)));
         }
         let origin = self.origin(&head).map_err(|refusal| self.counted(refusal))?;
         report.client = origin.client;
@@ -244,7 +243,7 @@ impl Visit<'_> {
             Some(signer) if answer.status() != StatusCode::SWITCHING_PROTOCOLS => signer.sign(answer).await?,
             _ => answer,
         };
-        Ok(answer.map(|body| hold(body, permit)))
+        Ok(answer.map(|body| holding(body, permit)))
     }
 
     /// The permission for a page to call a route that knows users.
@@ -322,13 +321,4 @@ impl Shared {
         }
         span
     }
-}
-
-/// The body, which keeps the permit until its last byte went or it is dropped.
-fn hold(body: AnswerBody, permit: Permit) -> AnswerBody {
-    body.map_frame(move |frame| {
-        let _held = &permit;
-        frame
-    })
-    .boxed_unsync()
 }

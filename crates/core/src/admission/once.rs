@@ -12,9 +12,6 @@ use crate::replay::keeping::Asked;
 
 /// The window where neither route nor dialect has one.
 const WINDOW: Window = Window::both(Duration::from_secs(300));
-/// Methods that change nothing (RFC 9110, section 9.2.1).
-const SAFE_METHODS: [&str; 4] = ["GET", "HEAD", "OPTIONS", "TRACE"];
-
 /// The keys under which entries are hashed, one for each kind, so that no entry of one kind is an entry of another.
 #[derive(Clone)]
 pub(super) struct ReplayKeys {
@@ -94,7 +91,8 @@ pub(super) struct Once {
 }
 
 impl Once {
-    pub(super) fn of(verified: &Verified, method: &str, holder: &Registered, mode: ReplayMode, keys: &ReplayKeys) -> Self {
+    /// `is_safe` is whether the request [changes nothing](super::changes_nothing), as far as it says.
+    pub(super) fn of(verified: &Verified, is_safe: bool, holder: &Registered, mode: ReplayMode, keys: &ReplayKeys) -> Self {
         let app = holder.app.name.as_str();
         let signature = || Some(verified.fingerprint(keys.signature.expose()));
         // A nonce or event that a policy lets a caller leave out makes the whole signed text take its place.
@@ -102,7 +100,8 @@ impl Once {
             ReplayMode::None => (mode, None),
             // Without an expiry there is nothing until which it may be repeated.
             ReplayMode::UntilExpiry if verified.expires_at().is_some() => (mode, None),
-            ReplayMode::SafeMethodsExempt if is_safe(verified, method) => (mode, None),
+            // Only a method that is signed can be trusted to be safe.
+            ReplayMode::SafeMethodsExempt if is_safe && verified.covers().contains(&Part::Method) => (mode, None),
             ReplayMode::Nonce => match verified.nonce() {
                 Some(nonce) => (mode, Some(entry(&keys.nonce, app, nonce.as_bytes()))),
                 None => (ReplayMode::Signature, signature()),
@@ -115,11 +114,6 @@ impl Once {
         };
         Self { mode, key, signed: verified.time() }
     }
-}
-
-/// Only a method that is signed can be trusted to be safe.
-fn is_safe(verified: &Verified, method: &str) -> bool {
-    SAFE_METHODS.contains(&method) && verified.covers().contains(&Part::Method)
 }
 
 fn entry(key: &hmac::Key, app: &str, text: &[u8]) -> ReplayKey {

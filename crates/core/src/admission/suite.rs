@@ -445,6 +445,15 @@ async fn without_nonce_only_safe_methods_repeat() {
 }
 
 #[tokio::test]
+async fn a_method_that_is_safe_is_not_exempt_where_it_asks_for_an_upgrade() {
+    let (world, rules) = (World::new(Terms::new(["qlm-open"])).await, rules(&["qlm-open"]));
+    let head = Request::new("GET", "/V1/a").with_header("Host", "h").with_header("Content-Type", "application/json; charset=UTF-8");
+    let handshake = sign("qlm-open", head, &SignOptions::new(at(NOW))).with_header("upgrade", "websocket");
+    assert_eq!(world.accepted(&rules, &handshake).await.replay(), ReplayMode::Signature);
+    assert_eq!(world.refused(&rules, &handshake).await, Reason::Replayed);
+}
+
+#[tokio::test]
 async fn an_event_is_delivered_until_its_handler_succeeds() {
     let key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let world = World::with(NewCredential::new("hook", KeyMaterial::Hmac(key.into()), Terms::new(["standard-webhooks"]))).await;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use countersign_core::admission::{CookieRule, Csrf};
+use countersign_core::admission::{CookieRule, Csrf, changes_nothing};
 use countersign_protocol::{Reason, Refusal, Scheme, Secret};
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
@@ -124,7 +124,9 @@ pub(crate) fn without(line: &[u8], names: &[&str]) -> Option<Vec<u8>> {
 /// What a request with a cookie shows for itself: nothing where it changes nothing; else its page is one that may ask, and it has the CSRF token that is held
 /// against the session's.
 pub(crate) fn csrf<'h>(head: &'h Head, scheme: Scheme, rule: &CookieRule) -> Result<Csrf<'h>, Refusal> {
-    if changes_nothing(head) {
+    let names = head.headers.iter().map(|(name, _)| name.as_str());
+    // What pages send that only look at something.
+    if matches!(head.method.as_str(), "GET" | "HEAD") && changes_nothing(&head.method, names) {
         return Ok(Csrf::NotNeeded);
     }
     check_page(head, scheme, rule)?;
@@ -152,12 +154,6 @@ pub(crate) fn check_page(head: &Head, scheme: Scheme, rule: &CookieRule) -> Resu
         (Some(b"same-site"), None) if is_listed && origin != own => Ok(()),
         _ => refused("the browser says that another site asks"),
     }
-}
-
-/// Whether the method is one that changes nothing (RFC 9110, section 9.2.1).
-fn changes_nothing(head: &Head) -> bool {
-    // What comes after an upgrade is anything.
-    matches!(head.method.as_str(), "GET" | "HEAD") && head.values("upgrade").next().is_none()
 }
 
 #[cfg(test)]
@@ -223,6 +219,9 @@ mod tests {
         };
         assert_eq!(read(&["a=b; __Host-session=x"]), Ok(Some("x".to_owned())));
         assert_eq!(read(&["a=b"]), Ok(None));
+        let crumbs = http::Request::builder().uri("http://h/").header("cookie", "a=b").header("cookie", "__Host-session=x").body(());
+        let head = Head::from_http2(&crumbs.unwrap().into_parts().0, &crate::limits::Limits::default()).unwrap();
+        assert_eq!(one(&rule(), &head).unwrap(), Some("x"));
         for twice in [&["__Host-session=x; __Host-session=x"][..], &["__Host-session=x", "__Host-session=y"]] {
             assert_eq!(read(twice), Err(Reason::MalformedRequest));
         }

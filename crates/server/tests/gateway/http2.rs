@@ -83,3 +83,36 @@ async fn limits_and_refusals_are_the_same() {
     assert_eq!((status, String::from_utf8_lossy(&body).contains("signature_mismatch")), (401, true));
     assert!(gateway.upstream.requests().is_empty());
 }
+
+#[tokio::test]
+async fn crumbs_of_a_cookie_are_verified_and_go_up_as_one_line() {
+    let setup = Setup { terms: Terms::new(["x-ca"]), ..Setup::default() };
+    let gateway = Fixture::start(&house("").replace("\"house\"", "\"x-ca\""), setup).await;
+    let mut options = gateway.options();
+    options.headers = Some(["X-Ca-Key", "X-Ca-Nonce", "X-Ca-Timestamp", "Cookie"].map(str::to_owned).to_vec());
+    let request = gateway.request("GET", "/orders").with_header("Cookie", "a=1; b=2; c=3");
+    let signed = gateway.sign_as("x-ca", request, &Credential::hmac("key-1", SECRET), &options);
+    let send = async |crumbs: &[&str]| {
+        let mut builder = http::Request::builder().uri(format!("http://{}/orders", gateway.address));
+        for (name, value) in signed.headers.iter().filter(|(name, _)| name != "Host" && name != "Cookie") {
+            builder = builder.header(name, value.as_slice());
+        }
+        let builder = crumbs.iter().fold(builder, |builder, crumb| builder.header("cookie", *crumb));
+        exchange(&gateway, builder.body(Full::new(Bytes::new())).unwrap()).await.0
+    };
+    assert_eq!(send(&["a=1", "b=2"]).await, 401);
+    assert_eq!(send(&["a=1", "b=2", "c=3"]).await, 200);
+    let seen = gateway.upstream.only();
+    assert_eq!(seen.matches("\r\ncookie: ").count(), 1, "{seen}");
+    assert!(seen.contains("\r\ncookie: a=1; b=2; c=3\r\n"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_value_with_a_blank_at_its_end_is_refused() {
+    let gateway = Fixture::house().await;
+    for value in [" a", "a\t"] {
+        let (status, body) = exchange(&gateway, built(&gateway, "GET", "", |builder| builder.header("x-blank", value))).await;
+        assert_eq!((status, String::from_utf8_lossy(&body).contains("malformed_request")), (400, true), "{value:?}");
+    }
+    assert!(gateway.upstream.requests().is_empty());
+}

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::fixture::{Client, Fixture, Setup, house, raw};
+use crate::http2::built;
 
 /// A connection whose request has the only place.
 async fn busy(gateway: &Fixture) -> Client {
@@ -145,6 +146,23 @@ async fn a_stream_of_http2_that_gives_no_window_keeps_no_place() {
         assert!(!connection.is_finished());
         assert_eq!(sender.send_request(asked(&gateway, "/")).await.unwrap().status(), 200);
     }
+}
+
+#[tokio::test]
+async fn a_whole_answer_is_given_to_http2_as_it_is_taken() {
+    let config = house("[limits]\nanswer_idle = \"300ms\"").replace("http://UPSTREAM", "echo");
+    let gateway = Fixture::start(&config, Setup::default()).await;
+    let stream = TcpStream::connect(gateway.address).await.unwrap();
+    let mut http2 = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    http2.initial_stream_window_size(100);
+    let (mut sender, connection) = http2.handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let long = "a".repeat(60_000);
+    let answer = sender.send_request(built(&gateway, "POST", &long, |builder| builder)).await.unwrap();
+    assert!(answer.into_body().collect().await.unwrap().to_bytes().len() > 60_000, "it gets all who takes all");
+    let answer = sender.send_request(built(&gateway, "POST", &long, |builder| builder)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    assert!(answer.into_body().collect().await.is_err(), "nothing was taken of it for longer than is waited");
 }
 
 fn asked(gateway: &Fixture, target: &str) -> http::Request<Empty<Bytes>> {

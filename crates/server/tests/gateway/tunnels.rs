@@ -222,3 +222,34 @@ async fn a_stop_waits_for_tunnels_until_the_drain_limit() {
     assert!(begun.elapsed() >= Duration::from_millis(300));
     assert!(client.is_closed().await);
 }
+
+#[tokio::test]
+async fn a_captured_handshake_opens_one_tunnel_where_safe_methods_may_repeat() {
+    const TIMED: &str = r#"
+countersign: 1
+dialect: timed
+title: A time and no nonce
+string_to_sign: |-
+  {method}
+  {target}
+  {time}
+algorithm: hmac-sha256
+carry:
+  header: { X-Timed-Key: "{key_id}", X-Timed-Time: "{time}", X-Timed-Signature: "{signature}" }
+time: { format: unix, window: 5m }
+waive: [body]
+"#;
+    let server = shouting().await;
+    let mut setup = Setup { terms: countersign_core::app::Terms::new(["timed"]), ..Setup::default() };
+    setup.dialects.add_yaml("timed", TIMED).unwrap();
+    let gateway = Fixture::start(&named(&[server.address], "", ROUTE).replace("\"house\"", "\"timed\""), setup).await;
+    let request = gateway.request("GET", "/").with_header("Connection", "Upgrade").with_header("Upgrade", "websocket");
+    let handshake = gateway.sign("timed", request);
+    let mut first = Client::connect(gateway.address).await;
+    first.write(&raw(&handshake)).await;
+    assert!(first.read_until(b"\r\n\r\n").await.starts_with(b"HTTP/1.1 101 "));
+    for _ in 0..2 {
+        gateway.send(&handshake).await.refuses(409, "replayed");
+    }
+    assert_eq!(server.connections(), 1);
+}

@@ -15,7 +15,7 @@ use crate::config::written::route::{WrittenAuthority, WrittenRoute, WrittenWindo
 use crate::config::{Config, ConfigError, samples};
 use crate::head::is_authority;
 use crate::route::forward::BodyMode;
-use crate::route::{ClientCertificate, ExternalAuthority, Mode, Route, is_plain_path};
+use crate::route::{ClientCertificate, ExternalAuthority, Mode, Route, is_plain_path, plain_host};
 use crate::session::SessionSettings;
 use crate::session::plain::PlainDelivery;
 use crate::tls::Fingerprint;
@@ -181,14 +181,14 @@ impl Reader<'_> {
     fn prefix(&self) -> Result<String, ConfigError> {
         let prefix = self.written.prefix.get_ref();
         if !is_plain_path(prefix) {
-            let mend = "write a path such as /V1, without escapes, doubled slashes or dot segments";
+            let mend = "write a path such as /V1, without escapes, parameters, doubled slashes or dot segments";
             return Err(self.error(&self.written.prefix, format!("`{prefix}` is no plain path"), mend));
         }
         Ok(prefix.clone())
     }
 
     fn host(&self, host: &Spanned<String>) -> Result<String, ConfigError> {
-        let text = host.get_ref().to_ascii_lowercase();
+        let text = plain_host(host.get_ref());
         if is_authority(text.as_bytes()) {
             return Ok(text);
         }

@@ -96,7 +96,7 @@ fn origin_of(issuer: &str) -> Option<String> {
 fn path(config: &Config, written: Option<&Spanned<String>>) -> Result<String, ConfigError> {
     let Some(written) = written else { return Ok("/".to_owned()) };
     let text = written.get_ref();
-    if is_plain_path(text) && !text.contains(';') && (text == "/" || !text.ends_with('/')) {
+    if is_plain_path(text) && (text == "/" || !text.ends_with('/')) {
         return Ok(text.clone());
     }
     Err(config.error(written.span().start, format!("session.cookie: `{text}` is no path"), "write a plain path, such as /"))
