@@ -1,5 +1,6 @@
 //! Admissions end to end over real stores and guards: each refusal of steps 2 to 8, their order, and replays.
 
+mod sessions;
 mod twice;
 
 use std::sync::Arc;
