@@ -436,7 +436,10 @@ impl Admission {
                 Err(denied(Reason::Replayed, "the event was delivered").duplicate())
             }
             Reserve::Seen { .. } => Err(denied(Reason::Replayed, "seen before")),
-            Reserve::Doubted => Err(denied(Reason::StoreRecovering, "it may have been accepted before the replay store lost its memory")),
+            Reserve::Doubted => {
+                let denial = denied(Reason::StoreRecovering, "it may have been accepted before the replay store lost its memory");
+                Err(self.guard.epoch().into_iter().fold(denial, |denial, epoch| denial.wait_until(epoch.recovered_at(age), now)))
+            }
             Reserve::Full => Err(denied(Reason::StoreUnavailable, "the replay guard is full")),
             Reserve::SteppedBack => Err(denied(Reason::StoreUnavailable, "the clock was set back past what the replay guard remembers")),
         }
