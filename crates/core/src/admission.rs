@@ -231,7 +231,7 @@ impl Admission {
             return Err(Denial::new(Refusal::new(Reason::Internal, "no such candidate"), &about));
         };
         about.held_by(&holder, &verified);
-        about.call = self.call(rules, &holder, &verified);
+        self.note_call(&mut about, rules, &holder, &verified);
         self.standing(&holder, dialect, rules, now).map_err(|refusal| Denial::new(refusal, &about))?;
         let sound = verified.require(&rules.policy).map_err(|refusal| Denial::new(refusal, &about))?;
         Ok(Authentic { body, sound, caller: Caller { rules, method, peer: None, holder, acceptance, carried, about } })

@@ -49,6 +49,8 @@ pub(super) struct About {
     pub(super) likely_cause: Option<Arc<str>>,
     /// What the audit log records of it; only of a caller who has proved to hold the key.
     pub(super) call: Option<Arc<Call>>,
+    /// The same of a caller who has still to prove who it is: recorded by nobody before that.
+    pub(super) later: Option<Arc<Call>>,
 }
 
 /// A request whose refusal is explained.

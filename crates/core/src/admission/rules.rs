@@ -52,6 +52,11 @@ impl RouteRules {
             judges_later: false,
         }
     }
+
+    /// Whether a caller that the rules admit has still to prove who it is: it signed with a key that it brought, and a password is judged later.
+    pub(super) const fn proves_later(&self) -> bool {
+        self.judges_later && matches!(self.keys, RouteKeys::Given(_))
+    }
 }
 
 /// Which credentials a route tries.
