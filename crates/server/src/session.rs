@@ -24,7 +24,7 @@ use countersign_core::session::password::PasswordOptions;
 use countersign_core::session::signing::{RotationPolicy, SigningAlgorithm, SigningKeyStore, rotate};
 use countersign_core::session::throttle::ThrottleLimits;
 use countersign_core::session::{Binding, Caller, SessionPolicy, SessionStores, Sessions};
-use countersign_protocol::{Dialect, Part, Reason, Refusal, Timestamp};
+use countersign_protocol::{Dialect, Part, Reason, Refusal, Scheme, Timestamp};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use hyper::body::Body;
@@ -36,10 +36,12 @@ use self::grant::Delivery;
 use self::plain::{PlainCall, PlainDelivery, PlainSettings};
 use crate::admit::Inbound;
 use crate::body::{Arriving, BoxError};
+use crate::forwarded::Origin;
 use crate::head::Head;
 use crate::metrics::sessions::SessionSeries;
 use crate::refused::Refused;
 use crate::report::Report;
+use crate::route::ExternalAuthority;
 
 /// The most bytes of a request to the API.
 const MOST_BODY: usize = 16 * 1024;
@@ -60,6 +62,8 @@ pub struct SessionSettings {
     pub audience: String,
     /// The header in which an access token comes, in lower case.
     pub header: String,
+    /// Under which scheme, host and prefix callers address the API; absent: the host of the wire, and the scheme that a trusted proxy tells.
+    pub authority: Option<ExternalAuthority>,
     /// The dialects in which the API is called, and in which the keys of sessions sign.
     pub dialects: Vec<Dialect>,
     /// The scope that an app needs for the API; none when absent.
@@ -201,15 +205,24 @@ impl SessionDesk {
     }
 
     /// The path below the API's own.
-    fn below<'h>(&self, head: &'h Head) -> Option<&'h str> {
+    pub(crate) fn below<'h>(&self, head: &'h Head) -> Option<&'h str> {
         let path = std::str::from_utf8(head.path()).ok()?;
         path.strip_prefix(self.settings.path.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// The answer to a request to the API.
+    /// Puts the outer peer's host and path into the head of a request to the API, and gives the scheme. `wire` is that of the connection.
+    pub(crate) fn outer(&self, head: &mut Head, wire: Scheme, origin: &Origin) -> Result<Scheme, Refusal> {
+        let told = origin.scheme.unwrap_or(wire);
+        let Some(authority) = &self.settings.authority else { return Ok(told) };
+        let host = origin.authority(head.host(), told)?;
+        Ok(authority.outer(head, None, wire, origin, host.as_deref()).scheme)
+    }
+
+    /// The answer to a request to the API; `below` is the path below the API's own.
     pub(crate) async fn answer<B>(
         &self,
         inbound: &Inbound<'_>,
+        below: Option<&str>,
         body: &mut Arriving<B>,
         admission: &Admission,
         counts: &SessionSeries,
@@ -220,7 +233,7 @@ impl SessionDesk {
     {
         report.route.clone_from(&self.settings.path);
         let head = inbound.head;
-        let Some(below) = self.below(head) else { return self.published(head).await };
+        let Some(below) = below else { return self.published(head).await };
         let read = body.read(MOST_BODY, inbound.idle).await?;
         let mut body: Arriving<B> = Arriving::Whole(read.clone());
         let plain = self.plain(inbound, below, &read, counts).await?;

@@ -2,6 +2,7 @@
 
 mod admin;
 mod audit;
+mod authority;
 mod decide;
 mod envelope;
 mod faults;
@@ -59,7 +60,7 @@ pub(super) fn check(config: &Config, dialects: &Dialects, before: &Directory) ->
     let audit = faults.keep(audit::settings(config)).flatten();
     let decide = faults.keep(decide::mode(config));
     let decides = decide.as_ref().and_then(Option::as_ref);
-    let session = written.session.as_ref().map(|written| session::settings(config, written, &listen, dialects));
+    let session = written.session.as_ref().map(|written| session::settings(config, written, &listen, dialects, trusts));
     let session = faults.keep(session.transpose());
     let users = session.as_ref().and_then(Option::as_ref);
     let around = Around { listen: &listen, asks_clients, trusts, limits: &limits, decide: decides, users };

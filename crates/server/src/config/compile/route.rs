@@ -4,15 +4,16 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use countersign_core::admission::{CookieRule, MOST_KEYS, RouteKeys, RouteRules, UserRule};
-use countersign_protocol::{Dialect, Dialects, Inputs, Part, Policy, ReplayMode, Scheme, Window};
+use countersign_protocol::{Dialect, Dialects, Inputs, Part, Policy, ReplayMode, Window};
 use http::uri::Authority;
 use toml::Spanned;
 
 use super::Around;
+use super::authority::authority;
 use super::faults::Faults;
 use super::session::uncoverable;
 use super::upstream::Upstreams;
-use crate::config::written::route::{WrittenAuthority, WrittenRoute, WrittenWindow};
+use crate::config::written::route::{WrittenRoute, WrittenWindow};
 use crate::config::{Config, ConfigError, samples};
 use crate::route::forward::BodyMode;
 use crate::route::{ClientCertificate, ExternalAuthority, Mode, Route, is_plain_path};
@@ -345,31 +346,7 @@ impl Reader<'_> {
     }
 
     fn authority(&self) -> Result<ExternalAuthority, ConfigError> {
-        let Some(written) = &self.written.authority else { return Ok(ExternalAuthority::Wire) };
-        match written.get_ref() {
-            WrittenAuthority::Word(word) if word == "wire" => Ok(ExternalAuthority::Wire),
-            WrittenAuthority::Word(word) if word == "forwarded" && !self.around.trusts => {
-                let mend = "write `trusted_proxies = [\"10.0.0.0/8\"]` with the addresses of the proxies in front";
-                Err(self.error(written, "the authority is a proxy's word, and no proxy is trusted", mend))
-            }
-            WrittenAuthority::Word(word) if word == "forwarded" => Ok(ExternalAuthority::Forwarded),
-            WrittenAuthority::Fixed { scheme, host } => {
-                let scheme = match scheme.as_str() {
-                    "http" => Scheme::Http,
-                    "https" => Scheme::Https,
-                    other => return Err(self.error(written, format!("`{other}` is no scheme"), "write http or https")),
-                };
-                let valid = host.as_deref().is_none_or(|host| !host.contains('@') && host.parse::<Authority>().is_ok());
-                if !valid {
-                    return Err(self.error(written, "the authority's host is no host", "write a name such as api.example.com"));
-                }
-                Ok(ExternalAuthority::Fixed { scheme, host: host.clone() })
-            }
-            WrittenAuthority::Word(_) => Err(self.error(
-                written,
-                "authority is neither `wire` nor `forwarded` nor a table",
-                "write `authority = { scheme = \"https\", host = \"api.example.com\" }`",
-            )),
-        }
+        let written = self.written.authority.as_ref();
+        written.map_or(Ok(ExternalAuthority::Wire), |written| authority(self.config, written, self.around.trusts))
     }
 }
