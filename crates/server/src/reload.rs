@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use countersign_protocol::Timestamp;
 
 pub use self::source::{Loaded, Source};
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Running};
 use crate::gateway::Shared;
 
 /// What takes effect at a start only, by name.
@@ -88,7 +88,7 @@ impl Reloader {
         // One at a time: each plan is made from the one before.
         let _turn = self.0.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let state = self.state();
-        match source.load_after(&self.0.plan().upstreams) {
+        match source.load_while(&self.0.plan().upstreams, Running(self.0.users.as_ref())) {
             Ok(loaded) => Ok(self.serve(loaded, &state)),
             Err(faults) => {
                 for fault in &faults {

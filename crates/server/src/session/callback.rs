@@ -77,7 +77,9 @@ impl CallbackOptions {
 impl fmt::Debug for CallbackOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let header = self.header.as_ref().map(|(name, _)| name);
-        f.debug_struct("CallbackOptions").field("url", &self.url).field("header", &header).finish_non_exhaustive()
+        let mut shown = f.debug_struct("CallbackOptions");
+        shown.field("url", &self.url).field("header", &header).field("time", &self.time);
+        shown.field("answer_bytes", &self.answer_bytes).field("at_once", &self.at_once).finish_non_exhaustive()
     }
 }
 

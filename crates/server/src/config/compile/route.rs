@@ -14,7 +14,7 @@ use super::faults::Faults;
 use super::session::uncoverable;
 use super::upstream::Upstreams;
 use crate::config::written::route::{WrittenRoute, WrittenWindow};
-use crate::config::{Config, ConfigError, samples};
+use crate::config::{Config, ConfigError, Running, samples};
 use crate::route::forward::BodyMode;
 use crate::route::{ClientCertificate, ExternalAuthority, Mode, Route, is_plain_path};
 use crate::session::SessionSettings;
@@ -143,6 +143,29 @@ impl Reader<'_> {
             }
             return Err(self.error(session, "nobody can log in here", "write a table [session]"));
         };
+        let rule = self.user_rule(session, dialects, is_required, users)?;
+        let Some(Running(running)) = self.around.running else { return Ok(Some(rule)) };
+        // A table [session] that has changed takes effect at the next start: until then the route has the users of this one, or is refused.
+        let mend = "restart the gateway with this configuration";
+        let Some(running) = running else {
+            return Err(self.error(session, "nobody can log in before the next start, which a new table [session] waits for", mend));
+        };
+        let told = |fault: ConfigError| {
+            let told = format!("{}, as [session] is until the next start", fault.fault());
+            ConfigError::new(self.config.file(), fault.line(), told, mend)
+        };
+        self.user_rule(session, dialects, is_required, running).map(Some).map_err(told)
+    }
+
+    /// What is asked where users log in like this.
+    fn user_rule(
+        &self,
+        session: &Spanned<String>,
+        dialects: &[Dialect],
+        is_required: bool,
+        users: &SessionSettings,
+    ) -> Result<UserRule, ConfigError> {
+        let written = self.written;
         let header = users.header.as_str();
         if let Some(why) = dialects.iter().find_map(|dialect| uncoverable(dialect, header)) {
             return Err(self.error(session, why, "name other dialects, or give users a route of their own"));
@@ -150,7 +173,7 @@ impl Reader<'_> {
         let login_within = written.login_within.map(|span| span.0);
         let (header, scopes, takes_bearer) = (header.to_owned(), written.user_scopes.clone(), written.bearer);
         let cookie = self.cookie(users)?;
-        Ok(Some(UserRule { header, is_required, scopes, takes_bearer, cookie, login_within }))
+        Ok(UserRule { header, is_required, scopes, takes_bearer, cookie, login_within })
     }
 
     /// The cookie in which a token may come.
