@@ -259,7 +259,7 @@ impl Admission {
             return Err(Denial::new(Refusal::new(Reason::Internal, "no such candidate"), &about));
         };
         about.held_by(&holder, &verified);
-        about.call = self.call(rules, &holder, &verified);
+        self.note_call(&mut about, rules, &holder, &verified);
         self.standing(&holder, dialect, rules, now).map_err(|refusal| Denial::new(refusal, &about))?;
         let sound = verified.require(&rules.policy).map_err(|refusal| Denial::new(refusal, &about))?;
         Ok(Authentic { body, sound, caller: Caller { rules, is_safe, peer: None, holder, acceptance, carried, about } })
@@ -408,8 +408,10 @@ impl Admission {
         if !tokens.is_of_a_session(id) {
             return self.store.find(key).await;
         }
-        let Some(SessionKey { app, material, created }) = tokens.session_key(id).await? else { return Ok(None) };
-        let Some(app) = self.store.app(&app).await? else { return Ok(None) };
+        let key = tokens.session_key(id).await?;
+        // An unknown id asks the store as often as a known one: no app has an empty name.
+        let app = self.store.app(key.as_ref().map_or("", |key| &key.app)).await?;
+        let (Some(SessionKey { material, created, .. }), Some(app)) = (key, app) else { return Ok(None) };
         let credential = NewCredential::new(id, material, Terms::new(&self.session_dialects));
         Ok(Some(Arc::new(Registered::brought(app, credential, created))))
     }
@@ -454,8 +456,9 @@ impl Admission {
         let Some(key) = once.key else { return Ok(None) };
         let denied = |reason, detail: &'static str| Denial::new(Refusal::new(reason, detail), about);
         let age = Age { signed: once.signed, credential: holder.stored.created, span: acceptance.span, ahead: acceptance.ahead };
-        if self.kept.keeping.doubts(dialect.id(), age, now) {
-            return Err(denied(Reason::StoreRecovering, "it may have been accepted, and forgotten, under rules that were changed since"));
+        if let Some(end) = self.kept.keeping.doubted_until(dialect.id(), age, now) {
+            let detail = "it may have been accepted, and forgotten, under rules that were changed since";
+            return Err(denied(Reason::StoreRecovering, detail).wait_until(end, now));
         }
         let entry = Entry { key, app: &holder.app.name, expires_at: acceptance.until, now, age };
         match self.guard.reserve(entry).await.map_err(|error| Denial::new(unavailable(&error), about))? {
@@ -464,7 +467,10 @@ impl Admission {
                 Err(denied(Reason::Replayed, "the event was delivered").duplicate())
             }
             Reserve::Seen { .. } => Err(denied(Reason::Replayed, "seen before")),
-            Reserve::Doubted => Err(denied(Reason::StoreRecovering, "it may have been accepted before the replay store lost its memory")),
+            Reserve::Doubted => {
+                let denial = denied(Reason::StoreRecovering, "it may have been accepted before the replay store lost its memory");
+                Err(self.guard.epoch().into_iter().fold(denial, |denial, epoch| denial.wait_until(epoch.recovered_at(age), now)))
+            }
             Reserve::Full => Err(denied(Reason::StoreUnavailable, "the replay guard is full")),
             Reserve::SteppedBack => Err(denied(Reason::StoreUnavailable, "the clock was set back past what the replay guard remembers")),
         }

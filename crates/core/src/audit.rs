@@ -4,10 +4,11 @@
 //! event -> Record -> link -> ... -> Head, signed        written by a log
 //! rows  -> Verification -> Report or Fault              read by anyone who has the public key
 //! ```
-//! What is recorded: every admission, every refusal of a caller who has proved to hold its key (bounded for each app), and every change by an
-//! operator. A caller without a key causes no record, so that it cannot fill the disk.
+//! What is recorded: every admission, every refusal of a caller who has proved to hold its key (bounded for each app), every change by an
+//! operator, and logins that are refused (bounded for each app and address). Whoever holds no key cannot fill the disk.
 
 use std::fmt::Debug;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ mod ticker;
 mod users;
 mod verify;
 
-use bound::RefusalBound;
+use bound::{LoginBound, RefusalBound};
 pub use event::{Call, Change, Event, Proof};
 pub use evidence::Bundle;
 pub use head::Head;
@@ -115,6 +116,7 @@ pub struct Audit {
     on_failure: OnFailure,
     evidence_bytes: usize,
     refusals: Arc<Mutex<RefusalBound>>,
+    logins: Arc<Mutex<LoginBound>>,
 }
 
 impl Audit {
@@ -122,7 +124,8 @@ impl Audit {
     #[must_use]
     pub fn new(log: Arc<dyn AuditLog>, on_failure: OnFailure, limits: &AuditLimits) -> Self {
         let refusals = Arc::new(Mutex::new(RefusalBound::new(limits.refusals_per_minute)));
-        Self { log, on_failure, evidence_bytes: limits.evidence_bytes, refusals }
+        let logins = Arc::new(Mutex::new(LoginBound::new(limits.refusals_per_minute)));
+        Self { log, on_failure, evidence_bytes: limits.evidence_bytes, refusals, logins }
     }
 
     /// The key under which strings to sign are hashed.
@@ -156,6 +159,16 @@ impl Audit {
                 Ok(None)
             }
         }
+    }
+
+    /// Records that a login is refused, within the bounds of its app and of its address.
+    ///
+    /// # Errors
+    /// As [`Audit::require`].
+    pub async fn refused_login(&self, at: Timestamp, change: Change, address: IpAddr) -> Result<(), StoreError> {
+        let allowed = self.logins.lock().unwrap_or_else(PoisonError::into_inner).take(&change.app, address, at);
+        let Some(unrecorded) = allowed else { return Ok(()) };
+        self.require(at, Event::LoginRefused { change, unrecorded }).await.map(drop)
     }
 
     /// Records a refusal, within the bound of its app.

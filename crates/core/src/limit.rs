@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use countersign_protocol::Timestamp;
 
@@ -59,22 +60,29 @@ impl MemoryLimiter {
         Self::default()
     }
 
-    /// Whether a request may pass. When too many apps are busy at once, those that are not known wait.
-    pub(crate) fn takes_now(&self, app: &str, rate: Rate, now: Timestamp) -> bool {
+    /// Counts a request that may pass, or tells how long it has to wait. When too many apps are busy at once, those that are not known wait.
+    pub(crate) fn take(&self, app: &str, rate: Rate, now: Timestamp) -> Result<(), Duration> {
+        let wait = |micros: i64| Duration::from_micros(micros.unsigned_abs());
         let now = now.millis().saturating_mul(1_000);
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         if full_at.len() >= MOST_APPS && !full_at.contains_key(app) {
             full_at.retain(|_, full| *full > now);
             if full_at.len() >= MOST_APPS {
-                return false;
+                return Err(wait(rate.between()));
             }
         }
         let next = full_at.get(app).copied().unwrap_or(now).max(now).saturating_add(rate.between());
-        let takes = next <= now.saturating_add(rate.ahead());
-        if takes {
-            full_at.insert(app.to_owned(), next);
+        let early = next.saturating_sub(now.saturating_add(rate.ahead()));
+        if early > 0 {
+            return Err(wait(early));
         }
-        takes
+        full_at.insert(app.to_owned(), next);
+        Ok(())
+    }
+
+    /// Whether a request may pass, which counts it if so.
+    pub(crate) fn takes_now(&self, app: &str, rate: Rate, now: Timestamp) -> bool {
+        self.take(app, rate, now).is_ok()
     }
 }
 

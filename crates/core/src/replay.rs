@@ -149,10 +149,13 @@ impl Epoch {
         if self.first || age.credential >= self.started {
             return false;
         }
-        match age.signed {
-            Some(signed) => signed < self.started.plus(age.ahead),
-            None => now < self.started.plus(age.span),
-        }
+        age.signed.unwrap_or(now) < self.recovered_at(age)
+    }
+
+    /// From when on a request of this kind that is signed then is doubted no more.
+    #[must_use]
+    pub fn recovered_at(self, age: Age) -> Timestamp {
+        self.started.plus(if age.signed.is_some() { age.ahead } else { age.span })
     }
 }
 

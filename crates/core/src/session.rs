@@ -2,6 +2,7 @@
 
 pub mod authenticate;
 mod id;
+mod limit;
 pub mod password;
 mod refresh;
 mod service;
@@ -14,6 +15,7 @@ pub mod totp;
 pub mod user;
 
 pub use id::{SessionId, TokenId, UserId};
+pub use limit::RefreshLimit;
 pub use refresh::{RefreshToken, Salt, SessionKeys};
 pub use service::{
     Caller, Grant, Parties, Presented, RefreshFault, SessionFault, SessionStores, Sessions, UserSession, Wanted, client_key_id,

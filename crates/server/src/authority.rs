@@ -18,14 +18,21 @@ impl Route {
     /// Puts the outer peer's host and path into the head. `wire` is the scheme of the connection, `told` the host that a
     /// trusted proxy tells of.
     pub(crate) fn outer(&self, head: &mut Head, wire: Scheme, origin: &Origin, told: Option<&str>) -> Outer {
-        let (scheme, host) = match &self.authority {
-            ExternalAuthority::Wire => (wire, None),
-            ExternalAuthority::Fixed { scheme, host } => (*scheme, host.as_deref()),
-            ExternalAuthority::Forwarded => (origin.scheme.unwrap_or(wire), told),
+        self.authority.outer(head, self.external_prefix.as_deref(), wire, origin, told)
+    }
+}
+
+impl ExternalAuthority {
+    /// As [`Route::outer`], where proxies take this prefix off, or the one that they tell of.
+    pub(crate) fn outer(&self, head: &mut Head, prefix: Option<&str>, wire: Scheme, origin: &Origin, told: Option<&str>) -> Outer {
+        let (scheme, host) = match self {
+            Self::Wire => (wire, None),
+            Self::Fixed { scheme, host } => (*scheme, host.as_deref()),
+            Self::Forwarded => (origin.scheme.unwrap_or(wire), told),
         };
         host.into_iter().for_each(|host| head.set_host(host));
-        let told_prefix = origin.prefix.as_deref().filter(|_| self.authority == ExternalAuthority::Forwarded);
-        let prefix = self.external_prefix.as_deref().or(told_prefix).unwrap_or_default();
+        let told_prefix = origin.prefix.as_deref().filter(|_| *self == Self::Forwarded);
+        let prefix = prefix.or(told_prefix).unwrap_or_default();
         head.target.splice(..0, prefix.bytes());
         Outer { scheme, prefix: prefix.len() }
     }

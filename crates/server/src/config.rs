@@ -38,6 +38,10 @@ pub struct Config {
     decides: bool,
 }
 
+/// How users log in at a gateway that runs, where they do: as at its start, whatever is written since.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Running<'a>(pub(crate) Option<&'a SessionSettings>);
+
 /// What a check of a whole configuration found.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -224,7 +228,12 @@ impl Config {
     /// The same in the place of a configuration that is being served: an upstream that is defined as before keeps what is known of its servers.
     #[must_use]
     pub fn check_after(&self, dialects: &Dialects, before: &Directory) -> Checked {
-        compile::check(self, dialects, before)
+        compile::check(self, dialects, before, None)
+    }
+
+    /// The same for a gateway that runs: routes are held against the logins that it has.
+    pub(crate) fn check_while(&self, dialects: &Dialects, before: &Directory, running: Running<'_>) -> Checked {
+        compile::check(self, dialects, before, Some(running))
     }
 
     /// What is legal and weak, at this byte of the text.

@@ -24,7 +24,7 @@ use crate::plan::Plan;
 use crate::readiness::Phase;
 use crate::register::Register;
 use crate::reload::{ConfigState, Fixed, Reloader};
-use crate::session::SessionDesk;
+use crate::session::{SessionDesk, SessionSettings};
 use crate::tls::TlsListener;
 use crate::trace::Adopt;
 use crate::upstream::{Directory, Upstreams};
@@ -58,7 +58,9 @@ pub(crate) struct Shared {
     pub(crate) observers: Arc<Observers>,
     pub(crate) access: AccessLog,
     pub(crate) register: Option<Register>,
-    /// Where users log in, where they do.
+    /// How users log in, as configured at the start.
+    pub(crate) users: Option<SessionSettings>,
+    /// Where they do.
     pub(crate) session: OnceLock<Arc<SessionDesk>>,
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) fixed: Fixed,
@@ -78,6 +80,7 @@ impl Shared {
         let admission = observers.metrics.observe(admission);
         let (access, register) = (AccessLog::new(std::mem::take(&mut settings.log.access)), settings.register.take().map(Register::new));
         let (connections, fixed) = (semaphore(settings.limits.connections), settings.fixed.clone());
+        let users = settings.session.take();
         let tls_addresses = settings.tls.iter().map(TlsListener::address).collect();
         let plan = Plan::first(settings, dialects, admission)?;
         observers.metrics.serve_certificates(plan.certificates());
@@ -89,6 +92,7 @@ impl Shared {
             observers,
             access,
             register,
+            users,
             session: OnceLock::new(),
             plan: ArcSwap::from_pointee(plan),
             reloading: Mutex::default(),

@@ -1,5 +1,7 @@
 //! The one table from a reason to what the peer sees: status, challenge, RFC 9457 problem body; and to the log's level.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use countersign_protocol::{Language, Reason, Timestamp};
 use http::header::{CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -33,7 +35,7 @@ pub enum Tells {
     Challenge,
     /// The challenge, the server's time and by how much the signed time is off.
     Clock,
-    /// `Retry-After`, in seconds.
+    /// `Retry-After`, in seconds, where nothing longer is known.
     Retry(u32),
 }
 
@@ -115,13 +117,14 @@ pub struct Problem {
     clock: Option<(Timestamp, Option<i64>)>,
     string_to_sign: Option<Vec<u8>>,
     likely_cause: Option<String>,
+    retry_after: Option<u32>,
 }
 
 impl Problem {
     /// A refusal with this exact reason.
     #[must_use]
     pub const fn new(reason: Reason) -> Self {
-        Self { reason, clock: None, string_to_sign: None, likely_cause: None }
+        Self { reason, clock: None, string_to_sign: None, likely_cause: None, retry_after: None }
     }
 
     /// The same with the server's time and by how many milliseconds the signed time differs from it (negative: behind),
@@ -143,6 +146,14 @@ impl Problem {
     #[must_use]
     pub fn with_likely_cause(mut self, sentence: impl Into<String>) -> Self {
         self.likely_cause = Some(sentence.into());
+        self
+    }
+
+    /// The same with how long it is worth waiting, for reasons that tell it: in whole seconds, rounded up, and never less than the row says.
+    #[must_use]
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
+        let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+        self.retry_after = Some(u32::try_from(seconds).unwrap_or(u32::MAX));
         self
     }
 
@@ -169,7 +180,7 @@ impl Problem {
                 headers.extend(HeaderValue::try_from(challenge).ok().map(|value| (WWW_AUTHENTICATE, value)));
             }
             Tells::Retry(seconds) => {
-                headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+                headers.insert(RETRY_AFTER, HeaderValue::from(self.retry_after.unwrap_or_default().max(seconds)));
             }
             Tells::Nothing => {}
         }
@@ -259,6 +270,18 @@ mod tests {
             let retries = answer.headers().contains_key(RETRY_AFTER);
             assert_eq!(retries, matches!(answer.status().as_u16(), 429 | 503), "{}", row.reason);
         }
+    }
+
+    #[test]
+    fn a_wait_is_told_in_whole_seconds_rounded_up() {
+        let told = |reason, millis| {
+            let answer = Problem::new(reason).with_retry_after(Duration::from_millis(millis)).answer(Language::English, "0");
+            answer.headers().get(RETRY_AFTER).map(|value| value.to_str().unwrap().to_owned())
+        };
+        for (millis, wanted) in [(0, "1"), (1, "1"), (1_000, "1"), (1_001, "2"), (59_500, "60")] {
+            assert_eq!(told(Reason::RateLimited, millis).as_deref(), Some(wanted), "{millis}");
+        }
+        assert_eq!(told(Reason::InvalidCredentials, 5_000), None);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A refusal on its way to the peer and to the log.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use countersign_core::admission::Denial;
 use countersign_protocol::{Language, Reason, Refusal};
@@ -36,6 +38,12 @@ impl Refused {
         self.problem.reason()
     }
 
+    /// The same, which is worth trying again after this time.
+    pub(crate) fn after(mut self, wait: Duration) -> Self {
+        self.problem = self.problem.with_retry_after(wait);
+        self
+    }
+
     /// The answer to the peer.
     pub(crate) fn answer(&self, language: Language, request_id: &str) -> Response<Bytes> {
         let mut answer = if self.about.duplicate { duplicate() } else { self.problem.answer(language, request_id) };
@@ -67,6 +75,9 @@ impl From<Denial> for Refused {
         }
         if let Some(sentence) = denial.likely_cause() {
             problem = problem.with_likely_cause(sentence);
+        }
+        if let Some(wait) = denial.retry_after() {
+            problem = problem.with_retry_after(wait);
         }
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let about = About {

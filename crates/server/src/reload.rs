@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError};
 use countersign_protocol::Timestamp;
 
 pub use self::source::{Loaded, Source};
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Running};
 use crate::gateway::Shared;
 
 /// What takes effect at a start only, by name.
@@ -89,7 +89,8 @@ impl Reloader {
         // One at a time: each plan is made from the one before.
         let _turn = self.0.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let state = self.state();
-        match source.load_after(&self.0.plan().upstreams).and_then(|loaded| self.serve(loaded, &state)) {
+        let loaded = source.load_while(&self.0.plan().upstreams, Running(self.0.users.as_ref()));
+        match loaded.and_then(|loaded| self.serve(loaded, &state)) {
             Ok(state) => Ok(state),
             Err(faults) => {
                 for fault in &faults {

@@ -202,9 +202,13 @@ impl Visit<'_> {
             if let Some(answer) = desk.open_answer(&head, self.cross, report) {
                 return Ok(answer.map(full));
             }
-            let (lines, scheme) = (head.lines(), origin.scheme.unwrap_or(self.peer.scheme));
+            // As the gateway sees it: what a proxy took off the path may be put before it.
+            let below = desk.below(&head).map(str::to_owned);
+            let scheme = desk.outer(&mut head, self.peer.scheme, &origin)?;
+            let lines = head.lines();
             let inbound = Inbound { head: &head, lines: &lines, scheme, client: Some(origin.client), idle: self.plan.limits.body_idle };
-            let answer = desk.answer(&inbound, &mut body, &self.plan.admission, &self.shared.observers.metrics.sessions, report).await?;
+            let counts = &self.shared.observers.metrics.sessions;
+            let answer = desk.answer(&inbound, below.as_deref(), &mut body, &self.plan.admission, counts, report).await?;
             return Ok(self.allowed(answer).map(full));
         }
         let told = origin.authority(head.host(), origin.scheme.unwrap_or(self.peer.scheme))?;

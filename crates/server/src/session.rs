@@ -24,7 +24,7 @@ use countersign_core::session::password::PasswordOptions;
 use countersign_core::session::signing::{RotationPolicy, SigningAlgorithm, SigningKeyStore, rotate};
 use countersign_core::session::throttle::ThrottleLimits;
 use countersign_core::session::{Binding, Caller, SessionPolicy, SessionStores, Sessions};
-use countersign_protocol::{Dialect, Part, Reason, Refusal, Timestamp};
+use countersign_protocol::{Dialect, Part, Reason, Refusal, Scheme, Timestamp};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use hyper::body::Body;
@@ -36,10 +36,12 @@ use self::grant::Delivery;
 use self::plain::{PlainCall, PlainDelivery, PlainSettings};
 use crate::admit::Inbound;
 use crate::body::{Arriving, BoxError};
+use crate::forwarded::Origin;
 use crate::head::Head;
 use crate::metrics::sessions::SessionSeries;
 use crate::refused::Refused;
 use crate::report::Report;
+use crate::route::ExternalAuthority;
 
 /// The most bytes of a request to the API.
 const MOST_BODY: usize = 16 * 1024;
@@ -60,6 +62,8 @@ pub struct SessionSettings {
     pub audience: String,
     /// The header in which an access token comes, in lower case.
     pub header: String,
+    /// Under which scheme, host and prefix callers address the API; absent: the host of the wire, and the scheme that a trusted proxy tells.
+    pub authority: Option<ExternalAuthority>,
     /// The dialects in which the API is called, and in which the keys of sessions sign.
     pub dialects: Vec<Dialect>,
     /// The scope that an app needs for the API; none when absent.
@@ -201,15 +205,24 @@ impl SessionDesk {
     }
 
     /// The path below the API's own.
-    fn below<'h>(&self, head: &'h Head) -> Option<&'h str> {
+    pub(crate) fn below<'h>(&self, head: &'h Head) -> Option<&'h str> {
         let path = std::str::from_utf8(head.path()).ok()?;
         path.strip_prefix(self.settings.path.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// The answer to a request to the API.
+    /// Puts the outer peer's host and path into the head of a request to the API, and gives the scheme. `wire` is that of the connection.
+    pub(crate) fn outer(&self, head: &mut Head, wire: Scheme, origin: &Origin) -> Result<Scheme, Refusal> {
+        let told = origin.scheme.unwrap_or(wire);
+        let Some(authority) = &self.settings.authority else { return Ok(told) };
+        let host = origin.authority(head.host(), told)?;
+        Ok(authority.outer(head, None, wire, origin, host.as_deref()).scheme)
+    }
+
+    /// The answer to a request to the API; `below` is the path below the API's own.
     pub(crate) async fn answer<B>(
         &self,
         inbound: &Inbound<'_>,
+        below: Option<&str>,
         body: &mut Arriving<B>,
         admission: &Admission,
         counts: &SessionSeries,
@@ -220,13 +233,24 @@ impl SessionDesk {
     {
         report.route.clone_from(&self.settings.path);
         let head = inbound.head;
-        let Some(below) = self.below(head) else { return self.published(head).await };
+        let Some(below) = below else { return self.published(head).await };
         let read = body.read(MOST_BODY, inbound.idle).await?;
         let mut body: Arriving<B> = Arriving::Whole(read.clone());
         let plain = self.plain(inbound, below, &read, counts).await?;
-        let mut admitted = match &plain {
-            Some(plain) => admission.admit_plain(&self.rules, &plain.app, inbound.client).await?,
-            None => self.admit_signed(inbound, below, &read, &mut body, admission).await?,
+        let own_keys = match &plain {
+            Some(_) => None,
+            None => login::brought(self, head, below, &read, &**admission.store()).await?,
+        };
+        // Whoever holds no key of an app is counted first: it fills neither the log nor the guard.
+        let is_counted = own_keys.is_some() || plain.as_ref().is_some_and(|plain| plain.is_login);
+        if is_counted {
+            self.arrive(inbound.client, counts).await?;
+        }
+        let mut admitted = match (&plain, own_keys) {
+            (Some(plain), _) if plain.is_login => admission.admit_unproved(&self.rules, &plain.app, inbound.client).await?,
+            (Some(plain), _) => admission.admit_plain(&self.rules, &plain.app, inbound.client).await?,
+            (None, Some(keys)) => inbound.admit(admission, &RouteRules { keys, ..self.rules.clone() }, &mut body).await?,
+            (None, None) => inbound.admit(admission, &self.rules, &mut body).await?,
         };
         report.note_caller(&admitted);
         // Before anything is done: what was seen is done once.
@@ -236,27 +260,10 @@ impl SessionDesk {
         let agent = head.values("user-agent").next().and_then(|agent| std::str::from_utf8(agent).ok());
         let key_id = plain.is_none().then(|| admitted.key_id());
         let caller = Caller { app: &admitted.app().name, key_id, address: inbound.client, agent };
-        let call = Call { desk: self, head, body: &read, admitted: &admitted, caller, plain, admission, counts };
+        let call = Call { desk: self, head, body: &read, admitted: &admitted, caller, plain, is_counted, admission, counts };
         let mut answer = call.answer(below).await?;
         answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(answer)
-    }
-
-    async fn admit_signed<B>(
-        &self,
-        inbound: &Inbound<'_>,
-        below: &str,
-        read: &[u8],
-        body: &mut Arriving<B>,
-        admission: &Admission,
-    ) -> Result<Admitted, Refused>
-    where
-        B: Body<Error: Into<BoxError>>,
-    {
-        match login::brought(self, inbound.head, below, read, &**admission.store()).await? {
-            Some(keys) => inbound.admit(admission, &RouteRules { keys, ..self.rules.clone() }, body).await,
-            None => inbound.admit(admission, &self.rules, body).await,
-        }
     }
 
     /// How the tokens of a session with this binding reach its caller.
@@ -291,6 +298,8 @@ struct Call<'c> {
     caller: Caller<'c>,
     /// The call of a plain app, which is not signed.
     plain: Option<PlainCall>,
+    /// Whether a login was counted before it was admitted.
+    is_counted: bool,
     admission: &'c Admission,
     counts: &'c SessionSeries,
 }
@@ -339,10 +348,21 @@ impl Call<'_> {
     /// Records what is about to be done, where there is an audit log.
     async fn record(&self, action: &'static str, detail: String) -> Result<(), Refused> {
         let Some(audit) = self.admission.audit() else { return Ok(()) };
+        let recorded = audit.require(self.admission.now(), Event::Change(self.change(action, detail))).await;
+        recorded.map(drop).map_err(|error| unavailable(&error))
+    }
+
+    /// Records that a login is refused, within the bounds of the audit log.
+    async fn record_refused(&self, detail: String) -> Result<(), Refused> {
+        let Some(audit) = self.admission.audit() else { return Ok(()) };
+        let change = self.change("refuse a login", detail);
+        let recorded = audit.refused_login(self.admission.now(), change, login::known(self.caller.address)).await;
+        recorded.map_err(|error| unavailable(&error))
+    }
+
+    fn change(&self, action: &'static str, detail: String) -> Change {
         let (app, key_id) = (self.caller.app.to_owned(), self.caller.key_id.unwrap_or_default().to_owned());
-        let change = Change { by: "session api".to_owned(), action, app, key_id, detail };
-        let recorded = audit.require(self.admission.now(), Event::Change(change)).await;
-        recorded.map(drop).map_err(|error| Refusal::new(Reason::StoreUnavailable, error.to_string()).into())
+        Change { by: "session api".to_owned(), action, app, key_id, detail }
     }
 }
 

@@ -5,6 +5,7 @@
 mod crash;
 mod keeper;
 mod load;
+mod logins;
 mod plain;
 mod rolling;
 mod sessions;

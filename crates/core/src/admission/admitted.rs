@@ -9,6 +9,7 @@ use countersign_protocol::{Part, ReplayMode, Timestamp, Verified};
 use super::bearer::BEARER;
 use super::user::SignedIn;
 use crate::app::{App, Registered};
+use crate::audit::Call;
 use crate::error::StoreError;
 use crate::replay::{Owner, ReplayGuard, ReplayKey};
 
@@ -26,6 +27,8 @@ pub struct Admitted {
     body: BodyProof,
     reservation: Option<Reservation>,
     pub(super) record: Option<u64>,
+    /// What is to be recorded once the caller has proved who it is.
+    pub(super) later: Option<Arc<Call>>,
     pub(super) user: Option<SignedIn>,
 }
 
@@ -78,6 +81,7 @@ impl Admitted {
             body,
             reservation,
             record: None,
+            later: None,
             user: None,
         }
     }
@@ -94,6 +98,7 @@ impl Admitted {
             body: BodyProof::Unchecked,
             reservation: None,
             record: None,
+            later: None,
             user,
         }
     }
@@ -189,6 +194,7 @@ impl Admitted {
             reservation: None,
             user: None,
             record: None,
+            later: None,
         }
     }
 }

@@ -7,6 +7,7 @@ use countersign_protocol::{KeyMaterial, Reason, Refusal, Verified};
 use super::{About, Admission, Admitted, BodyProof, Denial, RouteRules};
 use crate::app::Registered;
 use crate::audit::{Audit, AuditedStore, Call, Event, Proof};
+use crate::error::StoreError;
 use crate::store::CredentialStore;
 
 impl Admission {
@@ -33,8 +34,17 @@ impl Admission {
         self.audit.as_ref()
     }
 
-    /// What a record says of a call; nothing without a log.
-    pub(super) fn call(&self, rules: &RouteRules, holder: &Registered, verified: &Verified) -> Option<Arc<Call>> {
+    /// Notes what a record says of a call; nothing without a log. Of a caller who brought its own key nothing is recorded yet.
+    pub(super) fn note_call(&self, about: &mut About, rules: &RouteRules, holder: &Registered, verified: &Verified) {
+        let call = self.call(rules, holder, verified);
+        if rules.proves_later() {
+            about.later = call;
+        } else {
+            about.call = call;
+        }
+    }
+
+    fn call(&self, rules: &RouteRules, holder: &Registered, verified: &Verified) -> Option<Arc<Call>> {
         let audit = self.audit.as_ref()?;
         let shared = matches!(holder.stored.credential.material(), KeyMaterial::Hmac(_));
         Some(Arc::new(Call {
@@ -59,7 +69,10 @@ impl Admission {
 
     /// The last step: from here on the request may be acted on, so its record is durable first.
     pub(super) async fn recorded(&self, mut admitted: Admitted, body: BodyProof, about: &About) -> Result<Admitted, Denial> {
-        let (Some(audit), Some(call)) = (&self.audit, &about.call) else { return Ok(admitted) };
+        let (Some(audit), Some(call)) = (&self.audit, &about.call) else {
+            admitted.later.clone_from(&about.later);
+            return Ok(admitted);
+        };
         match audit.require(self.clock.now(), Event::Admitted { call: call.as_ref().clone(), body }).await {
             Ok(record) => {
                 admitted.record = record;
@@ -72,5 +85,15 @@ impl Admission {
                 Err(Denial::new(Refusal::new(Reason::StoreUnavailable, format!("the audit log: {error}")), &about))
             }
         }
+    }
+
+    /// Records that a caller was admitted who has proved only now who it is; of any other there is a record already. To be called once, before anything is done.
+    ///
+    /// # Errors
+    /// The log cannot be written, and the policy is to refuse.
+    pub async fn record_proved(&self, admitted: &Admitted) -> Result<(), StoreError> {
+        let (Some(audit), Some(call)) = (&self.audit, &admitted.later) else { return Ok(()) };
+        let event = Event::Admitted { call: call.as_ref().clone(), body: admitted.body() };
+        audit.require(self.clock.now(), event).await.map(drop)
     }
 }

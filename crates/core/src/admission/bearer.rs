@@ -84,18 +84,25 @@ impl Admission {
     pub async fn admit_bearer(&self, rules: &RouteRules, sent: BearerSent<'_>, peer: Option<IpAddr>) -> Result<Admitted, Denial> {
         let now = self.clock.now();
         let Bearer { user, app } = self.bearer(rules, sent, now).await.map_err(Denial::early)?;
-        self.admit_unsigned(rules, &app, Some(user), peer, now).await
+        self.admit_unsigned(rules, &app, Some(user), true, peer).await
     }
 
-    /// Step 8 alone, for a caller of this app that proves nothing yet: whoever stands behind judges a password or a token, as a session API does.
+    /// Step 8 alone, for a caller of this app whose token whoever stands behind has judged, as a session API does.
     ///
     /// # Errors
     /// `missing_signature` where nobody judges later; then as [`Admission::admit_bearer`] for the app.
     pub async fn admit_plain(&self, rules: &RouteRules, app: &str, peer: Option<IpAddr>) -> Result<Admitted, Denial> {
-        if !rules.judges_later {
-            return Err(Denial::early(Refusal::new(Reason::MissingSignature, "nothing here judges who calls without a signature")));
-        }
-        self.admit_unsigned(rules, app, None, peer, self.clock.now()).await
+        judged(rules)?;
+        self.admit_unsigned(rules, app, None, true, peer).await
+    }
+
+    /// The same for a caller that proves nothing yet: a password is judged later. Nothing is recorded before [`Admission::record_proved`].
+    ///
+    /// # Errors
+    /// As [`Admission::admit_plain`].
+    pub async fn admit_unproved(&self, rules: &RouteRules, app: &str, peer: Option<IpAddr>) -> Result<Admitted, Denial> {
+        judged(rules)?;
+        self.admit_unsigned(rules, app, None, false, peer).await
     }
 
     async fn admit_unsigned(
@@ -103,14 +110,15 @@ impl Admission {
         rules: &RouteRules,
         app: &str,
         user: Option<SignedIn>,
+        is_proved: bool,
         peer: Option<IpAddr>,
-        now: Timestamp,
     ) -> Result<Admitted, Denial> {
+        let now = self.clock.now();
         let found = self.store.app(app).await.map_err(|error| Denial::early(unavailable(&error)))?;
         let app = found.filter(|app| app.status == Status::Active);
         let app = app.ok_or_else(|| Denial::early(Refusal::new(Reason::KeyDisabled, "the app of the caller is not active")))?;
         let mut about = About { app: Some(app.name.clone()), ..About::default() };
-        about.call = self.audit.as_ref().map(|audit| {
+        let call = self.audit.as_ref().map(|audit| {
             let key = hmac::Key::new(hmac::HMAC_SHA256, audit.digest_key().expose());
             let session = user.as_ref().map(|user| user.session.clone()).unwrap_or_default();
             let mut digest = [0; 32];
@@ -118,6 +126,11 @@ impl Admission {
             let (app, route) = (app.name.clone(), rules.name.clone());
             Arc::new(Call { app, key_id: session, dialect: BEARER.to_owned(), route, digest, proof: Proof::NoText })
         });
+        if is_proved {
+            about.call = call;
+        } else {
+            about.later = call;
+        }
         let admitted = match self.may(rules, &app, user.as_ref(), peer, now).await {
             Ok(()) => self.recorded(Admitted::of_bearer(app, user), BodyProof::Unchecked, &about).await,
             Err(refusal) => Err(Denial::new(refusal, &about)),
@@ -134,4 +147,10 @@ impl Admission {
         let tokens = tokens.ok_or_else(|| Refusal::new(Reason::TokenMissing, "the route takes no token without a signature"))?;
         tokens.judge_bearer(sent, now).await.map_err(|error| unavailable(&error))?
     }
+}
+
+/// That something stands behind which judges who calls.
+fn judged(rules: &RouteRules) -> Result<(), Denial> {
+    let refusal = || Refusal::new(Reason::MissingSignature, "nothing here judges who calls without a signature");
+    if rules.judges_later { Ok(()) } else { Err(Denial::early(refusal())) }
 }

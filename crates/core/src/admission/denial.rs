@@ -1,6 +1,7 @@
 //! Why a request was not admitted, for the peer and for the log.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_protocol::explain::{Depth, Question};
 use countersign_protocol::{Dialect, Fresh, Message, MessageView, Reason, Refusal, Stages, Timestamp, Verified};
@@ -25,6 +26,7 @@ struct Inner {
     about: About,
     clock: Option<ClockNote>,
     duplicate: bool,
+    retry_after: Option<Duration>,
 }
 
 /// What a caller with a wrong clock is told.
@@ -47,6 +49,8 @@ pub(super) struct About {
     pub(super) likely_cause: Option<Arc<str>>,
     /// What the audit log records of it; only of a caller who has proved to hold the key.
     pub(super) call: Option<Arc<Call>>,
+    /// The same of a caller who has still to prove who it is: recorded by nobody before that.
+    pub(super) later: Option<Arc<Call>>,
 }
 
 /// A request whose refusal is explained.
@@ -96,7 +100,7 @@ impl About {
 
 impl Denial {
     pub(super) fn new(refusal: Refusal, about: &About) -> Self {
-        Self(Box::new(Inner { refusal, about: about.clone(), clock: None, duplicate: false }))
+        Self(Box::new(Inner { refusal, about: about.clone(), clock: None, duplicate: false, retry_after: None }))
     }
 
     /// Before it is known which dialect the message speaks.
@@ -115,6 +119,13 @@ impl Denial {
 
     pub(super) fn call(&self) -> Option<&Call> {
         self.0.about.call.as_deref()
+    }
+
+    /// The same, which is worth trying again from then on.
+    pub(super) fn wait_until(mut self, at: Timestamp, now: Timestamp) -> Self {
+        let millis = at.millis().saturating_sub(now.millis());
+        self.0.retry_after = u64::try_from(millis).ok().map(Duration::from_millis);
+        self
     }
 
     /// Of an event that was delivered before.
@@ -139,6 +150,12 @@ impl Denial {
     #[must_use]
     pub fn clock(&self) -> Option<ClockNote> {
         self.0.clock
+    }
+
+    /// How long the same kind of request, signed anew, has to wait, where that is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
     }
 
     /// Whether this is an event that was delivered before: it is answered as a success and not delivered again.

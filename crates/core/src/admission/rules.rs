@@ -58,6 +58,11 @@ impl RouteRules {
     pub fn mode(&self, dialect: &Dialect) -> ReplayMode {
         self.replay.unwrap_or_else(|| dialect.replay())
     }
+
+    /// Whether a caller that the rules admit has still to prove who it is: it signed with a key that it brought, and a password is judged later.
+    pub(super) const fn proves_later(&self) -> bool {
+        self.judges_later && matches!(self.keys, RouteKeys::Given(_))
+    }
 }
 
 /// Which credentials a route tries.

@@ -1,6 +1,7 @@
 //! Admissions end to end over real stores and guards: each refusal of steps 2 to 8, their order, and replays.
 
 mod changed;
+mod sessions;
 mod twice;
 
 use std::sync::Arc;

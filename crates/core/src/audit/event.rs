@@ -26,6 +26,13 @@ pub enum Event {
     },
     /// An operator is about to change something.
     Change(Change),
+    /// A login is refused, which anyone can cause.
+    LoginRefused {
+        /// By which app, and why.
+        change: Change,
+        /// Earlier ones of the same app that were over the bound, and have no record.
+        unrecorded: u64,
+    },
     /// The change that was recorded before did not come about.
     ChangeFailed(Change),
 }

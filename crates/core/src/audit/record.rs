@@ -82,6 +82,9 @@ impl Record {
                 Self { kind: "refused".to_owned(), reason: reason.as_str().to_owned(), unrecorded: *unrecorded, ..start.of_call(call) }
             }
             Event::Change(change) => Self { kind: "change".to_owned(), ..start.of_change(change) },
+            Event::LoginRefused { change, unrecorded } => {
+                Self { kind: "change".to_owned(), unrecorded: *unrecorded, ..start.of_change(change) }
+            }
             Event::ChangeFailed(change) => Self { kind: "change_failed".to_owned(), ..start.of_change(change) },
         }
     }

@@ -263,7 +263,7 @@ impl Event {
     const fn call(&self) -> Option<&super::Call> {
         match self {
             Self::Admitted { call, .. } | Self::Refused { call, .. } => Some(call),
-            Self::Change(_) | Self::ChangeFailed(_) => None,
+            Self::Change(_) | Self::LoginRefused { .. } | Self::ChangeFailed(_) => None,
         }
     }
 }

@@ -84,20 +84,26 @@ impl Keeping {
         self.0.get(dialect).map_or(Duration::ZERO, |kept| Duration::from_millis(kept.keeps))
     }
 
-    /// Whether a request may have been accepted, and forgotten since, under the rules before the last change.
-    pub(crate) fn doubts(&self, dialect: &str, age: Age, now: Timestamp) -> bool {
-        let Some(Kept { keeps, changed: Some(change), .. }) = self.0.get(dialect) else { return false };
-        let Some(at) = Timestamp::from_millis(change.at).map(|at| at.plus(OVERLAP)) else { return true };
+    /// Where a request may have been accepted, and forgotten since, under the rules before the last change: from when on one that is signed then
+    /// is doubted no more.
+    pub(crate) fn doubted_until(&self, dialect: &str, age: Age, now: Timestamp) -> Option<Timestamp> {
+        let Kept { keeps, changed: Some(change), .. } = self.0.get(dialect)? else { return None };
+        let at = Timestamp::from_millis(change.at).unwrap_or(now).plus(OVERLAP);
         if age.credential >= at {
-            return false;
+            return None;
         }
-        match age.signed {
+        let (is_doubted, end) = match age.signed {
             Some(signed) => {
+                let end = at.plus(Duration::from_millis(change.ahead));
                 let is_held = change.kept.is_some_and(|kept| signed.plus(Duration::from_millis(kept)) > now);
-                signed < at.plus(Duration::from_millis(change.ahead)) && !is_held
+                (signed < end && !is_held, end)
             }
-            None => now < at.plus(Duration::from_millis(*keeps)),
-        }
+            None => {
+                let end = at.plus(Duration::from_millis(*keeps));
+                (now < end, end)
+            }
+        };
+        is_doubted.then_some(end)
     }
 
     /// Reads the file; nothing was kept where there is none.
@@ -189,7 +195,7 @@ mod tests {
     }
 
     fn doubts(keeping: &Keeping, signed: i64, now: i64) -> bool {
-        keeping.doubts("d", age(Some(signed)), at(now))
+        keeping.doubted_until("d", age(Some(signed)), at(now)).is_some()
     }
 
     fn age(signed: Option<i64>) -> Age {
@@ -212,7 +218,10 @@ mod tests {
         assert!(!doubts(&wide, 98, 101), "still held");
         assert!(doubts(&wide, 98, 102), "and no more a moment later");
         assert!(doubts(&wide, 105, 200) && !doubts(&wide, 106, 200), "signed under the new rules");
-        assert!(!wide.doubts("d", Age { credential: at(110), ..age(Some(90)) }, at(120)), "a key that is younger than the change");
+        assert!(
+            wide.doubted_until("d", Age { credential: at(110), ..age(Some(90)) }, at(120)).is_none(),
+            "a key that is younger than the change"
+        );
         // The same rules once more, as at a restart, forget nothing of it.
         let again = wide.followed_by([asked(ReplayMode::Signature, 600)], at(200));
         assert!(doubts(&again, 90, 201));
@@ -248,7 +257,7 @@ mod tests {
     fn without_a_time_all_is_doubted_for_as_long_as_it_is_kept() {
         let keeping = Keeping::default().followed_by([asked(ReplayMode::Signature, 60)], at(0));
         let changed = keeping.followed_by([asked(ReplayMode::Nonce, 60)], at(100));
-        let doubts = |now: i64| changed.doubts("d", age(None), at(now));
+        let doubts = |now: i64| changed.doubted_until("d", age(None), at(now)).is_some();
         assert!(doubts(101) && doubts(160) && !doubts(166));
     }
 

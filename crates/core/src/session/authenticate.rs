@@ -29,6 +29,8 @@ pub struct Attempt<'a> {
     pub app: &'a str,
     /// The peer's address.
     pub address: IpAddr,
+    /// Whether it was counted already, by [`Authenticator::arrive`].
+    pub is_counted: bool,
     /// The current time.
     pub now: Timestamp,
 }
@@ -150,9 +152,14 @@ impl LoginReason {
 pub trait Authenticator: fmt::Debug + Send + Sync {
     /// Decides. A store or service that does not answer is an error: then nobody logs in.
     fn authenticate<'a>(&'a self, attempt: Attempt<'a>) -> Answer<'a, Outcome>;
+
+    /// Counts an attempt from this address, before anything is spent on it: see [`Attempt::is_counted`]. Without a throttle of its own none is too many.
+    fn arrive(&self, _address: IpAddr, _now: Timestamp) -> Answer<'_, Result<(), TooMany>> {
+        Box::pin(std::future::ready(Ok(Ok(()))))
+    }
 }
 
-/// Whether a password has no bytes, or more than any may have. It is refused before anything is spent on it, for every name alike.
+/// Whether a password has no bytes, or more than any may have. It is refused before a hash is spent on it, for every name alike.
 #[must_use]
 pub fn is_no_password(password: &Secret) -> bool {
     password.is_empty() || password.expose().len() > MOST_BYTES
@@ -174,11 +181,11 @@ impl PasswordAuthenticator {
     }
 
     async fn decide(&self, attempt: Attempt<'_>) -> Result<Outcome, StoreError> {
+        if let Err(too_many) = self.throttle.arrive_once(&attempt).await? {
+            return Ok(Outcome::TooMany(too_many));
+        }
         if is_no_password(attempt.password) {
             return Ok(Outcome::Rejected(Rejected::new(LoginReason::PasswordSize, None)));
-        }
-        if let Err(too_many) = self.throttle.arrive(attempt.address, attempt.now).await? {
-            return Ok(Outcome::TooMany(too_many));
         }
         // Before the guess is counted: who floods the queue does not make accounts wait.
         let Ok(turn) = self.passwords.turn().await else { return Ok(Outcome::Busy) };
@@ -224,6 +231,10 @@ impl PasswordAuthenticator {
 impl Authenticator for PasswordAuthenticator {
     fn authenticate<'a>(&'a self, attempt: Attempt<'a>) -> Answer<'a, Outcome> {
         Box::pin(self.decide(attempt))
+    }
+
+    fn arrive(&self, address: IpAddr, now: Timestamp) -> Answer<'_, Result<(), TooMany>> {
+        Box::pin(self.throttle.arrive(address, now))
     }
 }
 

@@ -14,12 +14,12 @@ use super::signing::{KeyHolder, SigningKeyStore, TokenError};
 use super::token::{AccessToken, Confirmation, TokenFault, TokenRules, TokenUser, mint};
 use super::user::{User, UserStore};
 use super::{
-    Binding, Ended, Known, Refresh, RefreshToken, Rotation, Session, SessionId, SessionKeys, SessionPolicy, SessionStore, TokenId,
+    Binding, Ended, Known, Refresh, RefreshLimit, RefreshToken, Rotation, Session, SessionId, SessionKeys, SessionPolicy, SessionStore,
+    TokenId,
 };
 use crate::admission::{Bearer, BearerSent, SessionKey, SignedIn, TokenJudge, TokenSent};
 use crate::error::StoreError;
 use crate::jwk;
-use crate::limit::{MemoryLimiter, RateLimiter};
 use crate::random::fill;
 use crate::store::Answer;
 
@@ -101,7 +101,7 @@ pub struct Sessions {
     holder: KeyHolder,
     rules: TokenRules,
     policy: SessionPolicy,
-    refreshes: MemoryLimiter,
+    refreshes: Arc<RefreshLimit>,
 }
 
 /// The most bytes that are kept of what a client calls itself.
@@ -115,7 +115,7 @@ impl Sessions {
         let holder = KeyHolder::new(Arc::<S>::clone(&store));
         let Parties { issuer, audience } = parties;
         let rules = TokenRules { issuer, audience, max_ttl: policy.access, skew: policy.skew };
-        Self { store, keys, holder, rules, policy, refreshes: MemoryLimiter::new() }
+        Self { store, keys, holder, rules, policy, refreshes: Arc::default() }
     }
 
     /// The rules.
@@ -207,12 +207,12 @@ impl Sessions {
         if !is_bound(&known.session, caller) {
             return Err(fault(RefreshFault::Binding));
         }
-        let limit = format!("session {sid}");
-        if token.generation() == known.session.generation && !self.refreshes.takes(&limit, self.policy.refreshes, now).await? {
+        if token.generation() >= known.session.generation && self.refreshes.would_refuse(sid, token.generation(), now) {
             return Err(SessionFault::TooManyRefreshes);
         }
         let address = caller.address.map(|address| address.to_string());
-        let refresh = Refresh { sid, presented: token.generation(), now, address, policy: self.policy.clone() };
+        let (policy, limit) = (self.policy.clone(), Arc::clone(&self.refreshes));
+        let refresh = Refresh { sid, presented: token.generation(), now, address, policy, limit };
         let (rotation, known) = self.store.refresh(refresh).await?.ok_or(fault(RefreshFault::Unknown))?;
         match rotation {
             Rotation::Rotated | Rotation::Same => {}
@@ -223,6 +223,7 @@ impl Sessions {
                 self.store.end(sid, Ended::Reuse, now).await?;
                 return Err(fault(RefreshFault::Reused));
             }
+            Rotation::TooMany => return Err(SessionFault::TooManyRefreshes),
             Rotation::Over(why) => return Err(fault(RefreshFault::Over(why))),
         }
         let user = self.store.user(known.session.user).await?.ok_or(fault(RefreshFault::Unknown))?;

@@ -213,6 +213,8 @@ pub enum Rotation {
     Reused,
     /// The session was over.
     Over(Ended),
+    /// It would have a new generation, and has them too often: it stays as it is.
+    TooMany,
 }
 
 impl Rotation {
@@ -244,7 +246,7 @@ impl Rotation {
         match self {
             Self::Rotated => Some(current.saturating_add(1)),
             Self::Adopted => Some(presented.saturating_add(1)),
-            Self::Same | Self::Reused | Self::Over(_) => None,
+            Self::Same | Self::Reused | Self::Over(_) | Self::TooMany => None,
         }
     }
 }

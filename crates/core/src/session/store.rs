@@ -1,10 +1,11 @@
 //! Where sessions are kept: one row each, however often it is refreshed.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use countersign_protocol::{Secret, Timestamp};
 
-use super::{Ended, Known, Rotation, Session, SessionId, SessionPolicy, UserId};
+use super::{Ended, Known, RefreshLimit, Rotation, Session, SessionId, SessionPolicy, UserId};
 use crate::store::Answer;
 
 #[cfg(feature = "postgres")]
@@ -27,15 +28,21 @@ pub struct Refresh {
     pub address: Option<String>,
     /// The rules.
     pub policy: SessionPolicy,
+    /// What counts sessions that move on, by the rate of the rules.
+    pub limit: Arc<RefreshLimit>,
 }
 
 impl Refresh {
     /// What becomes of this session, which is moved accordingly; and whether that has to be written.
     fn judge(self, known: &mut Known) -> (Rotation, bool) {
-        let Self { presented, now, address, policy, .. } = self;
+        let Self { presented, now, address, policy, limit, .. } = self;
         let rotation = Rotation::of(known, presented, now, &policy);
         let session = &mut known.session;
         let Some(next) = rotation.next(session.generation, presented) else { return (rotation, false) };
+        // Here, where of many with one token one moves the session: the others are given its answer, and are not counted.
+        if !limit.takes(session.sid, presented, policy.refreshes, now) {
+            return (Rotation::TooMany, false);
+        }
         (session.generation, session.rotated, session.last_seen) = (next, now, now);
         session.idle_ends = now.plus(policy.idle).min(session.ends);
         session.address_last = address.or_else(|| session.address_last.take());

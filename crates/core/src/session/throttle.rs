@@ -12,6 +12,7 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use countersign_protocol::{Secret, Timestamp};
 
+use super::authenticate::Attempt;
 use crate::error::StoreError;
 use crate::store::Answer;
 
@@ -156,6 +157,14 @@ impl Throttle {
             rule.decide(*here, now).map(|tally| *here = Some(tally))
         };
         counted.map_or_else(refused, |()| Ok(Ok(())))
+    }
+
+    /// The same for an attempt, unless it was counted already.
+    ///
+    /// # Errors
+    /// As [`Throttle::arrive`].
+    pub async fn arrive_once(&self, attempt: &Attempt<'_>) -> Result<Result<(), TooMany>, StoreError> {
+        if attempt.is_counted { Ok(Ok(())) } else { self.arrive(attempt.address, attempt.now).await }
     }
 
     /// Counts a guess at this account, as a wrong one. `false` while the account has to wait: then the right password is refused too.

@@ -18,6 +18,10 @@ const ITEMS: usize = 64;
 /// The most bytes of a label, scope or input.
 const TEXT: usize = 1_024;
 
+/// What the key ids of sessions begin with, before 22 characters of base64url, and of logins that are signed with the caller's own key, before anything.
+const SESSIONS: [&str; 2] = ["sk_", "ck_"];
+const SELF: &str = "self:";
+
 pub(super) fn check_app(app: &App) -> Result<(), StoreError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     if app.name.is_empty() || app.name.len() > APP_NAME || !app.name.bytes().all(plain) {
@@ -33,6 +37,14 @@ pub(super) fn check_app(app: &App) -> Result<(), StoreError> {
 
 pub(super) fn check_credential(new: &NewCredential) -> Result<(), StoreError> {
     check_text("key id", &new.key_id, KEY_ID)?;
+    if is_for_sessions(&new.key_id) {
+        let fault = format!("{:?} is of the form of a session's key", new.key_id);
+        return Err(StoreError::Invalid {
+            field: "key id",
+            fault,
+            mend: "use one that does not begin with self:, nor with sk_ or ck_ before 22 characters",
+        });
+    }
     check_count("dialects", new.terms.dialects.len(), DIALECTS)?;
     check_count("inputs", new.terms.inputs.len(), ITEMS)?;
     check_count("secret parts", new.parts.len(), ITEMS)?;
@@ -54,6 +66,12 @@ pub(super) fn check_credential(new: &NewCredential) -> Result<(), StoreError> {
         check_secret(secret)?;
     }
     new.parts.iter().try_for_each(|(name, secret)| check_text("secret parts", name, TEXT).and_then(|()| check_secret(secret)))
+}
+
+/// Whether requests under this key id are those of a session: a credential of that id would never be asked for.
+fn is_for_sessions(key_id: &str) -> bool {
+    let is_id = |rest: &str| rest.len() == 22 && rest.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    key_id.starts_with(SELF) || SESSIONS.iter().any(|prefix| key_id.strip_prefix(prefix).is_some_and(is_id))
 }
 
 /// Only what nobody can use any more is removed: a key id that is free again could be taken by another app.

@@ -12,6 +12,7 @@ use crate::app::{App, NewCredential, Registered, Status, Terms};
 use crate::error::StoreError;
 use crate::limit::Rate;
 use crate::master_key::MasterKey;
+use crate::random::generate_key_id;
 
 /// An Ed25519 public key (RFC 8410, section 10.1).
 const ED25519_PEM: &str =
@@ -64,6 +65,7 @@ on_each!(
     duplicates_are_refused,
     a_public_key_is_no_secret,
     misshapen_values_are_refused,
+    key_ids_of_sessions_are_refused,
     rotation_overlaps,
     statuses_change,
     an_app_is_changed,
@@ -179,6 +181,18 @@ async fn misshapen_values_are_refused(store: &dyn CredentialStore) {
         unbound,
     ] {
         assert!(matches!(store.add_credential("a", new, at(0)).await, Err(StoreError::Invalid { .. })));
+    }
+}
+
+async fn key_ids_of_sessions_are_refused(store: &dyn CredentialStore) {
+    store.add_app(App::new("a", at(0))).await.unwrap();
+    let id = "-_v7-_v7-_v7-_v7-_v7-w";
+    for key_id in [format!("sk_{id}"), format!("ck_{id}"), "self:a".to_owned(), "self:".to_owned()] {
+        let refused = store.add_credential("a", secret_credential(&key_id, "s"), at(0)).await;
+        assert!(matches!(refused, Err(StoreError::Invalid { field: "key id", .. })), "{key_id}");
+    }
+    for key_id in ["sk_live_0123456789", &format!("sk_{id}x"), &format!("pk_{id}"), "myself:a", &generate_key_id().unwrap()] {
+        store.add_credential("a", secret_credential(key_id, key_id), at(0)).await.unwrap();
     }
 }
 
@@ -396,6 +410,7 @@ async fn a_sealed_secret_moved_to_another_row_does_not_open() {
 pub(crate) struct CountingStore {
     store: MemoryStore,
     finds: AtomicUsize,
+    apps: AtomicUsize,
     /// Held by a test, answers that are made already wait for it on their way.
     pub(crate) wire: tokio::sync::Mutex<()>,
     is_cut: AtomicBool,
@@ -406,6 +421,7 @@ impl CountingStore {
         Self {
             store: MemoryStore::new().unwrap(),
             finds: AtomicUsize::new(0),
+            apps: AtomicUsize::new(0),
             wire: tokio::sync::Mutex::default(),
             is_cut: AtomicBool::new(false),
         }
@@ -413,6 +429,11 @@ impl CountingStore {
 
     pub(crate) fn finds(&self) -> usize {
         self.finds.load(Ordering::Relaxed)
+    }
+
+    /// How often it was asked for an app.
+    pub(crate) fn apps_asked(&self) -> usize {
+        self.apps.load(Ordering::Relaxed)
     }
 
     /// From now on it does not answer.
@@ -447,6 +468,7 @@ impl CredentialStore for CountingStore {
         self.store.is_empty()
     }
     fn app<'a>(&'a self, name: &'a str) -> Answer<'a, Option<App>> {
+        self.apps.fetch_add(1, Ordering::Relaxed);
         self.store.app(name)
     }
     fn apps<'a>(&'a self, after: &'a str) -> Answer<'a, Vec<App>> {

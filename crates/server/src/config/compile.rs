@@ -2,6 +2,7 @@
 
 mod admin;
 mod audit;
+mod authority;
 mod decide;
 mod envelope;
 mod faults;
@@ -27,7 +28,7 @@ pub(super) use self::session::password_options;
 pub(super) use self::store::stores;
 use self::upstream::Upstreams;
 use super::written::{Span, WrittenLimits};
-use super::{Checked, Config, ConfigError, Settings};
+use super::{Checked, Config, ConfigError, Running, Settings};
 use crate::decide::Decide;
 use crate::limits::{AddressRate, Limits};
 use crate::reload::Fixed;
@@ -39,7 +40,7 @@ use crate::upstream::Directory;
 const MAX_WORKERS: usize = 256;
 
 /// Everything that is wrong or weak, and the settings if nothing is wrong.
-pub(super) fn check(config: &Config, dialects: &Dialects, before: &Directory) -> Checked {
+pub(super) fn check(config: &Config, dialects: &Dialects, before: &Directory, running: Option<Running<'_>>) -> Checked {
     let written = &config.written;
     let mut faults = Faults::beginning_with(config.faults.clone());
     let mut warnings = Vec::new();
@@ -59,13 +60,15 @@ pub(super) fn check(config: &Config, dialects: &Dialects, before: &Directory) ->
     let audit = faults.keep(audit::settings(config)).flatten();
     let decide = faults.keep(decide::mode(config));
     let decides = decide.as_ref().and_then(Option::as_ref);
-    let session = written.session.as_ref().map(|written| session::settings(config, written, &listen, dialects));
+    let session = written.session.as_ref().map(|written| session::settings(config, written, &listen, dialects, trusts));
     let session = faults.keep(session.transpose());
     let users = session.as_ref().and_then(Option::as_ref);
-    let around = Around { listen: &listen, asks_clients, trusts, limits: &limits, decide: decides, users };
+    let around = Around { listen: &listen, asks_clients, trusts, limits: &limits, decide: decides, users, running };
     let mut upstreams = Upstreams::read(config, &limits, before, &mut faults);
     let routes = routes(config, dialects, &around, &mut upstreams, &mut warnings, &mut faults);
-    if let Some(fault) = session.as_ref().and_then(Option::as_ref).and_then(|session| session::hidden_route(config, session, &routes)) {
+    // At the next start too, or the gateway would not come back.
+    let mut desks = users.into_iter().chain(running.and_then(|running| running.0));
+    if let Some(fault) = desks.find_map(|desk| session::hidden_route(config, desk, &routes)) {
         faults.add(fault);
     }
     let register = written.register.as_ref().map(|written| register::settings(config, written, &listen, &routes, dialects));
@@ -77,7 +80,7 @@ pub(super) fn check(config: &Config, dialects: &Dialects, before: &Directory) ->
         ("audit", format!("{audit:?}")),
         ("log", format!("{log:?}")),
         ("register", format!("{register:?}")),
-        ("session", format!("{:?}", written.session)),
+        ("session", format!("{session:?}")),
     ] {
         fixed.note(name, value);
     }
@@ -115,6 +118,8 @@ struct Around<'a> {
     decide: Option<&'a Decide>,
     /// How users log in, where they do.
     users: Option<&'a SessionSettings>,
+    /// How they do until the next start.
+    running: Option<Running<'a>>,
 }
 
 fn routes(

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use countersign_protocol::Dialects;
 use sha2::{Digest, Sha256};
 
-use crate::config::{Config, ConfigError, Settings};
+use crate::config::{Checked, Config, ConfigError, Running, Settings};
 use crate::upstream::Directory;
 
 /// Bytes of one file that count for whether it changed.
@@ -85,11 +85,15 @@ impl Source {
     /// # Errors
     /// Every fault.
     pub fn load(&self) -> Result<Loaded, Vec<ConfigError>> {
-        self.load_after(&Directory::default())
+        self.load_with(|config, dialects| config.check(dialects))
     }
 
-    /// The same in the place of a configuration with these upstreams.
-    pub(crate) fn load_after(&self, before: &Directory) -> Result<Loaded, Vec<ConfigError>> {
+    /// The same for a gateway that runs with these upstreams and these logins.
+    pub(crate) fn load_while(&self, before: &Directory, running: Running<'_>) -> Result<Loaded, Vec<ConfigError>> {
+        self.load_with(|config, dialects| config.check_while(dialects, before, running))
+    }
+
+    fn load_with(&self, check: impl FnOnce(&Config, &Dialects) -> Checked) -> Result<Loaded, Vec<ConfigError>> {
         // Taken before anything is read: what changes meanwhile differs from it, and is loaded next.
         let fingerprint = self.fingerprint();
         *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Some(fingerprint);
@@ -101,7 +105,7 @@ impl Source {
             // Without the folders, every route of theirs would be told for a fault of its own.
             Err(fault) => return Err(config.faults().iter().cloned().chain([fault]).collect()),
         };
-        let checked = config.check_after(&dialects, before);
+        let checked = check(&config, &dialects);
         match checked.settings {
             Some(settings) => Ok(Loaded { config, settings, dialects }),
             None => Err(checked.faults),

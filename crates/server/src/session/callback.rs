@@ -3,16 +3,17 @@
 //! What the service does not clearly say is no login. It is asked within bounds of time, size and number, and over TLS unless it is on this machine.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_core::error::StoreError;
 use countersign_core::session::authenticate::{Attempt, Authenticated, Authenticator, LoginReason, Outcome, Rejected, is_no_password};
-use countersign_core::session::throttle::Throttle;
+use countersign_core::session::throttle::{Throttle, TooMany};
 use countersign_core::session::user::{UserStatus, UserStore};
 use countersign_core::store::Answer;
-use countersign_protocol::Secret;
+use countersign_protocol::{Secret, Timestamp};
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Limited};
@@ -76,7 +77,9 @@ impl CallbackOptions {
 impl fmt::Debug for CallbackOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let header = self.header.as_ref().map(|(name, _)| name);
-        f.debug_struct("CallbackOptions").field("url", &self.url).field("header", &header).finish_non_exhaustive()
+        let mut shown = f.debug_struct("CallbackOptions");
+        shown.field("url", &self.url).field("header", &header).field("time", &self.time);
+        shown.field("answer_bytes", &self.answer_bytes).field("at_once", &self.at_once).finish_non_exhaustive()
     }
 }
 
@@ -152,11 +155,11 @@ impl CallbackAuthenticator {
 
     async fn decide(&self, attempt: Attempt<'_>) -> Result<Outcome, StoreError> {
         let rejected = |reason| Ok(Outcome::Rejected(Rejected::new(reason, None)));
+        if let Err(too_many) = self.throttle.arrive_once(&attempt).await? {
+            return Ok(Outcome::TooMany(too_many));
+        }
         if is_no_password(attempt.password) {
             return rejected(LoginReason::PasswordSize);
-        }
-        if let Err(too_many) = self.throttle.arrive(attempt.address, attempt.now).await? {
-            return Ok(Outcome::TooMany(too_many));
         }
         // Before the guess is counted: who floods the service does not make accounts wait.
         let Ok(_place) = self.places.try_acquire() else { return Ok(Outcome::Busy) };
@@ -227,6 +230,10 @@ impl CallbackAuthenticator {
 impl Authenticator for CallbackAuthenticator {
     fn authenticate<'a>(&'a self, attempt: Attempt<'a>) -> Answer<'a, Outcome> {
         Box::pin(self.decide(attempt))
+    }
+
+    fn arrive(&self, address: IpAddr, now: Timestamp) -> Answer<'_, Result<(), TooMany>> {
+        Box::pin(self.throttle.arrive(address, now))
     }
 }
 

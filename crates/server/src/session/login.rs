@@ -8,6 +8,7 @@ use countersign_core::admission::RouteKeys;
 use countersign_core::app::{NewCredential, Registered, Terms};
 use countersign_core::jwk;
 use countersign_core::session::authenticate::{Attempt, Outcome};
+use countersign_core::session::throttle::TooMany;
 use countersign_core::session::{Binding, RefreshFault, SessionFault, Wanted};
 use countersign_core::store::CredentialStore;
 use countersign_protocol::{Dialect, KeyFamily, KeyMaterial, KeyPair, Reason, Refusal, Secret, Timestamp};
@@ -17,7 +18,7 @@ use zeroize::Zeroizing;
 
 use super::{Call, SessionDesk, invalid, unavailable};
 use crate::head::Head;
-use crate::metrics::sessions::LoginEnd;
+use crate::metrics::sessions::{LoginEnd, SessionSeries};
 use crate::refused::Refused;
 
 /// What a self-signed login's key id begins with; the app's name follows.
@@ -100,7 +101,8 @@ impl Call<'_> {
             password: &login.password,
             totp: login.totp.as_deref(),
             app: self.caller.app,
-            address: self.caller.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            address: known(self.caller.address),
+            is_counted: self.is_counted,
             now,
         };
         let outcome = self.desk.authenticator.authenticate(attempt).await.map_err(|error| unavailable(&error))?;
@@ -109,19 +111,18 @@ impl Call<'_> {
             Outcome::Rejected(rejected) => {
                 self.counts.login(LoginEnd::Rejected);
                 let user = rejected.user().map(|user| format!(" user={user}")).unwrap_or_default();
-                self.record("refuse a login", format!("{}{user}", rejected.reason().as_str())).await?;
+                self.record_refused(format!("{}{user}", rejected.reason().as_str())).await?;
                 return Err(Refusal::new(Reason::InvalidCredentials, rejected.reason().as_str()).into());
             }
-            Outcome::TooMany(_) => {
-                self.counts.login(LoginEnd::Limited);
-                return Err(Refusal::new(Reason::RateLimited, "too many logins").into());
-            }
+            Outcome::TooMany(wait) => return Err(too_many(wait, self.counts)),
             Outcome::Busy => {
                 self.counts.login(LoginEnd::Busy);
                 return Err(Refusal::new(Reason::Overloaded, "too many passwords are being checked").into());
             }
         };
         let wanted = Wanted { scopes: login.scope.as_deref().map(scopes), binding };
+        // Who had nothing to prove it with before the password is recorded now.
+        self.admission.record_proved(self.admitted).await.map_err(|error| unavailable(&error))?;
         self.record("log in", format!("user={} methods={}", who.user.id, who.methods.join(","))).await?;
         let grant = self.desk.sessions.begin(&who, wanted, &self.caller, now).await.map_err(|fault| refused(&fault))?;
         self.counts.login(LoginEnd::Begun);
@@ -148,6 +149,24 @@ impl Call<'_> {
             }
         }
     }
+}
+
+impl SessionDesk {
+    /// Counts a login of a caller that proves nothing before its password, before anything is spent on it or written.
+    pub(super) async fn arrive(&self, address: Option<IpAddr>, counts: &SessionSeries) -> Result<(), Refused> {
+        let arrived = self.authenticator.arrive(known(address), self.now()).await.map_err(|error| unavailable(&error))?;
+        arrived.map_err(|wait| too_many(wait, counts))
+    }
+}
+
+fn too_many(wait: TooMany, counts: &SessionSeries) -> Refused {
+    counts.login(LoginEnd::Limited);
+    Refused::from(Refusal::new(Reason::RateLimited, "too many logins")).after(wait.retry_after)
+}
+
+/// The address for which guesses are counted; all whose address nobody knows share one.
+pub(super) fn known(address: Option<IpAddr>) -> IpAddr {
+    address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
 pub(super) fn refused(fault: &SessionFault) -> Refused {

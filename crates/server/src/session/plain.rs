@@ -47,6 +47,8 @@ pub(super) struct PlainCall {
     pub(super) refresh: Option<Secret>,
     /// Whether a browser sent a token by itself.
     pub(super) by_cookie: bool,
+    /// Whether it is a login, which has no token yet.
+    pub(super) is_login: bool,
 }
 
 /// The tokens of one request.
@@ -85,7 +87,7 @@ impl SessionDesk {
             if let Some(cookies) = self.cookies() {
                 cookie::check_page(head, inbound.scheme, &cookies.access)?;
             }
-            return Ok(Some(PlainCall { app, access: None, refresh: None, by_cookie: false }));
+            return Ok(Some(PlainCall { app, access: None, refresh: None, by_cookie: false, is_login: true }));
         }
         let Some(Tokens { access, refresh, csrf }) = self.tokens(head, below, inbound.scheme, body)? else { return Ok(None) };
         let presented = match (&refresh, access) {
@@ -107,7 +109,7 @@ impl SessionDesk {
             self.sessions.demand_csrf(&session, csrf).map_err(|fault| refused(&fault))?;
         }
         let access = access.map(str::to_owned);
-        Ok(Some(PlainCall { app: session.app, access, refresh, by_cookie: csrf.is_some() }))
+        Ok(Some(PlainCall { app: session.app, access, refresh, by_cookie: csrf.is_some(), is_login: false }))
     }
 
     /// The tokens of a request, if the endpoint takes some without a signature.

@@ -111,7 +111,7 @@ fn options(address: SocketAddr) -> CallbackOptions {
 async fn login(logins: &CallbackAuthenticator, username: &str, password: &str) -> Result<Outcome, StoreError> {
     let password = Secret::from(password);
     let address = "192.0.2.1".parse().unwrap();
-    let attempt = Attempt { username, password: &password, totp: Some("123456"), app: "web", address, now: at(0) };
+    let attempt = Attempt { username, password: &password, totp: Some("123456"), app: "web", address, is_counted: false, now: at(0) };
     timeout(Duration::from_secs(20), logins.authenticate(attempt)).await.unwrap()
 }
 

@@ -257,8 +257,13 @@ async fn store_recovering() {
     let before = countersign_protocol::SignOptions { at: at(NOW - 1), ..gateway.options() };
     let signed = gateway.sign_as("house", gateway.request("GET", "/"), &Credential::hmac(KEY, SECRET), &before);
     gateway.send(&signed).await.refuses(503, "store_recovering");
-    gateway.send(&gateway.sign("house", gateway.request("GET", "/"))).await.refuses(503, "store_recovering");
-    gateway.advance(300);
+    let answer = gateway.send(&gateway.sign("house", gateway.request("GET", "/"))).await;
+    answer.refuses(503, "store_recovering");
+    assert_eq!(answer.header("retry-after"), Some("300"), "a window");
+    gateway.advance(290);
+    let answer = gateway.send(&gateway.sign("house", gateway.request("GET", "/"))).await;
+    assert_eq!(answer.header("retry-after"), Some("10"));
+    gateway.advance(10);
     assert_eq!(gateway.send(&gateway.sign("house", gateway.request("GET", "/"))).await.status, 200);
 }
 

@@ -128,6 +128,41 @@ async fn what_needs_a_restart_is_named_and_kept() {
     gateway.send(&gateway.sign("house", gateway.request("POST", "/"))).await.refuses(404, "no_route");
 }
 
+/// A configuration with users, whose table of sessions has these further lines, and whose route has these.
+fn users(session: &str, route: &str) -> String {
+    format!(
+        "listen = [\"127.0.0.1:0\"]\nworkers = 1\n[session]\nissuer = \"https://api.example.com\"\ndialects = [\"hmac-sha256\"]\n{session}\n\
+         [[route]]\nprefix = \"/\"\nupstream = \"http://UPSTREAM\"\ndialects = [\"hmac-sha256\"]\nsession = \"required\"\n{route}\n"
+    )
+}
+
+#[tokio::test]
+async fn a_route_whose_users_would_come_with_the_next_start_is_refused_whole() {
+    let cookie = "plain = { apps = [\"web\"], deliver = \"cookie\" }";
+    for (start, line, fault) in [(house(""), 11, "nobody can log in before the next start"), (users("", ""), 12, "until the next start")] {
+        let gateway = Fixture::start(&start, Setup::default()).await;
+        let faults = gateway.reloader.reload(&gateway.source(&users(cookie, "cookie = true"))).unwrap_err();
+        let [told] = &faults[..] else { panic!("{faults:?}") };
+        assert_eq!((told.line(), told.fault().contains(fault), told.mend().contains("restart")), (Some(line), true, true), "{told}");
+        assert_eq!(gateway.reloader.state().generation, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_table_of_sessions_that_changed_is_named_and_one_that_moved_is_not() {
+    let gateway = Fixture::start(&users("", ""), Setup::default()).await;
+    let state = gateway.reloader.reload(&gateway.source(&format!("# moved\n{}", users("", "")))).unwrap();
+    assert!(state.needs_restart.is_empty(), "{:?}", state.needs_restart);
+    for session in ["header = \"X-Other\"", "origins = [\"https://app.example.com\"]", "authority = \"wire\""] {
+        let state = gateway.reloader.reload(&gateway.source(&users(session, ""))).unwrap();
+        assert_eq!(state.needs_restart, ["session"], "{session}");
+    }
+    let hidden =
+        users("", "").replace("prefix = \"/\"", "prefix = \"/session/x\"").replace("[session]\n", "[session]\npath = \"/login\"\n");
+    let faults = gateway.reloader.reload(&gateway.source(&hidden)).unwrap_err();
+    assert!(faults[0].fault().contains("the API at /session takes the requests"), "{faults:?}");
+}
+
 #[tokio::test]
 async fn a_change_of_the_file_is_seen_and_a_bad_one_is_passed_over() {
     let gateway = Fixture::house().await;

@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use countersign_protocol::{Credential, Dialects, KeyMaterial, Reason, Request, Secret, SignOptions, Timestamp};
 use rusqlite::Connection;
 
-use super::super::{AuditFile, AuditLog, AuditedStore, Filter, OnFailure, Proof, Record, SqliteAudit};
+use super::super::{AuditFile, AuditLog, AuditedStore, Change, Filter, OnFailure, Proof, Record, SqliteAudit};
 use super::{World, admitted, audit};
-use crate::admission::{Admission, Admitted, Denial, RouteRules};
-use crate::app::{App, NewCredential, Status, Terms};
+use crate::admission::{Admission, Admitted, Denial, RouteKeys, RouteRules};
+use crate::app::{App, NewCredential, Registered, Status, Terms};
 use crate::replay::{Epoch, MemoryGuard, ReplayLimits};
 use crate::store::{CredentialStore, MemoryStore};
 
@@ -100,6 +100,55 @@ async fn a_key_holder_is_recorded_with_the_reason_and_a_stranger_is_not() {
         assert_eq!(gate.refused("unknown", SECRET, &n.to_string()).await, Reason::UnknownKey);
     }
     assert_eq!(gate.records().len(), 4, "who holds no key writes nothing");
+}
+
+#[tokio::test]
+async fn who_has_still_to_prove_who_it_is_is_recorded_once_it_has() {
+    let mut gate = Gate::new(OnFailure::Refuse).await;
+    gate.rules.judges_later = true;
+    for _ in 0..3 {
+        gate.admission.admit_unproved(&gate.rules, "shop", None).await.unwrap();
+    }
+    let mut narrow = gate.rules.clone();
+    narrow.scopes.push("admin".to_owned());
+    assert_eq!(gate.admission.admit_unproved(&narrow, "shop", None).await.unwrap_err().reason(), Reason::InsufficientScope);
+    // One that signs with a key that it brought.
+    let shop = gate.admission.store().app("shop").await.unwrap().unwrap();
+    let credential = NewCredential::new("self:shop", KeyMaterial::Hmac("its own".into()), Terms::new(["hmac-sha256"]));
+    let own = Arc::new(Registered::brought(shop, credential, gate.world.now()));
+    let by_claim = std::mem::replace(&mut gate.rules.keys, RouteKeys::Given(vec![own]));
+    let unproved = gate.send("self:shop", "its own", "n-1").await.unwrap();
+    assert_eq!(gate.refused("self:shop", "its own", "n-1").await, Reason::Replayed);
+    assert!(gate.records().is_empty(), "{:?}", gate.records());
+
+    gate.admission.record_proved(&unproved).await.unwrap();
+    gate.admission.admit_plain(&gate.rules, "shop", None).await.unwrap();
+    gate.rules.keys = by_claim;
+    let signed = gate.send("key-1", SECRET, "n-2").await.unwrap();
+    gate.admission.record_proved(&signed).await.unwrap();
+    let records: Vec<_> = gate.records().into_iter().map(|record| (record.kind, record.key_id, record.dialect)).collect();
+    let expected = [("self:shop", "hmac-sha256"), ("", "bearer"), ("key-1", "hmac-sha256")];
+    assert_eq!(records, expected.map(|(key_id, dialect)| ("admitted".to_owned(), key_id.to_owned(), dialect.to_owned())));
+}
+
+#[tokio::test]
+async fn refused_logins_are_bounded_by_address_and_counted() {
+    let gate = Gate::new(OnFailure::Refuse).await;
+    let audit = gate.admission.audit().unwrap();
+    let change = |detail: &str| Change {
+        by: "session api".to_owned(),
+        action: "refuse a login",
+        app: "shop".to_owned(),
+        key_id: String::new(),
+        detail: detail.to_owned(),
+    };
+    for _ in 0..100 {
+        audit.refused_login(gate.world.now(), change("unknown_user"), "192.0.2.1".parse().unwrap()).await.unwrap();
+    }
+    audit.refused_login(gate.world.now(), change("wrong_password"), "192.0.2.2".parse().unwrap()).await.unwrap();
+    let records: Vec<_> = gate.records().into_iter().map(|record| (record.kind, record.detail, record.unrecorded)).collect();
+    let expected = |detail: &str, unrecorded| ("change".to_owned(), detail.to_owned(), unrecorded);
+    assert_eq!(records, [vec![expected("unknown_user", 0); 10], vec![expected("wrong_password", 90)]].concat());
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ impl Site {
     async fn login(&self, username: &str, password: &str, totp: Option<&str>, now: i64) -> Outcome {
         let password = Secret::from(password);
         let address = "192.0.2.1".parse().unwrap();
-        let attempt = Attempt { username, password: &password, totp, app: "web", address, now: at(now) };
+        let attempt = Attempt { username, password: &password, totp, app: "web", address, is_counted: false, now: at(now) };
         assert!(!format!("{attempt:?}").contains(RIGHT));
         self.logins.authenticate(attempt).await.unwrap()
     }
@@ -130,6 +130,28 @@ async fn what_nobody_can_have_costs_no_hash() {
         for password in ["", &long] {
             assert_eq!(site.refused(username, password, None, 0).await, ("password_size", 0), "{username}");
         }
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_can_have_is_counted_too() {
+    let limits = ThrottleLimits { per_address: Some(2), ..ThrottleLimits::default() };
+    let site = Site::new(cheap(), limits);
+    for _ in 0..2 {
+        assert_eq!(site.refused("ann", "", None, 0).await, ("password_size", 0));
+    }
+    let wait = TooMany { retry_after: Duration::from_secs(60) };
+    assert_eq!(site.login("ann", "", None, 0).await, Outcome::TooMany(wait));
+    // One that was counted when it came is not counted again.
+    let site = Site::new(cheap(), limits);
+    let address = "192.0.2.1".parse().unwrap();
+    let password = Secret::from("");
+    let attempt = Attempt { username: "ann", password: &password, totp: None, app: "web", address, is_counted: true, now: at(0) };
+    for _ in 0..3 {
+        assert!(matches!(site.logins.authenticate(attempt).await.unwrap(), Outcome::Rejected(_)));
+    }
+    for counted in [Ok(()), Ok(()), Err(wait)] {
+        assert_eq!(site.logins.arrive(address, at(0)).await.unwrap(), counted);
     }
 }
 
@@ -236,8 +258,15 @@ async fn a_damaged_row_is_an_error() {
     let db = rusqlite::Connection::open(site.folder.path().join("store.db")).unwrap();
     db.execute("UPDATE users SET password = replace(password, 'm=8,', 'm=4000000,')", []).unwrap();
     let password = Secret::from(RIGHT);
-    let attempt =
-        Attempt { username: "ann", password: &password, totp: None, app: "web", address: "192.0.2.1".parse().unwrap(), now: at(0) };
+    let attempt = Attempt {
+        username: "ann",
+        password: &password,
+        totp: None,
+        app: "web",
+        address: "192.0.2.1".parse().unwrap(),
+        is_counted: false,
+        now: at(0),
+    };
     let refused = site.logins.authenticate(attempt).await;
     assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
     assert_eq!(site.hasher.take(), 0, "no memory is spent on what a row says");
@@ -256,8 +285,15 @@ async fn without_the_store_nobody_logs_in() {
     let throttle = Arc::new(Throttle::new(Arc::clone(&store) as _, ThrottleLimits::default()));
     let logins = PasswordAuthenticator::new(store, passwords, throttle);
     let password = Secret::from(RIGHT);
-    let attempt =
-        Attempt { username: "ann", password: &password, totp: None, app: "web", address: "192.0.2.1".parse().unwrap(), now: at(0) };
+    let attempt = Attempt {
+        username: "ann",
+        password: &password,
+        totp: None,
+        app: "web",
+        address: "192.0.2.1".parse().unwrap(),
+        is_counted: false,
+        now: at(0),
+    };
     assert!(matches!(logins.authenticate(attempt).await, Ok(Outcome::Authenticated(_))));
     server.kill();
     assert!(matches!(logins.authenticate(attempt).await, Err(StoreError::Unavailable(_))));

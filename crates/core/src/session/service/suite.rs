@@ -2,12 +2,14 @@
 
 mod model;
 
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use countersign_protocol::Reason;
 
 use super::*;
 use crate::admission::{Csrf, SentBy};
+use crate::limit::Rate;
 use crate::master_key::MasterKey;
 use crate::session::client_key_id;
 use crate::session::signing::{RotationPolicy, rotate};
@@ -308,6 +310,28 @@ async fn a_session_is_refreshed_no_faster_than_it_may() {
     };
     assert_eq!((refused, done), (SessionFault::TooManyRefreshes, 10));
     assert!(site.refresh(&grant, &shop, NOW + 3).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_refreshes_with_one_token_none_is_refused_for_its_number() {
+    let mut site = Site::new().await;
+    site.sessions.policy.refreshes = Rate { per_second: NonZeroU32::MIN, burst: NonZeroU32::MIN };
+    let grant = Arc::new(site.login(Binding::App).await);
+    let site = Arc::new(site);
+    let refreshing: Vec<_> = (0..32)
+        .map(|_| {
+            let (site, grant) = (Arc::clone(&site), Arc::clone(&grant));
+            tokio::spawn(async move { site.refresh(&grant, &caller("shop", "k"), NOW + 1).await.map(|next| next.session.generation) })
+        })
+        .collect();
+    for refreshed in refreshing {
+        assert_eq!(refreshed.await.unwrap(), Ok(1));
+    }
+    let next = site.refresh(&grant, &caller("shop", "k"), NOW + 1).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(site.refresh(&next, &caller("shop", "k"), NOW + 1).await.unwrap_err(), SessionFault::TooManyRefreshes);
+    }
+    assert!(site.refresh(&next, &caller("shop", "k"), NOW + 2).await.is_ok());
 }
 
 #[tokio::test]

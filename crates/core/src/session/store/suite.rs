@@ -1,14 +1,16 @@
 //! What every store of sessions must do, run on each.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_protocol::Timestamp;
 
 use super::{Refresh, SessionStore};
+use crate::limit::Rate;
 use crate::master_key::MasterKey;
 use crate::session::user::UserStore;
-use crate::session::{Binding, Ended, Known, Rotation, Session, SessionId, SessionPolicy, UserId};
+use crate::session::{Binding, Ended, Known, RefreshLimit, Rotation, Session, SessionId, SessionPolicy, UserId};
 use crate::store::SqliteStore;
 
 const USER: UserId = UserId::from_bytes([1; 16]);
@@ -50,7 +52,8 @@ pub(super) fn session(n: u8) -> Session {
 
 async fn refresh(store: &dyn SessionStore, n: u8, presented: u64, now: i64) -> Option<(Rotation, Known)> {
     let policy = SessionPolicy { idle: Duration::from_secs(4_000), ..SessionPolicy::default() };
-    store.refresh(Refresh { sid: sid(n), presented, now: at(now), address: Some("192.0.2.2".to_owned()), policy }).await.unwrap()
+    let limit = Arc::new(RefreshLimit::new());
+    store.refresh(Refresh { sid: sid(n), presented, now: at(now), address: Some("192.0.2.2".to_owned()), policy, limit }).await.unwrap()
 }
 
 async fn rotation(store: &dyn SessionStore, n: u8, presented: u64, now: i64) -> (Rotation, u64) {
@@ -111,6 +114,7 @@ on_each!(
     a_session_is_read_as_it_was_kept,
     a_refresh_moves_the_generation_and_the_idle_end,
     a_refresh_that_changes_nothing_writes_nothing,
+    only_a_refresh_that_moves_the_session_is_counted,
     what_is_over_is_not_refreshed,
     a_confirmation_only_rises,
     a_session_ends_once_and_every_process_is_told,
@@ -152,6 +156,27 @@ async fn a_refresh_that_changes_nothing_writes_nothing<S: Users>(store: &S) {
     assert_eq!(rotation(store, 1, 1, 2_030).await, (Rotation::Same, 2));
     assert_eq!(rotation(store, 1, 0, 2_030).await, (Rotation::Reused, 2));
     assert_eq!(found(store, 1).await, before);
+}
+
+async fn only_a_refresh_that_moves_the_session_is_counted<S: Users>(store: &S) {
+    store.begin(session(1), 20).await.unwrap();
+    let (once, limit) = (Rate { per_second: NonZeroU32::MIN, burst: NonZeroU32::MIN }, Arc::new(RefreshLimit::new()));
+    let policy = SessionPolicy { refreshes: once, ..SessionPolicy::default() };
+    let refresh = async |presented, now| {
+        let (policy, limit) = (policy.clone(), Arc::clone(&limit));
+        let (rotation, known) =
+            store.refresh(Refresh { sid: sid(1), presented, now: at(now), address: None, policy, limit }).await.unwrap().unwrap();
+        (rotation, known.session.generation)
+    };
+    assert_eq!(refresh(0, 1_001).await, (Rotation::Rotated, 1));
+    for _ in 0..5 {
+        assert_eq!(refresh(0, 1_001).await, (Rotation::Same, 1));
+    }
+    for presented in [1, 4] {
+        assert_eq!(refresh(presented, 1_001).await, (Rotation::TooMany, 1));
+    }
+    assert_eq!(refresh(0, 1_001).await, (Rotation::Same, 1));
+    assert_eq!(refresh(1, 1_002).await, (Rotation::Rotated, 2));
 }
 
 async fn what_is_over_is_not_refreshed<S: Users>(store: &S) {

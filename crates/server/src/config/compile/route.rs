@@ -4,15 +4,16 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use countersign_core::admission::{CookieRule, MOST_KEYS, RouteKeys, RouteRules, UserRule};
-use countersign_protocol::{Dialect, Dialects, Inputs, Part, Policy, ReplayMode, Scheme, Window};
+use countersign_protocol::{Dialect, Dialects, Inputs, Part, Policy, ReplayMode, Window};
 use toml::Spanned;
 
 use super::Around;
+use super::authority::authority;
 use super::faults::Faults;
 use super::session::uncoverable;
 use super::upstream::Upstreams;
-use crate::config::written::route::{WrittenAuthority, WrittenRoute, WrittenWindow};
-use crate::config::{Config, ConfigError, samples};
+use crate::config::written::route::{WrittenRoute, WrittenWindow};
+use crate::config::{Config, ConfigError, Running, samples};
 use crate::head::is_authority;
 use crate::route::forward::BodyMode;
 use crate::route::{ClientCertificate, ExternalAuthority, Mode, Route, is_plain_path, plain_host};
@@ -142,6 +143,29 @@ impl Reader<'_> {
             }
             return Err(self.error(session, "nobody can log in here", "write a table [session]"));
         };
+        let rule = self.user_rule(session, dialects, is_required, users)?;
+        let Some(Running(running)) = self.around.running else { return Ok(Some(rule)) };
+        // A table [session] that has changed takes effect at the next start: until then the route has the users of this one, or is refused.
+        let mend = "restart the gateway with this configuration";
+        let Some(running) = running else {
+            return Err(self.error(session, "nobody can log in before the next start, which a new table [session] waits for", mend));
+        };
+        let told = |fault: ConfigError| {
+            let told = format!("{}, as [session] is until the next start", fault.fault());
+            ConfigError::new(self.config.file(), fault.line(), told, mend)
+        };
+        self.user_rule(session, dialects, is_required, running).map(Some).map_err(told)
+    }
+
+    /// What is asked where users log in like this.
+    fn user_rule(
+        &self,
+        session: &Spanned<String>,
+        dialects: &[Dialect],
+        is_required: bool,
+        users: &SessionSettings,
+    ) -> Result<UserRule, ConfigError> {
+        let written = self.written;
         let header = users.header.as_str();
         if let Some(why) = dialects.iter().find_map(|dialect| uncoverable(dialect, header)) {
             return Err(self.error(session, why, "name other dialects, or give users a route of their own"));
@@ -149,7 +173,7 @@ impl Reader<'_> {
         let login_within = written.login_within.map(|span| span.0);
         let (header, scopes, takes_bearer) = (header.to_owned(), written.user_scopes.clone(), written.bearer);
         let cookie = self.cookie(users)?;
-        Ok(Some(UserRule { header, is_required, scopes, takes_bearer, cookie, login_within }))
+        Ok(UserRule { header, is_required, scopes, takes_bearer, cookie, login_within })
     }
 
     /// The cookie in which a token may come.
@@ -344,31 +368,7 @@ impl Reader<'_> {
     }
 
     fn authority(&self) -> Result<ExternalAuthority, ConfigError> {
-        let Some(written) = &self.written.authority else { return Ok(ExternalAuthority::Wire) };
-        match written.get_ref() {
-            WrittenAuthority::Word(word) if word == "wire" => Ok(ExternalAuthority::Wire),
-            WrittenAuthority::Word(word) if word == "forwarded" && !self.around.trusts => {
-                let mend = "write `trusted_proxies = [\"10.0.0.0/8\"]` with the addresses of the proxies in front";
-                Err(self.error(written, "the authority is a proxy's word, and no proxy is trusted", mend))
-            }
-            WrittenAuthority::Word(word) if word == "forwarded" => Ok(ExternalAuthority::Forwarded),
-            WrittenAuthority::Fixed { scheme, host } => {
-                let scheme = match scheme.as_str() {
-                    "http" => Scheme::Http,
-                    "https" => Scheme::Https,
-                    other => return Err(self.error(written, format!("`{other}` is no scheme"), "write http or https")),
-                };
-                let valid = host.as_deref().is_none_or(|host| is_authority(host.as_bytes()));
-                if !valid {
-                    return Err(self.error(written, "the authority's host is no host", "write a name such as api.example.com"));
-                }
-                Ok(ExternalAuthority::Fixed { scheme, host: host.clone() })
-            }
-            WrittenAuthority::Word(_) => Err(self.error(
-                written,
-                "authority is neither `wire` nor `forwarded` nor a table",
-                "write `authority = { scheme = \"https\", host = \"api.example.com\" }`",
-            )),
-        }
+        let written = self.written.authority.as_ref();
+        written.map_or(Ok(ExternalAuthority::Wire), |written| authority(self.config, written, self.around.trusts))
     }
 }

@@ -10,6 +10,7 @@ use countersign_protocol::{Dialect, Dialects};
 use http::HeaderName;
 use toml::Spanned;
 
+use super::authority::authority;
 use super::files;
 use crate::config::written::Span;
 use crate::config::written::session::{WrittenCallback, WrittenSession};
@@ -36,6 +37,7 @@ pub(super) fn settings(
     written: &Spanned<WrittenSession>,
     listen: &[SocketAddr],
     known: &Dialects,
+    trusts: bool,
 ) -> Result<SessionSettings, ConfigError> {
     let (at, written) = (written.span().start, written.get_ref());
     if let Some(address) = listen.iter().find(|address| !address.ip().is_loopback() && !written.behind_tls) {
@@ -51,6 +53,7 @@ pub(super) fn settings(
         issuer,
         dialects: dialects(config, at, written, &header, known)?,
         header,
+        authority: written.authority.as_ref().map(|authority| self::authority(config, authority, trusts)).transpose()?,
         scope: written.scope.clone(),
         public_apps: written.public_apps.clone(),
         origins: origins(config, &written.origins)?,

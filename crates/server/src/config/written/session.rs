@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::route::WrittenAuthority;
 use super::{Span, WrittenRate};
 
 /// `[session]`
@@ -20,6 +21,8 @@ pub(in crate::config) struct WrittenSession {
     /// `X-Access-Token`
     pub(in crate::config) header: Option<Spanned<String>>,
     pub(in crate::config) dialects: Vec<Spanned<String>>,
+    /// `wire`, `forwarded`, or a table.
+    pub(in crate::config) authority: Option<Spanned<WrittenAuthority>>,
     /// The scope that an app needs.
     pub(in crate::config) scope: Option<String>,
     #[serde(default)]

@@ -62,7 +62,8 @@ mod tests {
         let name = "\u{1}".repeat(255);
         let now = Timestamp::from_seconds(0).unwrap();
         let address = "192.0.2.1".parse().unwrap();
-        let attempt = Attempt { username: &name, password: &password, totp: Some("\u{1}\u{1}"), app: "web", address, now };
+        let attempt =
+            Attempt { username: &name, password: &password, totp: Some("\u{1}\u{1}"), app: "web", address, is_counted: false, now };
         let texts = 1_024 + 255 + 2 + 3;
         assert!(question(&attempt).unwrap().len() <= FRAME + texts * LONGEST_ESCAPE);
         let no_text = Secret::new(vec![0xff]);
