@@ -40,6 +40,7 @@ import vendor_webhooks
 import volcengine_v4
 import webhooks
 import wechatpay
+from faults import everywhere
 
 HERE = pathlib.Path(__file__).parent
 
@@ -111,6 +112,7 @@ def record(dialect, recorders, faults):
         gaps += missing
     by_name = {made["name"]: made for made in vectors}
     vectors += faults(by_name)
+    vectors += everywhere(vectors)
     names = [made["name"] for made in vectors]
     twice = sorted({name for name in names if names.count(name) > 1})
     lost = [made["name"] for made in vectors if made.get("from", names[0]) not in names]

@@ -145,6 +145,7 @@ NOTICE_GAPS = [left_out("recordings of a signer", "wechatpayv3", "only verifies 
 def notice_faults(by_name):
     origin, where = "notification", "header.Wechatpay-Signature"
     signature = by_name[origin]["signature"]
+    yield from faults.required(origin)
     yield from faults.clock(origin, SDK_CLOCK)
     yield from faults.signed([
         ("body", origin, {"body": NOTICE.replace("SUCCESS", "REFUND")}), ("body-emptied", origin, {"body": ""}), ("body-re-serialised", origin, {"body": NOTICE.replace(":", ": ")}), ("body-added", "empty-body", {"body": "x"}),
