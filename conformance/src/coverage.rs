@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use crate::run::Subject;
 
 /// The reasons of verifying, in the order in which a verifier decides.
-pub const REASONS: [Reason; 11] = [
+pub const REASONS: [Reason; 12] = [
+    Reason::MalformedRequest,
     Reason::MissingSignature,
     Reason::MalformedClaim,
     Reason::InsecureTransport,

@@ -103,6 +103,7 @@ def rule_vectors():
     yield vector("empty-value-allowed", "the same, where the route takes it", by_rule((*few, ("notify_url", ""))), policy={"waive": ["query"]})
     twice = by_rule((*few, ("a", "1"), ("a", "2")))
     yield vector("repeated-parameter", "the rule knows one value for each name", twice, expect="ambiguous_request", sign={"skip": "a signer has one value for each name"})
+    yield vector("repeated-parameter-allowed", "the same, where the route takes it", twice, policy=RELAXED, sign={"skip": "a signer has one value for each name"})
     yield vector("equals-sign-in-a-name", "a name that holds the separator", by_rule((*few, ("a=b", "c"))), expect="ambiguous_request")
     yield vector("equals-sign-in-a-name-allowed", "the same, where the route takes it", by_rule((*few, ("a=b", "c"))), policy=RELAXED)
     both = by_rule((*few, ("a", "1")), form=[("a", "2")])

@@ -5,6 +5,7 @@ import json
 
 import faults
 from common import BINARY, MEBIBYTE, SDK_CLOCK, SDK_SECONDS, Recording, Request, b64, fault, frozen, left_out, moment, octets, replace, sdk, transcript, vector
+from transcripts import joined
 
 HOST, KEY_ID, SECRET = "api.example.com", "203753385", "MyAppSecret"
 NONCE = "11111111-2222-4333-8444-555555555555"
@@ -146,13 +147,13 @@ STAMP_MS = SDK_SECONDS * 1000
 
 
 def by_rule(method, target, resource, listed, headers=(), body=b"", *, key=KEY_ID, secret=SECRET, stamp=str(STAMP_MS), nonce=NONCE, method_header=None,
-            list_order=None, algorithm="sha256", registered=None, source=None, at=None, digest=True):
+            list_order=None, algorithm="sha256", registered=None, source=None, at=None, digest=True, host=HOST):
     """METHOD, Accept, Content-MD5, Content-Type, Date, the listed headers sorted by their spelling, path and parameters.
 
     `resource` is the last line, by hand; `listed` are names as listed; `stamp`, `nonce` and `method_header` are left out where empty.
     """
-    body, headers = octets(body), (("Host", HOST), *headers)
-    given = {name.lower(): value for name, value in headers}
+    body, headers = octets(body), (("Host", host), *headers)
+    given = joined(headers)
     lines = [("x-ca-key", key)] + [(n, v) for n, v in (("x-ca-timestamp", stamp), ("x-ca-nonce", nonce), ("x-ca-signature-method", method_header)) if v]
     if body and digest and not given.get("content-type", "").startswith(FORM):
         lines.append(("Content-MD5", b64(hashlib.md5(body).digest())))
@@ -178,6 +179,8 @@ def rule_vectors():
     yield case("digest-of-abc", "the published digest of a body: base64 of MD5", "POST", "/test", "/test", ALL, JSON, "abc")
     yield case("multipart", "a multipart body is no form: it has a digest and no parameters", "POST", "/test", "/test", ALL, (("Content-Type", "multipart/form-data; boundary=x"),), "--x--\r\n")
     yield case("form-with-charset", "a form with a parameter of its media type", "POST", "/test", "/test?a=1", ALL, (("Content-Type", FORM + "; charset=UTF-8"),), "a=1")
+    yield case("host-with-port", "the Host header is signed as sent", "GET", "/test", "/test", [*ALL, "host"], host=HOST + ":8443")
+    yield case("repeated-header", "lines of one name are joined by a comma", "GET", "/test", "/test", [*ALL, "x-tag"], (("X-Tag", "b"), ("X-Tag", "a")))
     yield case("names-in-two-spellings", "capitals sort before small letters", "GET", "/test", "/test", ["X-Ca-Key", "x-ca-nonce", "X-Ca-Timestamp", "x-ca-signature-method"])
     yield case("parameter-in-query-and-form", "the form's value is signed, the query's is not", "POST", "/test?a=1", "/test?a=2", ALL, (("Content-Type", FORM),), "a=2", policy=FIRST_ONLY)
     yield case("timestamp-not-listed", "a time that is sent and not signed", "GET", "/test", "/test", ["x-ca-key", "x-ca-nonce"], expect="required_part_unsigned")

@@ -305,6 +305,8 @@ def s3_rule_vectors():
     dated = (("x-amz-date", http_date(SDK_SECONDS)),)
     yield case("x-amz-date", "callers that cannot set Date send x-amz-date; the Date line is empty", "GET", "/bucket/key.txt", dated, date="", sign={"skip": "our signer writes Date too"})
     yield case("x-amz-date-wins", "where both are sent, x-amz-date is the time, and Date is not signed", "GET", "/bucket/key.txt", dated, date="Thu, 01 Jan 1970 00:00:00 GMT", sign={"skip": "our signer writes one time"})
+    yield case("empty-sub-resource", "a sub-resource whose value is empty is one without a value", "GET", "/bucket/key.txt?acl=", resource="/bucket/key.txt?acl")
+    yield case("bare-plus-in-an-override", "a plus sign is a plus sign, and no blank", "GET", "/bucket/key.txt?response-content-type=image/svg+xml")
     yield case("repeated-sub-resource", "values of one name stay in the order of sending", "GET", "/bucket/key.txt?versionId=b&versionId=a")
     yield case("separator-in-a-value", "a decoded & in a value: another request has this string to sign", "GET", "/bucket/key.txt?response-content-type=a%26acl", resource="/bucket/key.txt?response-content-type=a&acl",
                policy={"allow_ambiguous": True})

@@ -161,6 +161,7 @@ def rule_vectors():
     length = (("Content-Length", "2"),)
     yield case("repeated-parameter", "all values of a name, sorted", "GET", "/bucket?a=2&b=0&a=1", "/bucket", [("a", "2"), ("b", "0"), ("a", "1")])
     yield case("repeated-header", "lines of one name are joined by a comma", "GET", "/bucket", "/bucket", (), ("host", "x-bce-date", "x-bce-tag"), (("x-bce-tag", "b"), ("x-bce-tag", "a")))
+    yield case("bare-plus", "a plus sign in the query is a plus sign", "GET", "/bucket?q=1+2", "/bucket", [("q", "1+2")])
     yield case("path-spelt-otherwise", "the path is signed decoded and encoded again", "GET", "/bucket/a(1)%7e%61", "/bucket/a%281%29~a")
     yield case("encoded-slash-in-path", "two paths have this string to sign", "GET", "/bucket/a%2Fb", "/bucket/a/b", relaxed={"allow_ambiguous": True})
     yield case("empty-body", "no digest where there is no body", "PUT", "/bucket/a.txt", "/bucket/a.txt", (), ("content-type", "host", "x-bce-date"), (("Content-Type", "text/plain"),))

@@ -42,14 +42,31 @@ def shared(digest, secret=SECRET):
     return {"secret": secret, "algorithm": f"hmac-{digest}"}, lambda text: hmac.new(octets(secret), octets(text), digest).digest()
 
 
+def rsa_pss_sign(text):
+    """RFC 8017, section 8.1.1, with a salt that stands still: else each recording would have another one."""
+    key = serialization.load_pem_private_key(RSA_PEM.encode(), None)
+    numbers = key.private_numbers()
+    size, salt = key.key_size // 8, bytes(range(64))
+    hashed = hashlib.sha512(bytes(8) + hashlib.sha512(octets(text)).digest() + salt).digest()
+    block = bytes(size - 130) + b"\x01" + salt
+    mask = b"".join(hashlib.sha512(hashed + count.to_bytes(4, "big")).digest() for count in range(size // 64))
+    masked = bytes(a ^ b for a, b in zip(block, mask))
+    encoded = bytes([masked[0] & 0x7F]) + masked[1:] + hashed + b"\xbc"
+    signature = pow(int.from_bytes(encoded, "big"), numbers.d, numbers.public_numbers.n).to_bytes(size, "big")
+    key.public_key().verify(signature, octets(text), padding.PSS(padding.MGF1(hashes.SHA512()), 64), hashes.SHA512())      # or it stops here
+    return signature
+
+
 RSA = {"private_key_pem": RSA_PEM, "public_key_pem": rsa_public().decode()}
 KINDS = {
     "hmac-sha256": shared("sha256"), "hmac-sha512": shared("sha512"),
     "rsa-sha256": ({**RSA, "algorithm": "rsa-sha256"}, rsa_sign),
     "ed25519": (pair(ED25519, "ed25519"), lambda text: ED25519.sign(octets(text))),
+    "rsa-pss-sha512": ({**RSA, "algorithm": "rsa-pss-sha512"}, rsa_pss_sign),
     "ecdsa": (pair(P256, "ecdsa-p256-sha256-der"), lambda text: P256.sign(octets(text), ec.ECDSA(hashes.SHA256(), deterministic_signing=True))),
 }
 ECDSA_ONLY_VERIFIED = {"skip": "an ECDSA signature has a new random number each time"}
+PSS_ONLY_VERIFIED = {"skip": "an RSASSA-PSS signature has a new salt each time"}
 FORGED = {"skip": "a forgery: no signer makes it"}
 REGISTERED = {"skip": "a signer uses the registered algorithm"}
 
@@ -208,6 +225,8 @@ def rule_vectors():
     yield case("hs2019-ed25519", "hs2019: the key says that it is Ed25519", *post, kind="ed25519", covers=["method", "path", "query", "host", "body", "time"])
     yield case("ed25519-get", "an Ed25519 key, without a body", "GET", "/api", kind="ed25519")
     yield case("ecdsa", "ECDSA on P-256, the signature in DER", *post, kind="ecdsa", sign=ECDSA_ONLY_VERIFIED)
+    yield case("hs2019-rsa-pss", "hs2019: the key says that it is RSASSA-PSS with SHA-512", *post, kind="rsa-pss-sha512", sign=PSS_ONLY_VERIFIED)
+    yield case("host-with-port", "the Host header is signed as sent", "GET", "/api", host=HOST + ":8443")
     yield case("no-algorithm", "the algorithm may be left out: the key says it", *post, word="")
     yield case("no-algorithm-ed25519", "the algorithm may be left out: the key says it", *post, kind="ed25519", word="")
     yield case("host-not-signed", "a signer that leaves the host out", "GET", "/api", ("(request-target)", "date"), expect="required_part_unsigned")
@@ -325,6 +344,8 @@ def created_vectors():
     yield case("ed25519", "the key says that it is Ed25519", *post, kind="ed25519")
     yield case("rsa-sha256", "the key says that it is RSA with SHA-256", *post, kind="rsa-sha256", word="hs2019")
     yield case("ecdsa", "the key says that it is ECDSA on P-256", *post, kind="ecdsa", sign=ECDSA_ONLY_VERIFIED)
+    yield case("rsa-pss", "the key says that it is RSASSA-PSS with SHA-512", *post, kind="rsa-pss-sha512", sign=PSS_ONLY_VERIFIED)
+    yield case("host-with-port", "the Host header is signed as sent", "GET", "/api", NEW, host=HOST + ":8443")
     yield case("no-algorithm", "the algorithm may be left out", *post, word="")
     yield case("created-alone", "no list: the time of creation alone", "GET", "/api", ("(created)",), listing=False, policy={"waive": TARGET}, covers=["time"])
     yield case("created-not-listed", "a time that nothing signs", "GET", "/api", ("(request-target)", "host"), expect="required_part_unsigned")

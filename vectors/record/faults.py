@@ -2,7 +2,7 @@
 
 Nothing here computes a tag. A fault whose request needs a tag that holds is recorded by a witness instead.
 """
-from common import fault, moment, other, replace, seconds, spare_bits
+from common import Flow, fault, moment, other, replace, seconds, spare_bits
 
 
 def clock(origin, signed_at, past=300, future=300):
@@ -29,6 +29,19 @@ def required(origin):
     """A header that the signature leaves open, on a route that asks for it."""
     yield fault("required-header-unsigned", origin, "a route asks for a header that the signature leaves open", "required_part_unsigned",
                 add_headers=[["X-Note", "a"]], policy={"require": ["header.x-note"]})
+
+
+def everywhere(vectors):
+    """What every dialect must refuse, on the first request that is accepted, unless the dialect has such a fault of its own."""
+    have = {made["expect"] for made in vectors}
+    origin = next(made for made in vectors if "from" not in made and made["expect"] == "accepted")
+    target, registered = origin["placed"]["target"], origin["credentials"]
+    registered = registered.value if isinstance(registered, Flow) else registered
+    if "malformed_request" not in have:
+        yield fault("parameter-that-cannot-be-decoded", origin["name"], "a % that begins no triplet is read in several ways", "malformed_request", target=f"{target}{'&' if '?' in target else '?'}x=%zz")
+    if "algorithm_not_allowed" not in have and "signature" in origin:
+        another = "rsa-pss-sha512" if "public_key_pem" in registered else "hmac-sha384"
+        yield fault("key-of-another-algorithm", origin["name"], f"the tag holds, but the key was registered for {another}, which is none of the dialect's", "algorithm_not_allowed", credentials={"algorithm": another})
 
 
 def signed(parts):

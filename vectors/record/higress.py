@@ -24,17 +24,17 @@ class NotAsPublished(Exception):
     """A recomputed value differs from the printed one."""
 
 
-def by_rule(method, target, resource, listed=ALL, headers=JSON, body=b"", *, stamp=STAMP, nonce=NONCE, word="HmacSHA256", digest=True, registered=None, source=None, at=SDK_CLOCK, spelt=str, sign=None):
+def by_rule(method, target, resource, listed=ALL, headers=JSON, body=b"", *, stamp=STAMP, nonce=NONCE, word="HmacSHA256", digest=True, registered=None, source=None, at=SDK_CLOCK, spelt=str, sign=None, host=HOST):
     """METHOD, Accept, Content-MD5, Content-Type, Date, the listed headers sorted with their names in small letters, path and parameters by hand.
 
     `spelt` spells the names of the list; `stamp`, `nonce` and `word` are left out where empty.
     """
     body = octets(body)
-    lines = [("Host", HOST), *headers, ("x-ca-key", KEY_ID), *[(n, v) for n, v in (("x-ca-timestamp", stamp), ("x-ca-nonce", nonce), ("x-ca-signature-method", word)) if v]]
+    lines = [("Host", host), *headers, ("x-ca-key", KEY_ID), *[(n, v) for n, v in (("x-ca-timestamp", stamp), ("x-ca-nonce", nonce), ("x-ca-signature-method", word)) if v]]
     media = next((v for n, v in headers if n.lower() == "content-type"), "")
     if body and digest and not media.startswith(FORM):
         lines.append(("Content-MD5", b64(hashlib.md5(body).digest())))
-    sent = {name.lower(): value for name, value in lines}
+    sent = {name.lower(): value for name, value in reversed(lines)}      # of a repeated header, the first line
     block = "".join(f"{name}:{sent[name]}\n" for name in sorted(n.lower() for n in listed) if name not in EXCEPTED)
     text = "\n".join([method, sent.get("accept", ""), sent.get("content-md5", ""), sent.get("content-type", ""), sent.get("date", ""), block + resource])
     algorithm, hashed = OURS[word]
@@ -79,6 +79,8 @@ def rule_vectors():
     yield case("plus", "a plus sign in the query is a blank, in the path a plus sign", "GET", "/a+b?q=1+2", "/a+b?q=1 2")
     yield case("encoded-slash-and-plus", "%2F stays in the path; parameters are decoded", "GET", "/a%2Fb?r=%2f%2B", "/a%2Fb?r=/+")
     yield case("dot-segments", "the path as sent", "GET", "/a/./b/../c//d", "/a/./b/../c//d")
+    yield case("host-with-port", "the Host header is signed as sent", "GET", "/test", "/test", (*ALL, "host"), host=HOST + ":8443")
+    yield case("repeated-header", "of two lines the plugin sees the first: another request has this string to sign", "GET", "/test", "/test", (*ALL, "x-tag"), (*JSON, ("X-Tag", "b"), ("X-Tag", "a")), policy={"allow_ambiguous": True})
     yield case("empty-header-value", "a listed header with an empty value keeps its line", "GET", "/test", "/test", (*ALL, "x-empty"), (*JSON, ("X-Empty", "")))
     yield case("excepted-headers-listed", "headers with a line of their own have no second one", "GET", "/test", "/test", ("accept", "content-type", *ALL))
     yield case("date", "a Date line", "GET", "/test", "/test", ALL, (*JSON, ("Date", "Fri, 02 Jan 2026 03:04:05 GMT")), covers=["header.date"])

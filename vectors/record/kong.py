@@ -18,7 +18,7 @@ OURS = {"hmac-sha1": "hmac-sha1", "hmac-sha256": "hmac-sha256", "hmac-sha384": "
 
 def string_to_sign(placed, names):
     """One line a name, in order: the pseudo names' lines, `name: value`, `name:` for a header that is not there."""
-    sent = {name.lower(): value for name, value in placed.headers}
+    sent = {name.lower(): value for name, value in reversed(placed.headers)}      # of a repeated header, the first line
     lines = []
     for name in names:
         if name == "request-line":
@@ -123,6 +123,8 @@ def rule_vectors():
         return vector(name, why, by_rule(*args, **kw), expect=expect, policy=policy, sign=sign)
     yield case("request-target", "the other pseudo name: the method in small letters, the name in the line", "GET", "/api?x=1", ["@request-target", "date"])
     yield case("dot-segments", "the target as sent", "GET", "/a/./b/../c//d", full)
+    yield case("host-with-port", "the Host header is signed as sent", "GET", "/api", ["request-line", "host", "date"], host=HOST + ":8443")
+    yield case("repeated-header", "of two lines the plugin signs the first: another request has this string to sign", "GET", "/api", [*full, "x-tag"], (("X-Tag", "b"), ("X-Tag", "a")), policy={"allow_ambiguous": True})
     yield case("absent-header", "a listed header that is absent is a bare name", "GET", "/api", ["request-line", "date", "x-absent"], policy={"allow_ambiguous": True})
     yield case("order-of-the-list", "the lines stand in the list's order", "POST", "/api", ["digest", "x-b", "date", "x-a", "request-line"], (("X-A", "1"), ("X-B", "2")), "body")
     yield case("x-date", "callers that cannot set Date send X-Date", "GET", "/api", ["request-line", "x-date"], (("X-Date", DATE),), date="", sign={"skip": "our signer writes Date"})
@@ -145,6 +147,8 @@ def kong_faults(by_name):
     for name in ("package-post", "package-get", "date-alone", "no-digest"):
         yield fault(f"{name}-default-policy", name, "what a dialect can sign, a request must sign", "required_part_unsigned", policy={})
     yield fault("absent-header-default-policy", "absent-header", "absent and empty are one text", "ambiguous_request", policy={})
+    yield fault("repeated-header-default-policy", "repeated-header", "one of several requests with that string to sign", "ambiguous_request", policy={})
+    yield fault("second-line-of-a-signed-header", "httpie-further-header", "the first line is the signed one, and an upstream may take the other", "ambiguous_request", add_headers=[["X-Custom", "x"]])
     yield fault("absent-header-added-empty", "absent-header", "absent and empty are one text", "ambiguous_request", policy={}, add_headers=[["X-Absent", ""]])
     yield fault("broken-escape", get, "a % that begins no triplet is read in several ways", "malformed_request", target="/api?x=%zz")
     yield fault("fresh-x-date-unsigned", get, "an unsigned X-Date is the time that counts, and nothing signs it", "required_part_unsigned", add_headers=[["X-Date", DATE]])

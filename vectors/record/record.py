@@ -40,6 +40,7 @@ import vendor_webhooks
 import volcengine_v4
 import webhooks
 import wechatpay
+from faults import everywhere
 
 HERE = pathlib.Path(__file__).parent
 
@@ -98,7 +99,12 @@ def dialects():
     }
 
 
-def record(dialect, recorders, faults):
+def answers():
+    """As `dialects`, of responses."""
+    return {"wechatpay-v3-answer": ([wechatpay.answer_vectors], wechatpay.answer_faults)}
+
+
+def record(dialect, recorders, faults, of_all=everywhere):
     """The text of one file; names must be unique and every fault must have its origin.
 
     A recorder gives vectors, or a pair: vectors and what its witness cannot do.
@@ -111,6 +117,7 @@ def record(dialect, recorders, faults):
         gaps += missing
     by_name = {made["name"]: made for made in vectors}
     vectors += faults(by_name)
+    vectors += of_all(vectors)
     names = [made["name"] for made in vectors]
     twice = sorted({name for name in names if names.count(name) > 1})
     lost = [made["name"] for made in vectors if made.get("from", names[0]) not in names]
@@ -128,6 +135,7 @@ def main():
     common.offline()
     different = False
     made = {f"{dialect}.yaml": record(dialect, *plan) for dialect, plan in dialects().items()}
+    made.update({f"answers/{dialect}.yaml": record(dialect, *plan, lambda _: []) for dialect, plan in answers().items()})
     made.update(access_tokens.files())
     for name, text in made.items():
         if args.check:

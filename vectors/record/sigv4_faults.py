@@ -3,7 +3,7 @@ import dataclasses
 
 import faults
 import sigv4
-from common import SDK_CLOCK, Request, fault, replace, vector
+from common import MEBIBYTE, SDK_CLOCK, Request, fault, replace, vector
 
 WHERE = "header.Authorization"
 POST, GET, TOKEN = "botocore-unicode-body", "botocore-query-out-of-order", "botocore-token"
@@ -12,6 +12,7 @@ TYPED = Request("POST", "/path?a=1", (("Host", sigv4.HOST), ("Content-Type", "ap
 
 
 PERCENT = Request("GET", "/path?q=100%25&r=1", (("Host", sigv4.HOST),))
+LONG = Request("PUT", "/path", (("Host", sigv4.HOST),), b"a" * MEBIBYTE)
 PORT = Request("GET", "/path", (("Host", sigv4.HOST + ":8443"),))
 
 
@@ -41,6 +42,7 @@ def header_witness():
 
 def presigned_witness():
     yield from whole(sigv4.by_rule_query, ["host"])
+    yield vector("body-of-one-mebibyte", "a long body", sigv4.by_rule_query(LONG, ["host"]))
     yield vector("host-not-signed", "a signer that leaves the host out", sigv4.by_rule_query(BARE, ["x-tag"]), expect="required_part_unsigned")
 
 

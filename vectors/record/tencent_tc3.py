@@ -6,7 +6,7 @@ import re
 
 import faults
 from common import BINARY, MEBIBYTE, SDK_CLOCK, SDK_SECONDS, Recording, Request, counted_uuids, fault, frozen, left_out, moment, octets, replace, sdk, sha256_hex, transcript, vector
-from transcripts import sorted_query
+from transcripts import joined, sorted_query
 
 HOST, SERVICE = "cvm.tencentcloudapi.com", "cvm"
 KEY_ID, SECRET = "AKIDz8krbsJ5yKBZQpn74WFkmLPx3EXAMPLE", "Gu5t9xGARNpq86cd98joQYCN3EXAMPLE"
@@ -17,7 +17,7 @@ TRANSPORT = {"user-agent", "accept", "accept-encoding", "connection"}
 
 def rule(placed, names, query, *, at, service, secret):
     """Canonical request, string to sign and signature; `query` is the list of decoded pairs."""
-    sent = {name.lower(): value for name, value in placed.headers}
+    sent = joined(placed.headers)
     canonical = "\n".join([placed.method, placed.target.partition("?")[0], sorted_query(query), *(f"{n}:{sent[n].strip().lower()}" for n in names), "", ";".join(names), sha256_hex(placed.body)])
     date = moment(at)[:10]
     text = f"TC3-HMAC-SHA256\n{at}\n{date}/{service}/tc3_request\n{sha256_hex(canonical)}"
@@ -98,7 +98,7 @@ SDK_GAPS = [
     left_out("blank in a GET parameter", "tencentcloud-sdk-python-common", "signs the plus sign that it writes for a blank as it stands"),
     left_out("GET parameters out of order", "tencentcloud-sdk-python-common", "signs the query in the order of sending"),
     left_out("unsigned payload", "tencentcloud-sdk-python-common", "signs the digest of the word UNSIGNED-PAYLOAD, which the dialect does not take"),
-    left_out("repeated-parameter, repeated-header, dot segments, %2F in the path", "tencentcloud-sdk-python-common", "takes one value for each name and sends to / only"),
+    left_out("repeated-parameter, repeated-header, dot segments, %2F in the path", "tencentcloud-sdk-python-common", "takes one value for each name and sends to / only: see the transcript"),
 ]
 
 
@@ -118,6 +118,9 @@ def rule_vectors():
     yield vector("unicode-body", "octets of UTF-8 in the body", by_rule("POST", "/", body=json.dumps({"Name": NI_HAO}, ensure_ascii=False)))
     yield vector("repeated-parameter", "all values of a name, sorted", by_rule("GET", "/?a=2&b=0&a=1&a=2", [("a", "2"), ("b", "0"), ("a", "1"), ("a", "2")]))
     yield vector("encoded-percent", "an encoded percent sign", by_rule("GET", "/?q=100%25&r=1", [("q", "100%"), ("r", "1")]))
+    yield vector("bare-plus", "a plus sign in the query is a plus sign", by_rule("GET", "/?q=1+2", [("q", "1+2")]))
+    yield vector("dot-segments", "dot segments stay as sent", by_rule("GET", "/a/./b/../c//d"))
+    yield vector("repeated-header", "lines of one name are joined by a comma", by_rule("GET", "/", headers=(("Content-Type", JSON), ("X-TC-Tag", "b"), ("X-TC-Tag", "a")), names=("content-type", "host", "x-tc-tag")))
     yield vector("host-with-port", "the Host header is signed as sent", by_rule("POST", "/", body="{}", host=HOST + ":8443"))
     yield vector("host-not-signed", "a signer that leaves the host out", by_rule("POST", "/", body="{}", names=("content-type",)), expect="required_part_unsigned")
     yield vector("content-type-not-signed", "a signer that leaves Content-Type out", by_rule("POST", "/", body="{}", names=("host",)), expect="required_part_unsigned")

@@ -7,6 +7,7 @@ from transcripts import CLOCK_MS, CLOCK_S, LABELLED_NONCE, TOKEN
 
 
 def x_ca_labelled(by_name):
+    yield fault("header-that-looks-like-the-body-default-policy", "header-that-looks-like-the-body", "one of several requests with that string to sign", "ambiguous_request", policy={})
     yield from _labelled(by_name, "1.0")
     yield fault("time-zone-changed", "post-with-token", "a header that is sent and not listed is not signed", "accepted", headers={"x-time-zone": "Europe/Berlin"})
     yield fault("encrypted-setting-off", "encrypted-flag-signed-not-sent", "the setting is the application's: without it the line is missing", "signature_mismatch", inputs={})
@@ -79,6 +80,7 @@ def qlm_open_md5(by_name):
 
 def _qlm_open(by_name):
     post, get = "post-json", "get-with-query"
+    yield fault("content-type-twice", post, "the first line is the signed one, and an upstream may take the other", "ambiguous_request", add_headers=[["Content-Type", "text/plain"]])
     signature = by_name[post]["signature"]
     yield from faults.clock(post, CLOCK_MS / 1000)
     yield from faults.secret(post)

@@ -70,6 +70,7 @@ GITHUB_GAPS = [left_out("unicode, +, %2F, dot segments in the target, repeated p
 def github_faults(by_name):
     origin, where = "delivery", "header.X-Hub-Signature-256"
     signature = by_name[origin]["signature"]
+    yield from faults.required(origin)
     yield fault("years-later", origin, "no time is signed: nothing bounds the age of a delivery", "accepted", now="2036-01-02T03:04:05Z")
     yield fault("years-earlier", origin, "no time is signed", "accepted", now="2016-01-02T03:04:05Z")
     yield from faults.secret(origin, secret=GITHUB_SECRET + "!")
@@ -185,6 +186,7 @@ STRIPE_GAPS = [
 def stripe_faults(by_name):
     origin, where = "package-delivery", "header.Stripe-Signature"
     signature = by_name[origin]["signature"]
+    yield from faults.required(origin)
     def header(name, why, expect, text):
         return fault(name, origin, why, expect, headers={"Stripe-Signature": text})
     yield from faults.clock(origin, SDK_CLOCK)
@@ -275,6 +277,7 @@ SLACK_GAPS = [
 def slack_faults(by_name):
     origin, where = "package-command", "header.X-Slack-Signature"
     signature = by_name[origin]["signature"]
+    yield from faults.required(origin)
     yield from faults.clock(origin, SDK_CLOCK)
     yield from faults.secret(origin)
     yield from faults.signed([

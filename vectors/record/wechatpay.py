@@ -2,8 +2,9 @@
 import base64
 
 import faults
-from common import (BINARY, MEBIBYTE, SDK_CLOCK, SDK_SECONDS, Recording, Request, b64, fault, frozen, left_out, moment, octets, replace, sdk, transcript, vector)
-from transcripts import RSA_PEM, forged_by_public_key, mac, rsa_credentials, rsa_sign
+from common import (BINARY, MEBIBYTE, SDK_CLOCK, SDK_SECONDS, Flow, Recording, Request, b64, body_document, fault, frozen, left_out, moment, octets, other, replace, sdk, spare_bits,
+                    stage_document, transcript, vector)
+from transcripts import RSA_PEM, forged_by_public_key, mac, rsa_credentials, rsa_public, rsa_sign
 
 HOST, MCHID, SERIAL = "api.mch.weixin.qq.com", "1900000001", "408B07E79B8269FEC3D5D3E6AB8ED163A6A380DB"
 NONCE = "593BEC0C930BF1AFEB40B4A08C8FB242"
@@ -145,6 +146,7 @@ NOTICE_GAPS = [left_out("recordings of a signer", "wechatpayv3", "only verifies 
 def notice_faults(by_name):
     origin, where = "notification", "header.Wechatpay-Signature"
     signature = by_name[origin]["signature"]
+    yield from faults.required(origin)
     yield from faults.clock(origin, SDK_CLOCK)
     yield from faults.signed([
         ("body", origin, {"body": NOTICE.replace("SUCCESS", "REFUND")}), ("body-emptied", origin, {"body": ""}), ("body-re-serialised", origin, {"body": NOTICE.replace(":", ": ")}), ("body-added", "empty-body", {"body": "x"}),
@@ -159,3 +161,58 @@ def notice_faults(by_name):
     yield from faults.headers_gone(origin, [("Wechatpay-Signature", "missing_signature")] + [(n, "malformed_claim") for n in ("Wechatpay-Timestamp", "Wechatpay-Nonce", "Wechatpay-Serial")])
     yield from faults.headers_twice(origin, [("Wechatpay-Signature", FOREIGN), ("Wechatpay-Timestamp", str(SDK_SECONDS)), ("Wechatpay-Nonce", NONCE), ("Wechatpay-Serial", PLATFORM)])
     yield from faults.base64_text(origin, where, signature)
+
+
+# ---------------------------------------------------------------- answers of WeChat Pay
+
+ANSWER = '{"prepay_id":"wx201410272009395522657a690389285100"}'
+
+
+def answer(name, why, body=ANSWER, *, status=200, nonce=NONCE, at=SDK_SECONDS, headers=(("Content-Type", "application/json"),), forged=None, expect="accepted", covers=None, skip=None):
+    """A known answer: time, nonce and body, each ended by a line feed, as a notification. The package verifies each text that it can take."""
+    made = notice(body, nonce=nonce, at=at, forged=forged)
+    carried = made.placed.headers[-4:]
+    def document(lines):
+        out = {"status": status, "headers": [Flow([n, v]) for n, v in lines]}
+        return {**out, **(body_document(octets(body)) if body else {})}
+    out = {"name": name, "why": why, "source": Flow(transcript("WeChat Pay API v3 rules for answers")), "at": made.at, "credentials": dict(made.credentials), "nonce": nonce}
+    if skip:
+        out["skip"] = skip
+    out.update(response=document(headers), stages={"string_to_sign": stage_document(made.stages["string_to_sign"])}, signature=made.signature, placed=document((*headers, *carried)), expect=expect)
+    return {**out, **({"covers": Flow(covers)} if covers else {})}
+
+
+def answer_vectors():
+    yield answer("order", "time, nonce and body", covers=["body", "time", "nonce"])
+    yield answer("refusal", "an answer that refuses is signed as any other", '{"code":"PARAM_ERROR","message":"openid"}', status=400)
+    yield answer("no-content", "an answer without a body keeps the last line feed", "", status=204, headers=())
+    yield answer("unicode-body", "the octets of UTF-8", f'{{"code":"PARAM_ERROR","message":"{NI_HAO}"}}')
+    yield answer("body-with-line-breaks", "line breaks in the body, which is the last part", '{\n "a": 1\n}\n')
+    yield answer("binary-body", "a bill is a file: octets that are not UTF-8", BINARY + BINARY, headers=(("Content-Type", "application/octet-stream"),))
+    yield answer("body-of-one-mebibyte", "a long body", "a" * MEBIBYTE)
+    yield answer("further-headers", "no other header is signed, repeated or not", headers=(("Request-ID", "08F78BB5AF0610D302"), ("X-Tag", "b"), ("X-Tag", "a")))
+    for form, der in (("pem", False), ("der", True)):
+        yield answer(f"forged-with-public-key-{form}", f"an HMAC under the {form.upper()} octets of the platform's public key", forged=rsa_public(der), expect="signature_mismatch", skip="a forgery: no signer makes it")
+
+
+def answer_faults(by_name):
+    origin, where = "order", "Wechatpay-Signature"
+    signature = by_name[origin]["signature"]
+    yield from faults.clock(origin, SDK_CLOCK)
+    yield from faults.required(origin)
+    yield fault("status-changed", origin, "the status is not signed: whoever changes an answer on its way can turn it into a success or a failure", "accepted", status=500)
+    yield from faults.signed([
+        ("body", origin, {"body": ANSWER.replace("wx2014", "wx2015")}), ("body-emptied", origin, {"body": ""}), ("body-added", "no-content", {"body": "x"}), ("body-re-serialised", origin, {"body": ANSWER.replace(":", ": ")}),
+        ("timestamp", origin, {"headers": {"Wechatpay-Timestamp": str(SDK_SECONDS + 1)}}), ("nonce", origin, {"headers": {"Wechatpay-Nonce": NONCE[:-1] + "3"}}),
+        ("serial", origin, {"headers": {"Wechatpay-Serial": PLATFORM[:-1] + "0"}}), ("signature", origin, {"headers": {where: other(signature)}}),
+    ])
+    yield fault("probe-of-the-vendor", origin, "the vendor sends signatures that begin like this to see whether they are verified", "signature_mismatch", headers={where: "WECHATPAY/SIGNTEST/" + signature[19:]})
+    yield fault("hmac-under-a-text", origin, "a credential of another kind", "signature_mismatch", credentials={"secret": "a-secret"})
+    yield fault("key-of-another-algorithm", origin, "the tag holds, but the key was registered for rsa-pss-sha512, which is none of the dialect's", "algorithm_not_allowed", credentials={"algorithm": "rsa-pss-sha512"})
+    yield fault("header-with-a-control-character", origin, "a header that no reader may take", "malformed_request", add_headers=[["X-Note", "a\0b"]])
+    yield fault("timestamp-no-number", origin, "a time that is no number", "malformed_claim", headers={"Wechatpay-Timestamp": SDK_CLOCK})
+    yield fault("nonce-too-long", origin, "a nonce of more than 128 bytes", "malformed_claim", headers={"Wechatpay-Nonce": "n" * 129})
+    yield fault("signature-without-padding", origin, "base64: the padding left out", "malformed_claim", headers={where: signature.rstrip("=")})
+    yield fault("signature-spare-bits", origin, "base64: a bit set behind the last octet", "malformed_claim", headers={where: spare_bits(signature)})
+    yield from faults.headers_gone(origin, [(where, "missing_signature")] + [(n, "malformed_claim") for n in ("Wechatpay-Timestamp", "Wechatpay-Nonce", "Wechatpay-Serial")])
+    yield from faults.headers_twice(origin, [(where, FOREIGN), ("Wechatpay-Timestamp", str(SDK_SECONDS)), ("Wechatpay-Nonce", NONCE), ("Wechatpay-Serial", PLATFORM)])

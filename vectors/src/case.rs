@@ -194,12 +194,12 @@ fn options(vector: &Vector, choices: SignChoices) -> Result<SignOptions, Fault> 
 
 impl Credentials {
     /// The signer's key: the private one, where there is one.
-    fn signing(&self) -> Result<Credential, Fault> {
+    pub(crate) fn signing(&self) -> Result<Credential, Fault> {
         self.credential(self.private_key_pem.as_ref(), self.public_key_pem.as_ref())
     }
 
     /// The verifier's key: the public one, where there is one.
-    fn verifying(&self) -> Result<Credential, Fault> {
+    pub(crate) fn verifying(&self) -> Result<Credential, Fault> {
         let private = self.private_key_pem.as_ref().filter(|_| self.public_key_pem.is_none());
         self.credential(private, self.public_key_pem.as_ref())
     }
@@ -258,7 +258,7 @@ impl Credentials {
 }
 
 impl PolicyChoices {
-    fn read(&self) -> Result<Policy, Fault> {
+    pub(crate) fn read(&self) -> Result<Policy, Fault> {
         let parts = |list: &Option<Vec<String>>| list.iter().flatten().map(|text| part(text)).collect::<Result<Vec<_>, _>>();
         Ok(Policy {
             allow_unsafe: self.r#unsafe,
@@ -313,7 +313,7 @@ impl Bytes {
 }
 
 impl StageText {
-    fn read(&self) -> Result<StageBytes, Fault> {
+    pub(crate) fn read(&self) -> Result<StageBytes, Fault> {
         Ok(match self {
             Self::Text(text) => StageBytes::Whole(text.clone().into_bytes()),
             Self::Base64(encoded) => StageBytes::Whole(base64(&encoded.base64)?),
@@ -326,11 +326,11 @@ fn base64(text: &str) -> Result<Vec<u8>, Fault> {
     STANDARD.decode(text).map_err(|_| Fault::Base64)
 }
 
-fn time(text: &str) -> Result<Timestamp, Fault> {
+pub(crate) fn time(text: &str) -> Result<Timestamp, Fault> {
     Timestamp::parse_rfc3339(text).ok_or_else(|| Fault::Time(text.to_owned()))
 }
 
-fn part(text: &str) -> Result<Part, Fault> {
+pub(crate) fn part(text: &str) -> Result<Part, Fault> {
     Part::parse(text).ok_or_else(|| Fault::Part(text.to_owned()))
 }
 

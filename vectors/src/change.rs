@@ -1,5 +1,7 @@
 //! Applies the edits of a `change` to a placed request and what surrounds it.
 
+use std::collections::BTreeMap;
+
 use countersign_protocol::Request;
 
 use crate::case::{self, Scene};
@@ -34,7 +36,8 @@ fn edit_request(change: &Change, request: &mut Request) -> Result<(), Fault> {
     if let Some(target) = &change.target {
         request.target = target.clone().into_bytes();
     }
-    edit_headers(change, request)?;
+    let headers = &mut request.headers;
+    edit_headers(change.remove_headers.as_deref(), change.headers.as_ref(), change.add_headers.as_deref(), headers)?;
     if let Some(body) = case::body(change.body.as_ref(), change.body_base64.as_ref(), change.body_repeat.as_ref())? {
         request.body = body;
     }
@@ -44,23 +47,29 @@ fn edit_request(change: &Change, request: &mut Request) -> Result<(), Fault> {
     Ok(())
 }
 
-fn edit_headers(change: &Change, request: &mut Request) -> Result<(), Fault> {
-    for name in change.remove_headers.iter().flatten() {
-        let before = request.headers.len();
-        request.headers.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
-        if request.headers.len() == before {
+/// Takes header lines away, puts others in place, and adds further ones.
+pub(crate) fn edit_headers(
+    remove: Option<&[String]>,
+    put: Option<&BTreeMap<String, Bytes>>,
+    add: Option<&[(String, Bytes)]>,
+    headers: &mut Vec<(String, Vec<u8>)>,
+) -> Result<(), Fault> {
+    for name in remove.into_iter().flatten() {
+        let before = headers.len();
+        headers.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
+        if headers.len() == before {
             return Err(Fault::NotThere(name.clone()));
         }
     }
-    for (name, value) in change.headers.iter().flatten() {
+    for (name, value) in put.into_iter().flatten() {
         let value = value.read()?;
-        match request.headers.iter_mut().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
+        match headers.iter_mut().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
             Some(line) => line.1 = value,
-            None => request.headers.push((name.clone(), value)),
+            None => headers.push((name.clone(), value)),
         }
     }
-    for (name, value) in change.add_headers.iter().flatten() {
-        request.headers.push((name.clone(), Bytes::read(value)?));
+    for (name, value) in add.into_iter().flatten() {
+        headers.push((name.clone(), value.read()?));
     }
     Ok(())
 }

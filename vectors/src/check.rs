@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
+mod answer;
 mod mutate;
 mod sign;
 mod verify;
 
+pub use answer::{GivenAnswer, answer, given_answer};
 pub use mutate::mutate;
 pub use sign::{Given, given, same_request, same_signature, same_stage, sign};
 pub use verify::{admit, verify};

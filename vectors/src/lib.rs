@@ -3,6 +3,7 @@
 //! The files `<dialect>.yaml` beside this crate are data that any language can read; `schema.json` describes them. They
 //! are embedded when the crate is built.
 
+pub mod answer;
 pub mod case;
 mod change;
 pub mod check;
@@ -10,6 +11,7 @@ pub mod error;
 pub mod findings;
 pub mod written;
 
+pub use answer::{Answer, answers};
 pub use case::{Case, Signing, StageBytes};
 pub use error::{Fault, VectorError};
 pub use written::{Expect, Source};

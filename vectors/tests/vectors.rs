@@ -3,14 +3,16 @@
 use std::process::ExitCode;
 
 use countersign_protocol::{Dialect, Dialects};
-use countersign_vectors::{Case, check, files, parse};
+use countersign_vectors::check::{self, Outcome};
+use countersign_vectors::{Answer, Case, answers, files, parse};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let trials = match Dialects::builtin() {
         Ok(dialects) => {
-            files().filter(|(stem, _)| is_asked_for(&arguments, stem)).flat_map(|(stem, text)| trials(&dialects, stem, text)).collect()
+            let of_requests = files().filter(|(stem, _)| is_asked_for(&arguments, stem));
+            of_requests.flat_map(|(stem, text)| trials(&dialects, stem, text)).chain(of_responses()).collect()
         }
         Err(error) => vec![broken("dialects", error.to_string())],
     };
@@ -33,10 +35,24 @@ fn trials(dialects: &Dialects, stem: &str, text: &str) -> Vec<Trial> {
 
 fn trial(dialect: Dialect, case: Case) -> Trial {
     Trial::test(format!("{}::{}", case.dialect, case.name), move || {
-        let outcomes = check::sign(&dialect, &case).into_iter().chain(check::verify(&dialect, &case));
-        let faults: Vec<_> = outcomes.filter_map(|o| o.result.err().map(|fault| format!("{}: {fault}", o.what))).collect();
-        if faults.is_empty() { Ok(()) } else { Err(Failed::from(faults.join("\n"))) }
+        judged(check::sign(&dialect, &case).into_iter().chain(check::verify(&dialect, &case)))
     })
+}
+
+fn of_responses() -> Vec<Trial> {
+    let all = match answers() {
+        Ok(all) => all,
+        Err(error) => return vec![broken("answers", error.to_string())],
+    };
+    let trial = |dialect: Dialect, known: Answer| {
+        Trial::test(format!("{}::{}", dialect.id(), known.name), move || judged(check::answer(&dialect, &known)))
+    };
+    all.into_iter().flat_map(|(dialect, known)| known.into_iter().map(move |known| trial(dialect.clone(), known))).collect()
+}
+
+fn judged(outcomes: impl IntoIterator<Item = Outcome>) -> Result<(), Failed> {
+    let faults: Vec<_> = outcomes.into_iter().filter_map(|o| o.result.err().map(|fault| format!("{}: {fault}", o.what))).collect();
+    if faults.is_empty() { Ok(()) } else { Err(Failed::from(faults.join("\n"))) }
 }
 
 fn broken(stem: &str, fault: String) -> Trial {

@@ -103,6 +103,7 @@ pub(crate) fn all() -> Task {
                 quoted(adapters.join("node/adapter.mjs"))
             ),
         ),
+        ("java", format!("exec java {}", quoted(adapters.join("java/Adapter.java")))),
     ];
     let subjects = of(None)?;
     let mut total = Counts::default();

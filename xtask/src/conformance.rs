@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use countersign_conformance::coverage;
+use countersign_conformance::coverage::{self, Table};
 use countersign_protocol::Dialects;
 use countersign_vectors::check::{self, Kind, Outcome};
 use countersign_vectors::{Case, files, parse};
@@ -73,22 +73,37 @@ pub(crate) fn run(asked: &Asked) -> Task {
 
 /// Both tables; a hole is a failure.
 fn coverage(asked: &Asked) -> Task {
-    let subjects = countersign_conformance::subjects(&Dialects::builtin()?, asked.dialect.as_deref())?;
-    let tables = [coverage::features(&subjects), coverage::reasons(&subjects)];
+    let tables = tables(asked.dialect.as_deref())?;
     if asked.json {
         println!("{}", serde_json::json!({ "features": tables[0].json(), "reasons": tables[1].json() }));
+        return cells(&tables);
     }
-    let mut counts = Counts::default();
-    for table in &tables {
-        let holes: Vec<_> = table.holes().collect();
-        if !asked.json {
-            println!("{}", table.text());
-            holes.iter().for_each(|(dialect, column)| println!("HOLE {dialect}: no vector shows `{column}`"));
-        }
-        let cells: usize = table.rows.iter().map(|(_, cells)| cells.len()).sum();
-        counts += Counts { passed: u64::try_from(cells - holes.len())?, failed: u64::try_from(holes.len())? };
-    }
-    Ok(counts)
+    tables.iter().for_each(|table| println!("{}", table.text()));
+    name_holes(&tables);
+    cells(&tables)
+}
+
+/// Each cell is a vector, or is ruled out by the dialect's file; a hole is named, and fails.
+pub(crate) fn covered() -> Task {
+    let tables = tables(None)?;
+    name_holes(&tables);
+    cells(&tables)
+}
+
+fn tables(dialect: Option<&str>) -> Task<[Table; 2]> {
+    let subjects = countersign_conformance::subjects(&Dialects::builtin()?, dialect)?;
+    Ok([coverage::features(&subjects), coverage::reasons(&subjects)])
+}
+
+fn name_holes(tables: &[Table]) {
+    let holes = tables.iter().flat_map(Table::holes);
+    holes.for_each(|(dialect, column)| println!("HOLE {dialect}: no vector shows `{column}`"));
+}
+
+fn cells(tables: &[Table]) -> Task {
+    let all = tables.iter().flat_map(|table| &table.rows).map(|(_, cells)| cells.len()).sum::<usize>();
+    let holes = tables.iter().flat_map(Table::holes).count();
+    Ok(Counts { passed: u64::try_from(all - holes)?, failed: u64::try_from(holes)? })
 }
 
 /// The vectors, the property tests, and each bench once.

@@ -36,6 +36,7 @@ const STEPS: &[Step] = &[
     Step { name: "canary", shows: "no secret in anything that the tests logged", is_plain: false, run: canary::run },
     Step { name: "doctest", shows: "the examples in the documents", is_plain: false, run: doctest },
     Step { name: "conformance", shows: "every vector and its mutations", is_plain: false, run: || conformance::vectors(None) },
+    Step { name: "coverage", shows: "each feature and reason of each dialect has a vector", is_plain: false, run: conformance::covered },
     Step { name: "adapters", shows: "vendors' SDKs in other languages hold the vectors", is_plain: false, run: adapter::all },
     Step { name: "rules", shows: "what a reader of the vectors relies on", is_plain: false, run: vectors::check_rules },
     Step { name: "schema", shows: "the schema of the vectors is the one of their types", is_plain: false, run: vectors::check_schema },

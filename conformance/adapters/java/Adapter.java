@@ -1,4 +1,4 @@
-// An adapter in Java with the standard library alone: hmac-sha256 and aws-sigv4, written from their rules. Run it with `java Adapter.java`.
+// An adapter in Java with the standard library alone: hmac-sha256, aws-sigv4, aws-sigv4-s3 and tencent-tc3, written from their rules. Run it with `java Adapter.java`.
 
 import java.io.BufferedReader;
 import java.io.ByteArrayOutputStream;
@@ -13,6 +13,7 @@ import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.Collections;
 import java.util.HexFormat;
@@ -21,6 +22,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.UnaryOperator;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
@@ -61,7 +63,7 @@ public final class Adapter {
         }
         if ("dialects".equals(op)) {
             List<Object> all = new ArrayList<>();
-            for (String id : List.of("hmac-sha256", "aws-sigv4")) {
+            for (String id : List.of("hmac-sha256", "aws-sigv4", "aws-sigv4-s3", "tencent-tc3")) {
                 all.add(ordered("id", id, "directions", List.of("sign")));
             }
             return ordered("result", "dialects", "dialects", all);
@@ -72,12 +74,14 @@ public final class Adapter {
         Ask ask = new Ask(line);
         return switch (String.valueOf(line.get("dialect"))) {
             case "hmac-sha256" -> plain(ask);
-            case "aws-sigv4" -> versionFour(ask);
+            case "aws-sigv4" -> versionFour(ask, false);
+            case "aws-sigv4-s3" -> versionFour(ask, true);
+            case "tencent-tc3" -> versionThree(ask);
             default -> throw new Unsupported("no dialect " + line.get("dialect"));
         };
     }
 
-    // ---------------------------------------------------------------- the two schemes
+    // ---------------------------------------------------------------- the schemes
 
     static Map<String, Object> plain(Ask ask) throws GeneralSecurityException {
         String time = String.valueOf(ask.at.getEpochSecond());
@@ -92,22 +96,27 @@ public final class Adapter {
         return ask.signed(signature, ordered("string_to_sign", text));
     }
 
-    static Map<String, Object> versionFour(Ask ask) throws GeneralSecurityException {
+    /** AWS Signature Version 4. That of S3 signs the path as sent, and sends the digest or a word in its place. */
+    static Map<String, Object> versionFour(Ask ask, boolean s3) throws GeneralSecurityException {
         String stamp = DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'").withZone(ZoneOffset.UTC).format(ask.at);
         String date = stamp.substring(0, 8);
         ask.add("X-Amz-Date", stamp);
+        String digest = s3 ? (String) ask.options.getOrDefault("body_digest", hex(sha256(ask.body))) : hex(sha256(ask.body));
+        if (s3) {
+            ask.add("X-Amz-Content-Sha256", digest);
+        }
         if (ask.inputs.get("token") != null) {
             ask.add("X-Amz-Security-Token", (String) ask.inputs.get("token"));
         }
         List<String> usual = new ArrayList<>();
         for (String name : ask.values().keySet()) {
-            if (name.equals("host") || name.equals("content-type") || name.startsWith("x-amz-")) {
+            if (name.equals("host") || name.equals("content-type") || s3 && name.equals("range") || name.startsWith("x-amz-")) {
                 usual.add(name);
             }
         }
         List<String> names = ask.names(usual);
-        byte[] canonical = join("\n", bytes(String.join("\n", ask.method, encode(bytes(normalized(ask.path())), "/"), query(ask.query()))),
-                join("\n", ask.lines(names, ":")), bytes(""), bytes(String.join(";", names)), bytes(hex(sha256(ask.body))));
+        String path = s3 ? ask.path() : encode(bytes(normalized(ask.path())), "/");
+        byte[] canonical = canonical(ask, path, names, digest);
         String scope = String.join("/", date, (String) ask.inputs.get("region"), (String) ask.inputs.get("service"), "aws4_request");
         String text = String.join("\n", "AWS4-HMAC-SHA256", stamp, scope, hex(sha256(canonical)));
         byte[] key = join("", bytes("AWS4"), ask.secret);
@@ -117,6 +126,29 @@ public final class Adapter {
         String signature = hex(hmac(key, bytes(text)));
         ask.add("Authorization", "AWS4-HMAC-SHA256 Credential=" + ask.keyId + "/" + scope + ", SignedHeaders=" + String.join(";", names) + ", Signature=" + signature);
         return ask.signed(signature, ordered("canonical_request", canonical, "string_to_sign", bytes(text)));
+    }
+
+    /** Tencent Cloud's TC3-HMAC-SHA256: values of headers are signed trimmed and in small letters. */
+    static Map<String, Object> versionThree(Ask ask) throws GeneralSecurityException {
+        ask.spelled = value -> lowered(trimmed(value));
+        String time = String.valueOf(ask.at.getEpochSecond());
+        ask.add("X-TC-Timestamp", time);
+        List<String> names = ask.names(ask.values().containsKey("content-type") ? List.of("content-type", "host") : List.of("host"));
+        byte[] canonical = canonical(ask, ask.path(), names, hex(sha256(ask.body)));
+        String date = DateTimeFormatter.ISO_LOCAL_DATE.withZone(ZoneOffset.UTC).format(ask.at);
+        String scope = String.join("/", date, (String) ask.inputs.get("service"), "tc3_request");
+        String text = String.join("\n", "TC3-HMAC-SHA256", time, scope, hex(sha256(canonical)));
+        byte[] key = join("", bytes("TC3"), ask.secret);
+        for (String part : scope.split("/")) {
+            key = hmac(key, bytes(part));
+        }
+        String signature = hex(hmac(key, bytes(text)));
+        ask.add("Authorization", "TC3-HMAC-SHA256 Credential=" + ask.keyId + "/" + scope + ", SignedHeaders=" + String.join(";", names) + ", Signature=" + signature);
+        return ask.signed(signature, ordered("canonical_request", canonical, "string_to_sign", bytes(text)));
+    }
+
+    static byte[] canonical(Ask ask, String path, List<String> names, String digest) {
+        return join("\n", bytes(String.join("\n", ask.method, path, query(ask.query()))), join("\n", ask.lines(names, ":")), bytes(""), bytes(String.join(";", names)), bytes(digest));
     }
 
     static String normalized(String path) {
@@ -188,6 +220,8 @@ public final class Adapter {
         final String target;
         final byte[] body;
         final List<Object> headers;
+        /** How a header's value is signed. */
+        UnaryOperator<byte[]> spelled = Adapter::squeezed;
 
         Ask(Map<String, Object> line) {
             at = Instant.parse((String) line.get("at"));
@@ -198,8 +232,8 @@ public final class Adapter {
             secret = key.containsKey("secret") ? bytes((String) key.get("secret")) : Base64.getDecoder().decode((String) key.get("secret_base64"));
             inputs = object(line.getOrDefault("inputs", Map.of()));
             options = object(line.getOrDefault("options", Map.of()));
-            if (options.containsKey("body_digest") || options.containsKey("omit")) {
-                throw new Unsupported("leaves nothing out and sends no literal");
+            if (options.containsKey("omit")) {
+                throw new Unsupported("leaves nothing out");
             }
             message = object(line.get("message"));
             method = (String) message.get("method");
@@ -221,12 +255,12 @@ public final class Adapter {
             headers.add(List.of(name, value));
         }
 
-        /** Values by lower-case name: runs of blanks are one, lines of a name are joined by a comma. */
+        /** Values by lower-case name, as they are signed; lines of a name are joined by a comma. */
         Map<String, byte[]> values() {
             Map<String, byte[]> values = new TreeMap<>();
             for (Object line : headers) {
                 List<?> pair = (List<?>) line;
-                byte[] value = squeezed(pair.get(1) instanceof String text ? bytes(text) : Base64.getDecoder().decode((String) object(pair.get(1)).get("base64")));
+                byte[] value = spelled.apply(pair.get(1) instanceof String text ? bytes(text) : Base64.getDecoder().decode((String) object(pair.get(1)).get("base64")));
                 values.merge(((String) pair.get(0)).toLowerCase(Locale.ROOT), value, (before, more) -> join(",", before, more));
             }
             return values;
@@ -293,6 +327,26 @@ public final class Adapter {
             out.write(octet);
         }
         return out.toByteArray();
+    }
+
+    static byte[] trimmed(byte[] value) {
+        int start = 0;
+        int end = value.length;
+        while (start < end && (value[start] == ' ' || value[start] == '\t')) {
+            start++;
+        }
+        while (end > start && (value[end - 1] == ' ' || value[end - 1] == '\t')) {
+            end--;
+        }
+        return Arrays.copyOfRange(value, start, end);
+    }
+
+    static byte[] lowered(byte[] value) {
+        byte[] out = value.clone();
+        for (int i = 0; i < out.length; i++) {
+            out[i] += out[i] >= 'A' && out[i] <= 'Z' ? 'a' - 'A' : 0;
+        }
+        return out;
     }
 
     static byte[] sha256(byte[] octets) throws GeneralSecurityException {

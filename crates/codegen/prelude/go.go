@@ -789,6 +789,18 @@ func placeParams(message *work, name, value string) {
 	}
 }
 
+//: placeParamsAsForm
+//& decodeForm
+// placeParamsAsForm is placeParams where the query is read as a form.
+func placeParamsAsForm(message *work, name, value string) {
+	if isForm(message) && message.body != "" && !hasQueryAsForm(message, name) {
+		placeForm(message, name, value)
+	} else {
+		query := setPair(queryOf(message), name, carriable(name, value), decodeForm)
+		message.target = before(message.target, "?") + "?" + query
+	}
+}
+
 //: fieldSpan
 //+ "strings"
 // fieldSpan is where the value of a form field stands, its raw name as written.
@@ -986,6 +998,16 @@ func hasQuery(message *work, name string) bool {
 	return false
 }
 
+//: hasQueryAsForm
+func hasQueryAsForm(message *work, name string) bool {
+	for _, pair := range splitPairs(queryOf(message)) {
+		if decodeForm(pair[0]) == name {
+			return true
+		}
+	}
+	return false
+}
+
 //: hasForm
 func hasForm(message *work, name string) bool {
 	for _, pair := range splitPairs(formOf(message)) {
@@ -999,6 +1021,11 @@ func hasForm(message *work, name string) bool {
 //: hasParams
 func hasParams(message *work, name string) bool {
 	return hasQuery(message, name) || hasForm(message, name)
+}
+
+//: hasParamsAsForm
+func hasParamsAsForm(message *work, name string) bool {
+	return hasQueryAsForm(message, name) || hasForm(message, name)
 }
 
 //: hasJson

@@ -727,6 +727,17 @@ private static void placeParams(Work message, String name, String value) {
     }
 }
 
+//: placeParamsAsForm
+/** As {@code placeParams}, where the query is read as a form. */
+private static void placeParamsAsForm(Work message, String name, String value) {
+    if (isForm(message) && !message.body.isEmpty() && !hasQueryAsForm(message, name)) {
+        placeForm(message, name, value);
+    } else {
+        String query = setPair(queryOf(message), name, carriable(name, value), text -> decodeForm(text));
+        message.target = before(message.target, '?') + "?" + query;
+    }
+}
+
 //: fieldSpan
 /** Where the value of a form field stands, its raw name as written. */
 private static int[] fieldSpan(String body, String name) {
@@ -907,6 +918,11 @@ private static boolean hasQuery(Work message, String name) {
     return splitPairs(queryOf(message)).stream().anyMatch(pair -> decode(pair[0]).equals(name));
 }
 
+//: hasQueryAsForm
+private static boolean hasQueryAsForm(Work message, String name) {
+    return splitPairs(queryOf(message)).stream().anyMatch(pair -> decodeForm(pair[0]).equals(name));
+}
+
 //: hasForm
 private static boolean hasForm(Work message, String name) {
     return splitPairs(formOf(message)).stream().anyMatch(pair -> decodeForm(pair[0]).equals(name));
@@ -915,6 +931,11 @@ private static boolean hasForm(Work message, String name) {
 //: hasParams
 private static boolean hasParams(Work message, String name) {
     return hasQuery(message, name) || hasForm(message, name);
+}
+
+//: hasParamsAsForm
+private static boolean hasParamsAsForm(Work message, String name) {
+    return hasQueryAsForm(message, name) || hasForm(message, name);
 }
 
 //: hasJson

@@ -529,6 +529,18 @@ function placeParams(message, name, value) {
   else placeQuery(message, name, value);
 }
 
+//: placeParamsAsForm
+//& decodeForm
+/** As `placeParams`, where the query is read as a form. */
+function placeParamsAsForm(message, name, value) {
+  if (isForm(message) && message.body !== "" && !hasQueryAsForm(message, name)) {
+    placeForm(message, name, value);
+  } else {
+    const path = message.target.split("?")[0];
+    message.target = path + "?" + setPair(queryOf(message), name, carriable(name, value), decodeForm);
+  }
+}
+
 //: fieldSpan
 /** Where the value of a form field stands, its raw name as written. */
 function fieldSpan(body, name) {
@@ -674,6 +686,11 @@ function hasQuery(message, name) {
   return splitPairs(queryOf(message)).some(([raw]) => decode(raw) === name);
 }
 
+//: hasQueryAsForm
+function hasQueryAsForm(message, name) {
+  return splitPairs(queryOf(message)).some(([raw]) => decodeForm(raw) === name);
+}
+
 //: hasForm
 function hasForm(message, name) {
   return splitPairs(formOf(message)).some(([raw]) => decodeForm(raw) === name);
@@ -682,6 +699,11 @@ function hasForm(message, name) {
 //: hasParams
 function hasParams(message, name) {
   return hasQuery(message, name) || hasForm(message, name);
+}
+
+//: hasParamsAsForm
+function hasParamsAsForm(message, name) {
+  return hasQueryAsForm(message, name) || hasForm(message, name);
 }
 
 //: hasJson

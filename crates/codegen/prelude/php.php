@@ -652,6 +652,19 @@ private static function placeParams(\stdClass $message, string $name, string $va
     }
 }
 
+//: placeParamsAsForm
+/** As `placeParams`, where the query is read as a form. */
+private static function placeParamsAsForm(\stdClass $message, string $name, string $value): void
+{
+    if (self::isForm($message) && $message->body !== '' && !self::hasQueryAsForm($message, $name)) {
+        self::placeForm($message, $name, $value);
+    } else {
+        $path = explode('?', $message->target, 2)[0];
+        $query = self::setPair(self::queryOf($message), $name, self::carriable($name, $value), self::decodeForm(...));
+        $message->target = $path . '?' . $query;
+    }
+}
+
 //: fieldSpan
 /** Where the value of a form field stands, its raw name as written. */
 private static function fieldSpan(string $body, string $name): ?array
@@ -837,6 +850,17 @@ private static function hasQuery(\stdClass $message, string $name): bool
     return false;
 }
 
+//: hasQueryAsForm
+private static function hasQueryAsForm(\stdClass $message, string $name): bool
+{
+    foreach (self::splitPairs(self::queryOf($message)) as [$raw]) {
+        if (self::decodeForm($raw) === $name) {
+            return true;
+        }
+    }
+    return false;
+}
+
 //: hasForm
 private static function hasForm(\stdClass $message, string $name): bool
 {
@@ -852,6 +876,12 @@ private static function hasForm(\stdClass $message, string $name): bool
 private static function hasParams(\stdClass $message, string $name): bool
 {
     return self::hasQuery($message, $name) || self::hasForm($message, $name);
+}
+
+//: hasParamsAsForm
+private static function hasParamsAsForm(\stdClass $message, string $name): bool
+{
+    return self::hasQueryAsForm($message, $name) || self::hasForm($message, $name);
 }
 
 //: hasJson

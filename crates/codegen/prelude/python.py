@@ -422,6 +422,16 @@ def place_params(message, name, value):
     else:
         place_query(message, name, value)
 
+#: place_params_as_form
+#& decode_form
+def place_params_as_form(message, name, value):
+    """As `place_params`, where the query is read as a form."""
+    if is_form(message) and message.body and not has_query_as_form(message, name):
+        place_form(message, name, value)
+    else:
+        path = message.target.partition(b"?")[0]
+        message.target = path + b"?" + set_pair(query_of(message), name, carriable(name, value), decode_form)
+
 #: field_span
 def field_span(body, name):
     """Where the value of a form field stands, its raw name as written."""
@@ -553,6 +563,10 @@ def place_body(message, name, value):
 def has_query(message, name):
     return any(decode(raw) == name for raw, _ in split_pairs(query_of(message)))
 
+#: has_query_as_form
+def has_query_as_form(message, name):
+    return any(decode_form(raw) == name for raw, _ in split_pairs(query_of(message)))
+
 #: has_form
 def has_form(message, name):
     return any(decode_form(raw) == name for raw, _ in split_pairs(form_of(message)))
@@ -560,6 +574,10 @@ def has_form(message, name):
 #: has_params
 def has_params(message, name):
     return has_query(message, name) or has_form(message, name)
+
+#: has_params_as_form
+def has_params_as_form(message, name):
+    return has_query_as_form(message, name) or has_form(message, name)
 
 #: has_json
 def has_json(message, name):

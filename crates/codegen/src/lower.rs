@@ -12,7 +12,7 @@ mod texts;
 use std::collections::HashMap;
 
 use countersign_protocol::Algorithm;
-use countersign_protocol::recipe::{Claim, Encoding, ExpiresForm, Recipe, Text};
+use countersign_protocol::recipe::{Claim, Encoding, ExpiresForm, Recipe, Shape, Slot, Text};
 
 use crate::code::{Expr, Given, Kind, Signer, Stmt, Test};
 use crate::support::{Support, digests, is_of_pair};
@@ -104,9 +104,18 @@ impl Lower<'_> {
         self.out.push(Stmt::If { test, then: vec![Stmt::Fail(Expr::lit(words))], otherwise: Vec::new() });
     }
 
-    /// Whether a carried part may be left out: some entry that holds it may be absent.
-    fn may_omit(&self, claim: &Claim) -> bool {
-        self.recipe.carry.iter().any(|entry| entry.optional && entry.holds(claim))
+    /// Whether a carried part may be left out: the entry or the parameter that holds it may be absent, or its place empty.
+    fn may_omit(&self, wanted: &Claim) -> bool {
+        let in_slots = |slots: &[Slot], only_empty: bool| {
+            slots
+                .iter()
+                .any(|slot| matches!(slot, Slot::Claim { claim, may_be_empty, .. } if claim == wanted && (*may_be_empty || !only_empty)))
+        };
+        self.recipe.carry.iter().any(|entry| match &entry.shape {
+            _ if entry.optional => entry.holds(wanted),
+            Shape::Slots(slots) => in_slots(slots, true),
+            Shape::Parameters { list, .. } => list.iter().any(|one| in_slots(&one.value, !one.optional)),
+        })
     }
 
     /// The claim's text, or nothing when the caller leaves it out.

@@ -14,7 +14,7 @@ use crate::support::Language;
 
 /// Every helper that the small form may call.
 #[cfg(test)]
-pub(crate) const CALLED: [&str; 58] = [
+pub(crate) const CALLED: [&str; 60] = [
     "check_message",
     "check_omitted",
     "choose_algorithm",
@@ -73,6 +73,8 @@ pub(crate) const CALLED: [&str; 58] = [
     "place_body",
     "place_params",
     "has_params",
+    "place_params_as_form",
+    "has_params_as_form",
 ];
 
 /// The spelling of a language.

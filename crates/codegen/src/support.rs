@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use countersign_protocol::recipe::{Filter, PairDecoding, Piece, Recipe, Text};
-use countersign_protocol::{Algorithm, Dialect, DigestAlgorithm, KeyFamily, Place};
+use countersign_protocol::recipe::{Filter, Piece, Recipe, Text};
+use countersign_protocol::{Algorithm, Dialect, DigestAlgorithm, KeyFamily};
 
 /// A language in which signers are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,8 +74,6 @@ impl fmt::Display for Language {
 pub enum Unsupported {
     /// The dialect's rules are code, not a file.
     Native,
-    /// No printer writes this part of a plan, in any language.
-    Unwritten(&'static str),
     /// The language's standard library lacks what the dialect needs: the reasons.
     Lacks(Vec<&'static str>),
 }
@@ -84,7 +82,6 @@ impl fmt::Display for Unsupported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Native => f.write_str("the dialect is native: its rules are code, and there is no plan to write a signer from"),
-            Self::Unwritten(what) => f.write_str(what),
             Self::Lacks(reasons) => f.write_str(&reasons.join("; ")),
         }
     }
@@ -111,9 +108,6 @@ pub fn support(dialect: &Dialect, language: Language) -> Result<Support, Unsuppo
 }
 
 pub(crate) fn of_recipe(recipe: &Recipe, language: Language) -> Result<Support, Unsupported> {
-    if let Some(what) = unwritten(recipe) {
-        return Err(Unsupported::Unwritten(what));
-    }
     let digests = digests(recipe);
     let mut reasons: Vec<&'static str> = digests.iter().filter_map(|digest| language.lacks_digest(*digest)).collect();
     let (mut algorithms, mut without) = (Vec::new(), Vec::new());
@@ -130,16 +124,6 @@ pub(crate) fn of_recipe(recipe: &Recipe, language: Language) -> Result<Support, 
     // A MAC inside the text is made under the shared secret.
     reasons.dedup();
     if reasons.is_empty() { Ok(Support { algorithms, without }) } else { Err(Unsupported::Lacks(reasons)) }
-}
-
-/// What of a plan is written in no language.
-fn unwritten(recipe: &Recipe) -> Option<&'static str> {
-    if [&recipe.query, &recipe.form, &recipe.params].iter().any(|list| list.between.is_some()) {
-        return Some("a text of its own between the parameters of two sources is not written");
-    }
-    let rides_in_params = recipe.carry.iter().any(|entry| entry.place == Place::Params);
-    let as_form = recipe.params.decode == PairDecoding::Form;
-    (rides_in_params && as_form).then_some("claims that ride in a query which is read as a form are not written")
 }
 
 /// Every digest that some text of the recipe takes.

@@ -270,6 +270,8 @@ pub enum Slot {
         claim: Claim,
         /// Whether it is percent-encoded.
         percent: bool,
+        /// Whether the entry is written although it is empty.
+        may_be_empty: bool,
     },
     /// A computed text.
     Computed(Text),

@@ -3,7 +3,7 @@
 use countersign_protocol::{Credential, Dialect, DigestAlgorithm, KeyMaterial, Message, Request};
 
 use super::{Kind, Outcome, difference, shown};
-use crate::case::{Case, Signing, StageBytes};
+use crate::case::{Case, StageBytes};
 
 /// What a signer gave, ours or another's.
 #[derive(Debug, Clone)]
@@ -41,7 +41,8 @@ pub fn given(case: &Case, given: &Given) -> Vec<Outcome> {
     let Some(signing) = case.signing.as_ref().filter(|signing| signing.skip.is_none()) else {
         return Vec::new();
     };
-    let mut outcomes = stages("sign", |name| given.stages.iter().find(|(n, _)| n == name).map(|(_, bytes)| &bytes[..]), signing);
+    let got = |name: &str| given.stages.iter().find(|(n, _)| n == name).map(|(_, bytes)| &bytes[..]);
+    let mut outcomes = stages("sign", got, &signing.stages, &signing.credential);
     if let Some(signature) = &signing.signature {
         outcomes.push(Outcome::new(Kind::Sign, "sign: signature", same_signature(signature, &given.signature)));
     }
@@ -50,15 +51,20 @@ pub fn given(case: &Case, given: &Given) -> Vec<Outcome> {
 }
 
 /// Compares the known stages with those that came out.
-pub(super) fn stages<'g>(side: &str, got: impl Fn(&str) -> Option<&'g [u8]>, signing: &Signing) -> Vec<Outcome> {
+pub(super) fn stages<'g>(
+    side: &str,
+    got: impl Fn(&str) -> Option<&'g [u8]>,
+    known: &[(String, StageBytes)],
+    credential: &Credential,
+) -> Vec<Outcome> {
     let compare = |(name, expected): &(String, StageBytes)| {
         let result = match got(name) {
-            Some(bytes) => same_stage(expected, bytes, &signing.credential),
+            Some(bytes) => same_stage(expected, bytes, credential),
             None => Err("no stage of this name".to_owned()),
         };
         Outcome::new(Kind::Stage, format!("{side}: {name}"), result)
     };
-    signing.stages.iter().map(compare).collect()
+    known.iter().map(compare).collect()
 }
 
 /// A stage with the credential's secret in the place of its mask; vectors hold secrets that are none.
@@ -113,16 +119,16 @@ pub fn same_request(expected: &Request, got: &Request) -> Result<(), String> {
     same("method", expected.method.as_bytes(), got.method.as_bytes())?;
     same("target", &expected.target, &got.target)?;
     same("body", &expected.body, &got.body)?;
-    same("headers", &header_text(expected), &header_text(got))
+    same("headers", &header_text(&expected.headers), &header_text(&got.headers))
 }
 
-fn same(what: &str, expected: &[u8], got: &[u8]) -> Result<(), String> {
+pub(super) fn same(what: &str, expected: &[u8], got: &[u8]) -> Result<(), String> {
     if expected == got { Ok(()) } else { Err(format!("{what} {}", difference(expected, got))) }
 }
 
-fn header_text(request: &Request) -> Vec<u8> {
+pub(super) fn header_text(headers: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut lines: Vec<(String, Vec<u8>)> =
-        request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), without_blanks_behind_commas(value))).collect();
+        headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), without_blanks_behind_commas(value))).collect();
     lines.sort_by(|a, b| a.0.cmp(&b.0));
     lines.iter().flat_map(|(name, value)| [name.as_bytes(), b": ", value, b"\n"].concat()).collect()
 }

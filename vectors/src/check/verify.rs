@@ -15,7 +15,7 @@ pub fn verify(dialect: &Dialect, case: &Case) -> Vec<Outcome> {
     let Ok(intact) = verdict else { return outcomes };
     let verified = intact.verified();
     if let Some(signing) = &case.signing {
-        outcomes.extend(stages("verify", |name| verified.stages().get(name), signing));
+        outcomes.extend(stages("verify", |name| verified.stages().get(name), &signing.stages, &signing.credential));
     }
     if !case.covers.is_empty() {
         let lost: Vec<_> = case.covers.iter().filter(|part| !verified.covers().contains(part)).map(ToString::to_string).collect();
@@ -38,14 +38,14 @@ pub fn admit(dialect: &Dialect, case: &Case, request: &Request, inputs: &Inputs)
 }
 
 /// Whether the store's one credential is the one that the claim names. A secret is left to the comparison of tags.
-fn is_asked_for(lookup: KeyLookup<'_>, credential: &Credential) -> bool {
+pub(super) fn is_asked_for(lookup: KeyLookup<'_>, credential: &Credential) -> bool {
     match lookup {
         KeyLookup::ById(id) => id == credential.key_id(),
         _ => true,
     }
 }
 
-fn same_verdict(expect: Expect, verdict: &Result<Intact, Refusal>) -> Result<(), String> {
+pub(super) fn same_verdict(expect: Expect, verdict: &Result<Intact, Refusal>) -> Result<(), String> {
     // Vectors say what a peer may learn, where an unknown key looks like a wrong signature.
     let got = verdict.as_ref().err().map(|refusal| refusal.reason().public());
     let expected = match expect {

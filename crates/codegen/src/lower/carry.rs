@@ -1,7 +1,7 @@
 //! What is carried: when each entry is written, and what it says.
 
 use countersign_protocol::Place;
-use countersign_protocol::recipe::{Carried, Claim, Parameter, Shape, Slot, When};
+use countersign_protocol::recipe::{Carried, Claim, PairDecoding, Parameter, Recipe, Shape, Slot, When};
 
 use super::Lower;
 use crate::code::{Expr, Given, Stmt, Test, all, any, when};
@@ -12,10 +12,11 @@ pub(super) const fn is_in_body(place: Place) -> bool {
 }
 
 /// The helper that writes to a place, and the one that tells whether something rides there.
-const fn helpers(place: Place) -> (&'static str, &'static str) {
+const fn helpers(recipe: &Recipe, place: Place) -> (&'static str, &'static str) {
     match place {
         Place::Query => ("place_query", "has_query"),
         Place::Form => ("place_form", "has_form"),
+        Place::Params if matches!(recipe.params.decode, PairDecoding::Form) => ("place_params_as_form", "has_params_as_form"),
         Place::Params => ("place_params", "has_params"),
         Place::Json => ("place_json", "has_json"),
         Place::Body => ("place_body", "has_body"),
@@ -42,7 +43,7 @@ impl Lower<'_> {
         }
         for entry in recipe.carry.iter().filter(|e| signs(e) && is_in_body(e.place)) {
             self.comment(format!("{entry}\nIts place is signed empty."));
-            self.out.push(Stmt::Do(helpers(entry.place).0, vec![Expr::TheMessage, Expr::lit(&entry.name), Expr::empty()]));
+            self.out.push(Stmt::Do(helpers(recipe, entry.place).0, vec![Expr::TheMessage, Expr::lit(&entry.name), Expr::empty()]));
             self.epoch += 1;
         }
     }
@@ -62,7 +63,7 @@ impl Lower<'_> {
         }
         self.set_text("body_digest", given);
         let Some(entry) = entry else { return };
-        let there = Test::Holds(helpers(entry.place).1, vec![Expr::TheMessage, Expr::lit(&entry.name)]);
+        let there = Test::Holds(helpers(self.recipe, entry.place).1, vec![Expr::TheMessage, Expr::lit(&entry.name)]);
         let due = match self.when_test(&rule.when) {
             None => {
                 if always {
@@ -85,7 +86,7 @@ impl Lower<'_> {
 
     /// Writes an entry where it is wanted and its values are there.
     pub(super) fn write(&mut self, entry: &Carried) {
-        let (place, present) = helpers(entry.place);
+        let (place, present) = helpers(self.recipe, entry.place);
         let (text, mut tests) = match &entry.shape {
             Shape::Slots(slots) => self.slots(slots),
             Shape::Parameters { scheme, list } => (self.parameters(scheme, list), Vec::new()),
@@ -133,10 +134,10 @@ impl Lower<'_> {
                     only_computed &= bytes.is_empty();
                     parts.push(Expr::Lit(bytes.clone()));
                 }
-                Slot::Claim { claim, percent } => {
+                Slot::Claim { claim, percent, may_be_empty } => {
                     only_computed = false;
                     let text = self.claim(claim);
-                    if !self.is_sure(claim) && !self.is_always_sent(claim) {
+                    if !may_be_empty && !self.is_sure(claim) && !self.is_always_sent(claim) {
                         tests.push(Test::Filled(text.clone()));
                     }
                     parts.push(if *percent { Expr::Call("percent", vec![text]) } else { text });

@@ -9,7 +9,7 @@ use crate::prelude;
 
 /// Names of the signer's own variables.
 const OWN: &str = "message request credential options at signed stages key_id secret time nonce expires algorithm algorithm_word body_digest names \
-    spelled signed_headers string_to_sign signature key tag name value values pair parameters merged_items sign self failure given sent err fault \
+    spelled signed_headers string_to_sign signature key tag name value values pair parameters merged_items glue sign self failure given sent err fault \
     words ours";
 
 /// Words that some language keeps to itself.

@@ -16,6 +16,9 @@ pub(super) struct PairNames {
     seen: &'static str,
 }
 
+/// What stands before the next item, where that is not always the same.
+const GLUE: &str = "glue";
+
 pub(super) const QUERY: PairNames = PairNames { list: "query", text: "canonical_query", items: "query_items", seen: "query_seen" };
 pub(super) const FORM: PairNames = PairNames { list: "form", text: "canonical_form", items: "form_items", seen: "form_seen" };
 pub(super) const PARAMS: PairNames = PairNames { list: "params", text: "canonical_params", items: "params_items", seen: "params_seen" };
@@ -38,15 +41,25 @@ impl Lower<'_> {
         };
         let mut gathered: Vec<Stmt> = Vec::new();
         let mut items = Items::new(rule.order, keys, names.items);
-        let push = match &rule.repeated {
-            Repeated::Join(_) => items.push_pair(&line),
-            _ => items.push(line.clone()),
+        let glued = |with: &[u8]| Stmt::Set { name: GLUE.to_owned(), value: Expr::Lit(with.to_vec()) };
+        let push = match (&rule.repeated, &rule.between) {
+            (Repeated::Join(_), _) => vec![items.push_pair(&line)],
+            (_, None) => vec![items.push(line.clone())],
+            // Such items stay as sent: each brings what stands before it.
+            (_, Some(_)) => vec![items.push(Expr::concat(vec![Expr::var(GLUE), line.clone()])), glued(&rule.join)],
         };
         self.comment(pair_comment(names.list, rule));
-        for source in &rule.from {
+        for (index, source) in rule.from.iter().enumerate() {
+            if let Some(between) = rule.between.as_ref().filter(|_| index > 0) {
+                let some = Test::Not(Box::new(Test::NoItems(Expr::var(names.items))));
+                gathered.push(Stmt::If { test: some, then: vec![glued(between)], otherwise: Vec::new() });
+            }
             gathered.extend(self.gather(names, rule, *source, &push));
         }
         self.out.push(items.declared());
+        if rule.between.is_some() {
+            self.set_text(GLUE, Expr::empty());
+        }
         if rule.repeated == Repeated::First {
             self.out.push(Stmt::Let { name: names.seen.to_owned(), kind: Kind::Texts, value: Expr::List(Vec::new()) });
         }
@@ -63,7 +76,7 @@ impl Lower<'_> {
                 self.out.push(Stmt::Each { item: "pair".to_owned(), of: Kind::Rows, list: merged, body });
                 Expr::Call("join", vec![Expr::var("merged_items"), Expr::Lit(rule.join.clone())])
             }
-            _ => items.joined(&rule.join),
+            _ => items.joined(if rule.between.is_some() { b"" } else { &rule.join }),
         };
         self.set_text(names.text, text);
         self.known.insert(names.text.to_owned(), Some(self.epoch));
@@ -71,7 +84,7 @@ impl Lower<'_> {
     }
 
     /// The statements that take the items of one source.
-    fn gather(&mut self, names: PairNames, rule: &PairRule, source: PairSource, push: &Stmt) -> Vec<Stmt> {
+    fn gather(&mut self, names: PairNames, rule: &PairRule, source: PairSource, push: &[Stmt]) -> Vec<Stmt> {
         let helper = match source {
             PairSource::Query => "query_of",
             PairSource::Form => "form_of",
@@ -88,7 +101,7 @@ impl Lower<'_> {
         };
         let mut body = vec![let_text("name", decoded(0)), let_text("value", decoded(1))];
         body.extend(self.selection(names, rule, source));
-        body.push(push.clone());
+        body.extend_from_slice(push);
         vec![Stmt::Each { item: "pair".to_owned(), of: Kind::Rows, list, body }]
     }
 
@@ -132,7 +145,7 @@ impl Lower<'_> {
     }
 
     /// The parameters of the header that is a parameter list, as they are about to be written, but for the signature.
-    fn gather_parameters(&mut self, names: PairNames, rule: &PairRule, push: &Stmt) -> Vec<Stmt> {
+    fn gather_parameters(&mut self, names: PairNames, rule: &PairRule, push: &[Stmt]) -> Vec<Stmt> {
         let signs = |p: &&Parameter| p.value.iter().any(|s| matches!(s, Slot::Claim { claim: Claim::Signature, .. }));
         let mut all_of_them = Vec::new();
         for entry in &self.recipe.carry {
@@ -167,7 +180,7 @@ impl Lower<'_> {
         if rule.repeated == Repeated::First {
             body.push(Stmt::Push { list: names.seen.to_owned(), item: Expr::var("name") });
         }
-        body.push(push.clone());
+        body.extend_from_slice(push);
         vec![
             Stmt::Let { name: "parameters".to_owned(), kind: Kind::Rows, value: Expr::Call("rows", list) },
             Stmt::Each { item: "pair".to_owned(), of: Kind::Rows, list: Expr::var("parameters"), body },
@@ -178,7 +191,7 @@ impl Lower<'_> {
     fn parameter_row(&mut self, parameter: &Parameter) -> (Expr, bool) {
         // What is percent-encoded when it is written, and decoded here, is the claim's own text.
         let value = match &parameter.value[..] {
-            [Slot::Claim { claim, percent: true }] => self.claim(claim),
+            [Slot::Claim { claim, percent: true, .. }] => self.claim(claim),
             slots => {
                 let text = self.slots_or_nothing(slots);
                 Expr::Call("decode", vec![text])
@@ -208,5 +221,6 @@ fn pair_comment(name: &str, rule: &PairRule) -> String {
             PairSource::Authorization => "authorization",
         })
         .collect();
-    format!("{name}: from {}, each {:?}, order: {}", from.join(", "), rule.each.to_string(), order_word(rule.order))
+    let between = rule.between.as_ref().map_or_else(String::new, |text| format!(", between: {:?}", String::from_utf8_lossy(text)));
+    format!("{name}: from {}, each {:?}, order: {}{between}", from.join(", "), rule.each.to_string(), order_word(rule.order))
 }

@@ -8,8 +8,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign_codegen::{Language, file_name, generate};
-use countersign_protocol::{Dialect, Message, Request, Scheme};
-use countersign_vectors::check::Given;
+use countersign_protocol::{Dialect, Message, Request, Response, Scheme};
+use countersign_vectors::check::{Given, GivenAnswer};
 use serde_json::{Map, Value, json};
 
 /// The process, and the folder with its signers.
@@ -156,20 +156,36 @@ fn bytes(object: &Value, name: &str) -> Vec<u8> {
     }
 }
 
-/// What a signed answer holds.
+/// What a signed request holds.
 pub(crate) fn read(answer: &Value) -> Given {
     let message = &answer["message"];
     let mut placed = Request::new(message["method"].as_str().unwrap(), bytes(message, "target"));
     placed.scheme = if message["scheme"] == "http" { Scheme::Http } else { Scheme::Https };
-    for header in message["headers"].as_array().unwrap() {
+    placed.headers = headers(message);
+    placed.body = bytes(message, "body");
+    Given { stages: stages(answer), signature: answer["signature"].as_str().unwrap().to_owned(), placed }
+}
+
+/// What a signed response holds.
+pub(crate) fn read_response(answer: &Value) -> GivenAnswer {
+    let message = &answer["message"];
+    let status = message["status"].as_u64().unwrap().try_into().unwrap();
+    let placed = Response { status, headers: headers(message), body: bytes(message, "body") };
+    GivenAnswer { stages: stages(answer), signature: answer["signature"].as_str().unwrap().to_owned(), placed }
+}
+
+fn headers(message: &Value) -> Vec<(String, Vec<u8>)> {
+    let line = |header: &Value| {
         let value = match &header[1] {
             Value::String(text) => text.clone().into_bytes(),
             other => STANDARD.decode(other["base64"].as_str().unwrap()).unwrap(),
         };
-        placed.headers.push((header[0].as_str().unwrap().to_owned(), value));
-    }
-    placed.body = bytes(message, "body");
+        (header[0].as_str().unwrap().to_owned(), value)
+    };
+    message["headers"].as_array().unwrap().iter().map(line).collect()
+}
+
+fn stages(answer: &Value) -> Vec<(String, Vec<u8>)> {
     let names = answer["stages"].as_object().into_iter().flatten().map(|(name, _)| name.trim_end_matches("_base64").to_owned());
-    let stages = names.map(|name| (name.clone(), bytes(&answer["stages"], &name))).collect();
-    Given { stages, signature: answer["signature"].as_str().unwrap().to_owned(), placed }
+    names.map(|name| (name.clone(), bytes(&answer["stages"], &name))).collect()
 }

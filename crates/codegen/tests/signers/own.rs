@@ -102,6 +102,23 @@ carry:
 time: { format: http-date, window: 5m }
 "####;
 
+/// Claims in a query that is read as a form, and what stands between the items of two sources.
+const GLUED: &str = r####"countersign: 1
+dialect: glued
+title: Two sources with a text of their own between them
+string_to_sign: "{params}\n{method}"
+params: { from: [query, form], order: as-is, between: "|", join: "; ", repeated: first, each: "{name}[={value}]", decode: form }
+algorithm: hmac-sha256
+signature: base64
+carry:
+  params:
+    "k y": "{key_id}"
+    stamp: "{time}"
+    "n+ce": "[{nonce}]"
+    sign: "{signature}"
+time: { format: "YYYY-MM-DD hh:mm:ss", window: 5m }
+"####;
+
 const ANSWER: &str = r####"countersign: 1
 dialect: an-answer
 title: A response
@@ -117,7 +134,10 @@ time: { format: unix, window: 5m }
 
 /// The dialects of this file.
 pub(crate) fn all() -> Vec<Dialect> {
-    [HOSTILE, TEXTS, PLACES, ANSWER].into_iter().map(|text| Dialect::from_yaml(text).unwrap_or_else(|e| panic!("{e}: {text}"))).collect()
+    [HOSTILE, TEXTS, PLACES, GLUED, ANSWER]
+        .into_iter()
+        .map(|text| Dialect::from_yaml(text).unwrap_or_else(|e| panic!("{e}: {text}")))
+        .collect()
 }
 
 fn requests() -> Vec<Request> {
@@ -135,6 +155,10 @@ fn requests() -> Vec<Request> {
             .with_header("X-C", "c")
             .with_header("X-D", " d  d ")
             .with_body("b=1&c=2+3&b=4&d%20=5&sign=old&other=%C3%A9&c="),
+        plain("POST", "/f?k+y=x&b=1&=&n%2Bce=a+b&stamp=2026-01-02+03%3A04%3A05")
+            .with_header("Content-Type", form)
+            .with_body("k+y=old&b=2&c=+3"),
+        plain("POST", "/f?sign=a%20b&sign=c").with_header("Content-Type", form).with_body("&c=1&&stamp=1&n+ce=2&c=2"),
         plain("POST", "/f").with_header("Content-Type", form),
         plain("POST", "/h")
             .with_header("X-H", "00ffAB")

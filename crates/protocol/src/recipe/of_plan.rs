@@ -279,7 +279,9 @@ fn carried(plan: &Plan, entry: &plan::Entry) -> Carried {
 fn slots(plan: &Plan, pattern: &plan::Pattern) -> Vec<Slot> {
     let slot = |slot: &plan::Slot| match slot {
         plan::Slot::Literal(bytes) => Slot::Literal(bytes.clone()),
-        plan::Slot::Claim { what, percent, .. } => Slot::Claim { claim: claim(plan, *what), percent: *percent },
+        plan::Slot::Claim { what, percent, may_be_empty } => {
+            Slot::Claim { claim: claim(plan, *what), percent: *percent, may_be_empty: *may_be_empty }
+        }
         plan::Slot::Computed(program) => Slot::Computed(text(plan, program)),
     };
     pattern.0.iter().map(slot).collect()

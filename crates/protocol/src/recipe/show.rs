@@ -126,8 +126,10 @@ impl fmt::Display for Carried {
 fn slots(list: &[Slot]) -> String {
     let slot = |slot: &Slot| match slot {
         Slot::Literal(bytes) => literal(bytes),
-        Slot::Claim { claim, percent: false } => format!("{{{claim}}}"),
-        Slot::Claim { claim, percent: true } => format!("{{{claim} | percent}}"),
+        Slot::Claim { claim, percent, may_be_empty } => {
+            let filter = if *percent { " | percent" } else { "" };
+            if *may_be_empty { format!("[{{{claim}{filter}}}]") } else { format!("{{{claim}{filter}}}") }
+        }
         Slot::Computed(text) => text.to_string(),
     };
     list.iter().map(slot).collect()
