@@ -153,8 +153,8 @@ impl Lower<'_> {
             self.set_text("time", value);
         }
         let given = Expr::Given(Given::Nonce);
-        let fresh = || Expr::FirstOf(Box::new(given.clone()), Box::new(Expr::Call("fresh_nonce", Vec::new())));
-        let nonce = if recipe.carries(&Claim::Nonce) { fresh() } else { given.clone() };
+        let is_carried = recipe.carries(&Claim::Nonce);
+        let nonce = if is_carried { Expr::FirstOf(Box::new(given), Box::new(Expr::Call("fresh_nonce", Vec::new()))) } else { given };
         let nonce = self.omittable(&Claim::Nonce, "nonce", nonce);
         self.set_text("nonce", nonce);
         if let Some(value) = self.expires() {
