@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::failure::Failure;
 
@@ -30,9 +31,15 @@ pub(crate) fn say(text: &str) {
     let _ = writeln!(err, "{text}");
 }
 
+/// Whether stdin was read: it can be read once.
+static READ: AtomicBool = AtomicBool::new(false);
+
 /// Reads a file, or stdin where the name is `-`, up to [`INPUT_LIMIT`].
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     if path.as_os_str() == "-" {
+        if READ.swap(true, Ordering::Relaxed) {
+            return Err(Failure::usage("two inputs are named -, and stdin can be read once; put one of them into a file"));
+        }
         return bounded(io::stdin().lock()).map_err(|e| Failure::usage(format_args!("stdin: {e}")));
     }
     std::fs::File::open(path).and_then(bounded).map_err(|e| Failure::file(path, e))

@@ -6,6 +6,8 @@ pub(crate) mod http;
 pub(crate) mod shell;
 pub(crate) mod url;
 
+use std::path::Path;
+
 use countersign_protocol::{Dialect, Message, Request, Scheme};
 
 use crate::args::MessageArgs;
@@ -25,7 +27,7 @@ impl Input {
     /// Reads what the flags name. Of an exchange that was saved whole it is the half that the dialect signs.
     pub(crate) fn read(args: &MessageArgs, dialect: &Dialect) -> Result<Self, Failure> {
         let mut input = match (&args.input, &args.url) {
-            (Some(path), None) => Self::parse(&console::read(path)?, args.har_entry, Half::of(dialect))?,
+            (Some(path), None) => Self::load(path, args.har_entry, Half::of(dialect))?,
             (None, Some(_)) => Self::from_flags(args)?,
             _ => return Err(Failure::usage("no message: name one with -i FILE (- is stdin), or build one with --url")),
         };
@@ -35,8 +37,18 @@ impl Input {
         Ok(input)
     }
 
+    /// Reads a file, or stdin where the name is `-`. A fault of it is told with its name.
+    pub(crate) fn load(path: &Path, entry: Option<usize>, half: Half) -> Result<Self, Failure> {
+        let bytes = console::read(path)?;
+        Self::parse(&bytes, entry, half).map_err(|failure| match failure {
+            Failure::Usage(fault) if path.as_os_str() == "-" => Failure::Usage(format!("stdin: {fault}")),
+            Failure::Usage(fault) => Failure::file(path, fault),
+            other => other,
+        })
+    }
+
     /// Reads a HAR file, a curl command line or a raw HTTP/1.1 message, whichever it is.
-    pub(crate) fn parse(bytes: &[u8], entry: Option<usize>, half: Half) -> Result<Self, Failure> {
+    fn parse(bytes: &[u8], entry: Option<usize>, half: Half) -> Result<Self, Failure> {
         if har::is_har(bytes) {
             let parsed = har::parse(bytes, entry, half).map_err(Failure::Usage)?;
             parsed.notes.iter().for_each(|note| console::say(&format!("note: {note}")));
@@ -63,6 +75,9 @@ impl Input {
         let url = url::Url::parse(url).map_err(Failure::Usage)?;
         if url.fragment {
             return Err(Failure::usage("--url: a fragment is never sent; write '#' as %23, or leave it out"));
+        }
+        if url.userinfo {
+            console::say("note: user and password in the URL were left out; a header is given by --header 'Authorization: ...'");
         }
         let body = body(args)?;
         let method = args.method.clone().unwrap_or_else(|| if body.is_some() { "POST" } else { "GET" }.to_owned());

@@ -36,14 +36,22 @@ impl Registry {
     /// The dialect of this id.
     pub(crate) fn get(&self, id: &str) -> Result<&Dialect, Failure> {
         self.dialects.get(id).ok_or_else(|| {
-            let near = self
-                .dialects
-                .iter()
-                .map(Dialect::id)
-                .find(|known| known.eq_ignore_ascii_case(id) || known.starts_with(id) || id.starts_with(known));
-            let near = near.map(|id| format!("; did you mean '{id}'?")).unwrap_or_default();
-            Failure::usage(format_args!("no dialect '{id}'{near} 'countersign dialects list' names all of them"))
+            let near = self.nearest(id).map(|id| format!("; did you mean '{id}'?")).unwrap_or_else(|| ".".to_owned());
+            let folders = if self.folders.is_empty() { "; one of your own needs --dialects FOLDER" } else { "" };
+            Failure::usage(format_args!("no dialect '{id}'{near} 'countersign dialects list' names those that are known{folders}"))
         })
+    }
+
+    /// The known id that is most like this one, if any is.
+    fn nearest(&self, id: &str) -> Option<&str> {
+        let id = id.to_ascii_lowercase();
+        let apart = |known: &str| {
+            let is_start = !id.is_empty() && (known.starts_with(&id) || id.starts_with(known));
+            if is_start { 2 } else { strsim::damerau_levenshtein(&known.to_ascii_lowercase(), &id) }
+        };
+        let most = (id.len() / 3).max(2);
+        let near = self.dialects.iter().map(|dialect| (apart(dialect.id()), dialect.id())).min()?;
+        (near.0 <= most).then_some(near.1)
     }
 
     /// The dialect and the inputs that the flags name. An input that the dialect does not know is refused.

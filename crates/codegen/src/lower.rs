@@ -161,9 +161,9 @@ impl Lower<'_> {
             let value = self.omittable(&Claim::Time, "time", self.instant(format, 0));
             self.set_text("time", value);
         }
-        let needs_nonce = recipe.carry.iter().any(|entry| !entry.optional && entry.holds(&Claim::Nonce));
         let given = Expr::Given(Given::Nonce);
-        let nonce = if needs_nonce { Expr::FirstOf(Box::new(given), Box::new(Expr::Call("fresh_nonce", Vec::new()))) } else { given };
+        let is_carried = recipe.carries(&Claim::Nonce);
+        let nonce = if is_carried { Expr::FirstOf(Box::new(given), Box::new(Expr::Call("fresh_nonce", Vec::new()))) } else { given };
         let nonce = self.omittable(&Claim::Nonce, "nonce", nonce);
         self.set_text("nonce", nonce);
         if let Some(value) = self.expires() {

@@ -33,6 +33,7 @@ mod process;
 mod received;
 mod report;
 mod search;
+mod theirs;
 mod trace;
 mod transit;
 mod visible;
@@ -40,9 +41,10 @@ mod visible;
 use std::fmt;
 
 pub use difference::Difference;
-pub use report::{Cause, Explanation, Mistake, Stage};
+pub use report::{Cause, Explanation, Mistake, Seen, Stage};
 pub use search::{Depth, MOST_TRIALS, MOST_VERIFICATIONS, MOST_WORK};
 pub use transit::Change;
+use transit::Transit;
 
 use crate::credential::Credential;
 use crate::dialect::plan::Claimed;
@@ -62,6 +64,19 @@ use search::{Goal, Hit, Search, search};
 pub const MOST_BODY: usize = mutate::MOST_BODY;
 /// The most credentials with which a message is tried.
 pub const MOST_CREDENTIALS: usize = 4;
+
+/// The id of an input that the message contradicts.
+const INPUT: &str = "input-otherwise";
+
+/// What one explanation searches with.
+struct Side<'s> {
+    /// The signing process for each credential.
+    processes: &'s [Process],
+    readings: &'s [TagReading],
+    transit: &'s Transit,
+    /// What it shows when the signature is made to hold.
+    seen: Seen,
+}
 
 /// A message whose signature is to be explained, with what the two sides know. `Debug` shows no secret.
 #[derive(Clone)]
@@ -168,20 +183,21 @@ impl<'q> Question<'q> {
             notes: Vec::new(),
             trials: 0,
         };
-        let mut extra = Vec::new();
+        let mut transit = Transit::default();
         if let Some(sent) = self.their_message {
             let hidden: Vec<&str> = self.dialect.carriers().filter(|c| c.is_sensitive).map(|c| c.name).collect();
-            (answer.changes, extra) = transit::compare(self.message, sent, &hidden);
+            transit = Transit::between(self.message, sent, &hidden);
+            answer.changes = transit.changes();
         }
         match Received::read(self.dialect, self.message.view(), &self.inputs) {
-            Ok(received) if self.dialect.plan().signs() => self.look(&received, refusal.as_ref(), &extra, &mut answer),
+            Ok(received) if self.dialect.plan().signs() => self.look(&received, refusal.as_ref(), &transit, &mut answer),
             Ok(received) => answer.key_id = received.texts.get(Claimed::KeyId).map(str::to_owned),
             Err(refusal) => answer.notes.push(format!("the claim cannot be read, so nothing was tried: {}", refusal.detail())),
         }
         answer
     }
 
-    fn look(&self, received: &Received, refusal: Option<&Refusal>, extra: &[Mutation], answer: &mut Explanation) {
+    fn look(&self, received: &Received, refusal: Option<&Refusal>, transit: &Transit, answer: &mut Explanation) {
         answer.key_id = received.texts.get(Claimed::KeyId).map(str::to_owned);
         answer.causes.extend(clock::causes(self.dialect.plan(), received, self.now, &self.policy));
         if let Some(named) = answer.key_id.as_ref().filter(|_| !self.credentials.is_empty()) {
@@ -202,24 +218,28 @@ impl<'q> Question<'q> {
         for (name, said) in &received.contradicted {
             let what = format!("{name} is {}, as the message says, and not as it is set here", visible::line(said.as_bytes()));
             answer.causes.push(Cause {
-                mistakes: vec![Mistake { id: "input-otherwise", what, rule: "inputs".to_owned() }],
+                mistakes: vec![Mistake { id: INPUT, what, rule: "inputs".to_owned() }],
                 alternatives: Vec::new(),
+                seen: Seen::Possible,
             });
         }
         let signatures = self.their_signature.map_or_else(|| received.signatures.clone(), |text| vec![text.trim().to_owned()]);
         let readings = received::readings(&signatures, self.dialect.plan().signature.encoding);
-        if let Some(theirs) = self.theirs {
-            self.compare(&processes, &shown, theirs, &readings, extra, answer);
-            return;
-        }
-        let Some(refusal) = refusal.filter(|_| !processes.is_empty() || self.their_signature.is_some()) else {
-            self.check_their_signature(&processes, &readings, extra, answer);
-            return;
-        };
-        match refusal.reason() {
-            Reason::BodyDigestMismatch => self.look_at_body(&processes, received, extra, answer),
-            Reason::InsecureTransport | Reason::MalformedRequest => {}
-            _ => self.look_at_tags(&processes, &readings, extra, answer),
+        let reason = refusal.map(Refusal::reason);
+        // What is signed holds or not; only where nothing else was wrong does the message verify by it.
+        let alone = self.their_signature.is_none() && matches!(reason, Some(Reason::SignatureMismatch | Reason::BodyDigestMismatch));
+        let seen = if alone { Seen::Verifies } else { Seen::SignatureHolds };
+        let side = Side { processes: &processes, readings: &readings, transit, seen };
+        match (self.theirs, reason) {
+            (Some(theirs), _) => self.compare(&side, &shown, theirs, answer),
+            (None, None) if self.their_signature.is_none() => {}
+            (None, Some(Reason::BodyDigestMismatch)) => self.look_at_body(&side, received, answer),
+            (None, Some(Reason::InsecureTransport | Reason::MalformedRequest)) => {}
+            (None, _) => {
+                let holds = self.look_at_tags(&side, answer);
+                let inputs = answer.causes.iter_mut().filter(|cause| holds && cause.names(INPUT));
+                inputs.for_each(|cause| cause.seen = Seen::Verifies);
+            }
         }
     }
 
@@ -243,107 +263,46 @@ impl<'q> Question<'q> {
         .collect()
     }
 
-    /// Tries each credential until the signature holds.
-    fn look_at_tags(&self, processes: &[Process], readings: &[TagReading], extra: &[Mutation], answer: &mut Explanation) {
+    /// Tries each credential until the signature holds; says whether it holds as it is.
+    fn look_at_tags(&self, side: &Side<'_>, answer: &mut Explanation) -> bool {
         let mut incomplete = false;
         let mut first: Option<Hit> = None;
-        for process in processes {
-            let found = search(process, &Goal::Tags(readings), extra, self.depth, self.most(process).saturating_sub(answer.trials));
+        let goal = Goal::Tags(side.readings);
+        let extra = side.transit.mutations();
+        let before = answer.trials;
+        for process in side.processes {
+            // Texts that were compared are no verifications.
+            let spent = if is_shared(process) { answer.trials } else { answer.trials - before };
+            let found = search(process, &goal, &extra, self.depth, self.most(process).saturating_sub(spent));
             incomplete |= self.note_search(&found, answer);
             if let Some(hit) = found.hit
                 && first.as_ref().is_none_or(|before| hit.mutations.len() < before.mutations.len())
             {
-                first = Some(hit);
+                first = Some(shrunk(hit, process, &goal, side.transit));
             }
         }
         match first {
-            Some(hit) => self.note_hit(&hit, answer),
+            Some(hit) => return self.note_hit(&hit, side.seen, answer),
             None if incomplete => {
                 answer.notes.push(format!("the search stopped after {} trials, before everything was tried", answer.trials))
             }
             None => {}
         }
+        false
     }
 
-    /// A signature of the other side's that is asked about although the message itself is accepted, or no key is given.
-    fn check_their_signature(&self, processes: &[Process], readings: &[TagReading], extra: &[Mutation], answer: &mut Explanation) {
-        if self.their_signature.is_some() {
-            self.look_at_tags(processes, readings, extra, answer);
-        }
-    }
-
-    fn look_at_body(&self, processes: &[Process], received: &Received, extra: &[Mutation], answer: &mut Explanation) {
-        let (Some(process), Some(sent)) = (processes.first(), received.texts.get(Claimed::BodyDigest)) else { return };
-        let found = search(process, &Goal::Digest(sent.as_bytes()), extra, self.depth, self.most(process));
+    fn look_at_body(&self, side: &Side<'_>, received: &Received, answer: &mut Explanation) {
+        let (Some(process), Some(sent)) = (side.processes.first(), received.texts.get(Claimed::BodyDigest)) else { return };
+        let goal = Goal::Digest(sent.as_bytes());
+        let found = search(process, &goal, &side.transit.mutations(), self.depth, self.most(process));
         self.note_search(&found, answer);
         if let Some(hit) = found.hit {
-            self.note_hit(&hit, answer);
+            self.note_hit(&shrunk(hit, process, &goal, side.transit), side.seen, answer);
         }
-    }
-
-    /// Holds another side's text against ours.
-    fn compare(
-        &self,
-        processes: &[Process],
-        shown: &Process,
-        theirs: &[u8],
-        readings: &[TagReading],
-        extra: &[Mutation],
-        answer: &mut Explanation,
-    ) {
-        let stage = difference::stage_of(shown, theirs);
-        let theirs_end = theirs.strip_suffix(b"\n").filter(|cut| shown.text(stage).is_some_and(|ours| ours.expose() == *cut));
-        answer.difference = difference::find(shown, stage, theirs, &self.credentials);
-        let Some(difference) = &answer.difference else {
-            let name = stage.map_or("string_to_sign", |index| &self.dialect.plan().lets[index].name);
-            answer
-                .notes
-                .push(format!("both sides have the same {name}: what differs comes after it, such as the key or the signature's encoding"));
-            self.look_at_tags(processes, readings, extra, answer);
-            return;
-        };
-        if theirs_end.is_some() {
-            answer.notes.push(
-                "the other side's text has one more line feed at its end; where an editor put it there, the texts are equal".to_owned(),
-            );
-        }
-        if let Some(inner) = difference::hashes(self.dialect.plan(), &difference.rule) {
-            answer
-                .notes
-                .push(format!("the difference is inside {inner}, of which only a digest stands here: give the other side's {inner}"));
-        }
-        if stage.is_none() {
-            self.note_their_key(processes, theirs, readings, answer);
-        }
-        let found = search(shown, &Goal::Text(theirs, stage), extra, self.depth, self.most);
-        self.note_search(&found, answer);
-        if let Some(hit) = found.hit {
-            self.note_hit(&hit, answer);
-        } else if difference::hashes(self.dialect.plan(), &answer.difference.as_ref().map_or_else(String::new, |d| d.rule.clone()))
-            .is_some()
-        {
-            // Of a text that is only there as its digest, the signature may tell more.
-            self.look_at_tags(processes, readings, extra, answer);
-        }
-    }
-
-    /// Whether the other side's signature is one over its own text with the key that is given here.
-    fn note_their_key(&self, processes: &[Process], theirs: &[u8], readings: &[TagReading], answer: &mut Explanation) {
-        let tags: Vec<_> = readings.iter().map(|reading| reading.tag.clone()).collect();
-        if tags.is_empty() || processes.is_empty() {
-            return;
-        }
-        let held = processes.iter().filter_map(Process::run).any(|o| o.key.attempt(o.algorithm, theirs, &tags).0.is_some());
-        answer.notes.push(if held {
-            "the signature is one over the other side's text with the key that is given here: the key is right".to_owned()
-        } else {
-            "the signature is not one over the other side's text with the key that is given here".to_owned()
-        });
     }
 
     fn most(&self, process: &Process) -> usize {
-        let is_shared = process.credential.as_ref().is_some_and(|c| c.material().shared().is_some());
-        if is_shared { self.most } else { self.most.min(MOST_VERIFICATIONS) }
+        if is_shared(process) { self.most } else { self.most.min(MOST_VERIFICATIONS) }
     }
 
     fn note_search(&self, found: &Search, answer: &mut Explanation) -> bool {
@@ -351,7 +310,8 @@ impl<'q> Question<'q> {
         !found.complete
     }
 
-    fn note_hit(&self, hit: &Hit, answer: &mut Explanation) {
+    /// Notes what reached a goal; says whether nothing had to be changed for it.
+    fn note_hit(&self, hit: &Hit, seen: Seen, answer: &mut Explanation) -> bool {
         let own = |m: &Mutation| Mistake { id: m.id, what: m.what.clone(), rule: m.rule.clone() };
         let mut mistakes: Vec<Mistake> = hit.mutations.iter().map(own).collect();
         mistakes.extend(hit.oddity.map(|(id, what)| Mistake { id, what: what.to_owned(), rule: "signature.encoding".to_owned() }));
@@ -359,11 +319,31 @@ impl<'q> Question<'q> {
             if !answer.accepted {
                 answer.notes.push("the signature itself holds".to_owned());
             }
-            return;
+            return true;
         }
         let alternatives = hit.alternatives.iter().map(|m| m.iter().map(own).collect()).collect();
-        answer.causes.push(Cause { mistakes, alternatives });
+        answer.causes.push(Cause { mistakes, alternatives, seen });
+        false
     }
+}
+
+fn is_shared(process: &Process) -> bool {
+    process.credential.as_ref().is_some_and(|c| c.material().shared().is_some())
+}
+
+/// The same with the fewest changes on the way, and without all of them together where fewer give the same.
+fn shrunk(mut hit: Hit, process: &Process, goal: &Goal<'_>, transit: &Transit) -> Hit {
+    hit.alternatives.retain(|mutations| !mutations.iter().any(|mutation| transit.is_whole(mutation)));
+    if let Some(at) = hit.mutations.iter().position(|mutation| transit.is_whole(mutation)) {
+        let with = |mutation: &Mutation| {
+            let mut mutations = hit.mutations.clone();
+            mutations[at] = mutation.clone();
+            Hit { mutations, alternatives: Vec::new(), oddity: None }
+        };
+        let least = transit.least(|mutation| with(mutation).holds(process, goal));
+        hit.mutations[at] = least;
+    }
+    hit
 }
 
 fn shown_stages(stages: &Stages) -> Vec<Stage> {

@@ -254,6 +254,24 @@ impl Dialect {
         })
     }
 
+    /// The parts that [`SignOptions::omit`] can leave out: those without which a message still has the dialect's form.
+    #[must_use]
+    pub fn omittable(&self) -> Vec<&'static str> {
+        const PARTS: [(&str, Claimed); 6] = [
+            ("time", Claimed::Time),
+            ("nonce", Claimed::Nonce),
+            ("expires", Claimed::Expires),
+            ("algorithm", Claimed::Algorithm),
+            ("signed_headers", Claimed::SignedHeaders),
+            ("body_digest", Claimed::BodyDigest),
+        ];
+        let may_lack = |what: Claimed| {
+            let mut entries = self.plan().carry.iter().filter(|entry| entry.holds(what)).peekable();
+            entries.peek().is_some() && entries.all(|entry| entry.may_lack(what))
+        };
+        PARTS.into_iter().filter(|(_, what)| may_lack(*what)).map(|(name, _)| name).collect()
+    }
+
     /// The text of an expiry so long after `at`, for [`SignOptions::expires`]; `None` where messages carry none.
     #[must_use]
     pub fn expires_text(&self, at: Timestamp, after: std::time::Duration) -> Option<String> {

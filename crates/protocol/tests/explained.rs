@@ -1,6 +1,9 @@
 //! What an explanation says, and what it never says: the first difference with its rule, mistakes that were seen to hold, no secret and no
 //! expected signature.
 
+#[path = "explained/mistakes.rs"]
+mod mistakes;
+
 use countersign_protocol::explain::{Depth, Explanation, MOST_TRIALS, MOST_VERIFICATIONS, Question};
 use countersign_protocol::{Credential, Dialect, Dialects, Inputs, KeyMaterial, KeyPair, Message, Policy, Request, SignOptions, Timestamp};
 use proptest::prelude::*;

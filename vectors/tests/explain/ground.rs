@@ -106,6 +106,7 @@ pub(crate) enum Shape {
     Json,
     JsonLine,
     Form,
+    EscapedForm,
     Header,
     Secret,
 }
@@ -371,10 +372,10 @@ fn reshape(request: &mut Request, options: &mut SignOptions, shape: Shape) {
                 request.body.push(b'\n');
             }
         }
-        Shape::Form => {
+        Shape::Form | Shape::EscapedForm => {
             request.method = "POST".to_owned();
             own_headers(request, "application/x-www-form-urlencoded");
-            request.body = b"z=1&y=two".to_vec();
+            request.body = if shape == Shape::Form { b"z=1&y=two".to_vec() } else { b"z=one+two&y=%2Athree%2A&x=~".to_vec() };
         }
         Shape::Header => {
             request.headers.push(("X-Ca-Extra".to_owned(), b"one  two".to_vec()));

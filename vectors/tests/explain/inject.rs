@@ -24,6 +24,7 @@ pub(crate) fn shape(bug: &str) -> Shape {
         "body-written-anew" | "body-members-sorted" | "charset-added" | "header-value-not-there-yet" => Shape::Json,
         "body-line-end-lost" => Shape::JsonLine,
         "form-left-out" => Shape::Form,
+        "form-written-anew" => Shape::EscapedForm,
         "inner-blanks-otherwise" => Shape::Header,
         "secret-decoded" => Shape::Secret,
         _ => Shape::Plain,
@@ -125,6 +126,9 @@ pub(crate) fn inject(bug: &str, ground: &Ground) -> Option<Request> {
                 request.body = br#"{"c":{"d":true},"b":[1,2],"a":"x y"}"#.to_vec();
             })
         }),
+        "form-written-anew" => {
+            (!ground.claims_in(Place::Body)).then(|| received(ground, |request| request.body = b"z=one+two&y=*three*&x=%7E".to_vec()))
+        }
         "body-line-end-lost" => Some(received(ground, |request| {
             request.body.pop();
         })),

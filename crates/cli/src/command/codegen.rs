@@ -27,6 +27,7 @@ pub(crate) fn run(args: &CodegenArgs, registry: &Registry, json: bool) -> Result
         }
     }
     match &args.out {
+        None if json => console::line(&json!({ "file": file_name(id, language), "text": source }).to_string()),
         None => console::data(source.as_bytes()),
         Some(place) => write(place, &file_name(id, language), &source),
     }

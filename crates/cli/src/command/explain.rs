@@ -19,7 +19,7 @@ pub(crate) fn run(args: &ExplainArgs, registry: &Registry, json: bool) -> Result
     let credential = credential(verify, dialect)?;
     let message = Input::read(&verify.message, dialect)?.message;
     let theirs = args.theirs.as_ref().map(|path| console::read(path)).transpose()?;
-    let sent = args.their_request.as_ref().map(|path| Input::parse(&console::read(path)?, None, Half::of(dialect))).transpose()?;
+    let sent = args.their_request.as_ref().map(|path| Input::load(path, None, Half::of(dialect))).transpose()?;
     let sent = sent.map(|input| in_scheme_of(input.message, &message));
     let at = verify.at.map_or_else(now, Ok)?;
     let mut question = Question::new(dialect, &message, at).with_credential(&credential).with_inputs(inputs).with_policy(policy(verify)?);

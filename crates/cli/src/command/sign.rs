@@ -29,6 +29,7 @@ pub(crate) fn run(args: &SignArgs, registry: &Registry, json: bool) -> Result<()
 }
 
 fn options(args: &SignArgs, dialect: &Dialect, inputs: Inputs) -> Result<SignOptions, Failure> {
+    check(args, dialect)?;
     let nonce = match &args.nonce {
         Some(nonce) => Some(nonce.clone()),
         None if dialect.carries_nonce() && !args.omit.iter().any(|part| part == "nonce") => Some(random_hex()?),
@@ -46,6 +47,20 @@ fn options(args: &SignArgs, dialect: &Dialect, inputs: Inputs) -> Result<SignOpt
         body_digest: args.body_digest.clone(),
         body: None,
     })
+}
+
+/// Refuses what the dialect cannot leave out, and a nonce that is none.
+fn check(args: &SignArgs, dialect: &Dialect) -> Result<(), Failure> {
+    let known = dialect.omittable();
+    if let Some(part) = args.omit.iter().find(|part| !known.contains(&part.as_str())) {
+        let mend = if known.is_empty() { "leaves nothing out".to_owned() } else { format!("can leave out {}", known.join(", ")) };
+        return Err(Failure::usage(format_args!("--omit {part}: no part that may be left out; '{}' {mend}", dialect.id())));
+    }
+    if args.nonce.as_ref().is_some_and(String::is_empty) {
+        let omit = if known.contains(&"nonce") { ", or leave it out with --omit nonce" } else { "" };
+        return Err(Failure::usage(format_args!("--nonce: it is empty; give a fresh one, leave the flag out for a random one{omit}")));
+    }
+    Ok(())
 }
 
 fn as_json(signed: &Signed, origin: Option<&Origin>) -> serde_json::Value {

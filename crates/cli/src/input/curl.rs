@@ -137,12 +137,12 @@ impl Curl {
             Meaning::Url => self.url(value)?,
             Meaning::Header => self.header(&value)?,
             Meaning::Data => self.ascii_data(value)?,
-            Meaning::DataRaw => self.add_data(&value),
-            Meaning::DataBinary => self.binary_data(&value)?,
+            Meaning::DataRaw => self.add_data(&value, b"&"),
+            Meaning::DataBinary => self.binary_data(&value, b"&")?,
             Meaning::DataUrlencode => self.encoded_data(&value)?,
             Meaning::Json => {
                 self.json = true;
-                self.binary_data(&value)?;
+                self.binary_data(&value, b"")?;
             }
             Meaning::Get => self.get = true,
             Meaning::Head => self.head = true,
@@ -179,12 +179,11 @@ impl Curl {
         Ok(())
     }
 
-    /// Pieces of data are joined by `&`; those of `--json` by nothing.
-    fn add_data(&mut self, piece: &[u8]) {
-        let json = self.json;
+    /// A piece of data is joined to those before it by `&`; one of `--json` by nothing.
+    fn add_data(&mut self, piece: &[u8], joint: &[u8]) {
         match &mut self.data {
             Some(data) => {
-                data.extend_from_slice(if json { b"" } else { b"&" });
+                data.extend_from_slice(joint);
                 data.extend_from_slice(piece);
             }
             None => self.data = Some(piece.to_vec()),
@@ -198,17 +197,17 @@ impl Curl {
             data = self.file(name)?;
             data.retain(|b| !matches!(b, b'\r' | b'\n' | 0));
         }
-        self.add_data(&data);
+        self.add_data(&data, b"&");
         Ok(())
     }
 
-    fn binary_data(&mut self, value: &[u8]) -> Result<(), String> {
+    fn binary_data(&mut self, value: &[u8], joint: &[u8]) -> Result<(), String> {
         match value.strip_prefix(b"@") {
             Some(name) => {
                 let data = self.file(name)?;
-                self.add_data(&data);
+                self.add_data(&data, joint);
             }
-            None => self.add_data(value),
+            None => self.add_data(value, joint),
         }
         Ok(())
     }
@@ -234,7 +233,7 @@ impl Curl {
                     .to_owned(),
             );
         }
-        self.add_data(&data);
+        self.add_data(&data, b"&");
         Ok(())
     }
 
@@ -310,14 +309,14 @@ impl Curl {
             ("Referer", self.referer.clone()),
             ("Cookie", cookie),
         ];
-        let form = (sends_body).then(|| json.unwrap_or(b"application/x-www-form-urlencoded").to_vec());
+        let form = sends_body.then_some(&b"application/x-www-form-urlencoded"[..]);
         let asked = |name: &str| self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
         let own = own.into_iter().filter(|(name, _)| !asked(name)).filter_map(|(name, value)| Some((name.to_owned(), value?)));
         let given = self.headers.iter().filter_map(|(name, asked)| match asked {
             Asked::Value(value) => Some((name.clone(), value.clone())),
             Asked::Removed => None,
         });
-        let last = form.filter(|_| !asked("content-type")).map(|value| ("Content-Type".to_owned(), value));
+        let last = json.or(form).filter(|_| !asked("content-type")).map(|value| ("Content-Type".to_owned(), value.to_vec()));
         own.chain(given).chain(last).collect()
     }
 }

@@ -22,6 +22,14 @@ fn a_signer_is_printed_or_kept_under_the_name_of_its_language() {
 }
 
 #[test]
+fn a_signer_as_data_has_its_file_and_its_text() {
+    let run = countersign(["codegen", "-d", "hmac-sha256", "-l", "go", "--json"]).ok();
+    let data = run.json();
+    let printed = countersign(["codegen", "-d", "hmac-sha256", "-l", "go"]).ok().text();
+    assert_eq!((data["file"].as_str(), data["text"].as_str()), (Some("hmac_sha256.go"), Some(printed.as_str())));
+}
+
+#[test]
 fn a_dialect_of_ones_own_has_a_signer() {
     let scratch = Scratch::new();
     scratch.file("in-house.yaml", IN_HOUSE);

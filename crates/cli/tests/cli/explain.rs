@@ -34,6 +34,20 @@ fn the_mistake_is_told_and_the_exit_code_says_whether_it_verifies() {
 }
 
 #[test]
+fn stdin_is_read_once_and_faults_name_their_file() {
+    let scratch = Scratch::new();
+    let (right, _) = signed(&scratch);
+    let twice = explain(&scratch, &right, &["--theirs", "-"]);
+    assert_eq!(twice.code, 2);
+    assert!(twice.stderr.contains("two inputs are named -") && twice.stderr.contains("into a file"), "{}", twice.stderr);
+    let broken = scratch.file("sent.http", "GET / HTTP/1.1 or so\n\n");
+    let run = explain(&scratch, &right, &["--their-request", &broken]);
+    assert!(run.code == 2 && run.stderr.contains(&format!("{broken}: 'GET / HTTP/1.1 or so'")), "{}", run.stderr);
+    let run = explain(&scratch, "nothing of a message\n", &[]);
+    assert!(run.code == 2 && run.stderr.contains("stdin: 'nothing of a message'"), "{}", run.stderr);
+}
+
+#[test]
 fn the_other_sides_text_signature_and_request_are_held_against_ours() {
     let scratch = Scratch::new();
     let (right, moved) = signed(&scratch);

@@ -111,6 +111,49 @@ fn an_in_house_dialect_needs_no_new_build() {
 }
 
 #[test]
+fn what_a_dialect_cannot_leave_out_is_refused() {
+    let refused = |more: &[&str]| {
+        let args = ["sign", "--secret", "s", "-k", "k", "--url", "https://h/"];
+        let run = countersign([&args[..], more].concat());
+        assert_eq!(run.code, 2, "{more:?} {}", run.text());
+        run.stderr
+    };
+    for part in ["zzz", "body", "time", "nonce", ""] {
+        let said = refused(&["-d", "hmac-sha256", "--omit", part]);
+        assert!(said.contains(&format!("--omit {part}: no part that may be left out; 'hmac-sha256' ")), "{said}");
+    }
+    let said = refused(&["-d", "x-ca", "--omit", "body"]);
+    assert!(said.contains("'x-ca' can leave out time, nonce, algorithm"), "{said}");
+    let said = refused(&["-d", "x-ca", "--nonce", ""]);
+    assert!(said.contains("--nonce: it is empty") && said.contains("--omit nonce"), "{said}");
+    assert!(!refused(&["-d", "hmac-sha256", "--nonce", ""]).contains("--omit"));
+    let args = ["sign", "--secret", "s", "-k", "k", "--url", "https://h/", "-d", "x-ca", "--omit", "nonce", "--omit", "time"];
+    let left = countersign(args).ok().text().to_lowercase();
+    assert!(!left.contains("x-ca-nonce:") && !left.contains("x-ca-timestamp:"), "{left}");
+}
+
+#[test]
+fn what_is_dropped_of_a_url_is_said() {
+    let run = countersign(["sign", "-d", "hmac-sha256", "-k", "k", "--secret", "s", "--url", "https://user:pw@h/"]).ok();
+    assert!(run.stderr.contains("note: user and password in the URL were left out"), "{}", run.stderr);
+    assert!(!run.text().contains("pw") && !run.stderr.contains("pw"));
+}
+
+#[test]
+fn an_unknown_dialect_is_told_from_one_that_was_mistyped() {
+    let said = |id: &str| countersign(["dialects", "show", id]).stderr;
+    for (id, meant) in [("hmac-sha265", "hmac-sha256"), ("aws-sigv4-s4", "aws-sigv4-s3"), ("Stripe", "stripe"), ("gihtub", "github")] {
+        let said = said(id);
+        assert!(said.contains(&format!("no dialect '{id}'; did you mean '{meant}'? 'countersign dialects list'")), "{said}");
+    }
+    let said = said("no-such");
+    assert!(
+        said.contains("no dialect 'no-such'. 'countersign dialects list' names those that are known; one of your own needs --dialects"),
+        "{said}"
+    );
+}
+
+#[test]
 fn dialects_are_listed() {
     let list = countersign(["dialects", "list"]).ok().text();
     for id in ["aws-sigv1", "aws-sigv4", "hmac-sha256", "qlm-open"] {

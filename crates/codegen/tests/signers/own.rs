@@ -231,6 +231,12 @@ fn settings(dialect: &Dialect) -> Vec<Setting> {
         }
         if case == 1 && filters {
             options.omit = vec!["nonce".to_owned(), "algorithm".to_owned()];
+        }
+        // A signer makes a nonce wherever one can be carried; the engine makes none.
+        if case == 2 && filters {
+            options.omit = vec!["nonce".to_owned()];
+        }
+        if !options.omit.is_empty() {
             line["options"]["omit"] = json!(options.omit);
         }
         if case == 2 && filters {

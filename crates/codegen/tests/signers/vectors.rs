@@ -1,7 +1,7 @@
 //! Every vector that is signed, by the generated signer of each language: stages, signature and placed request are those of the vector.
 
 use countersign_codegen::{Language, support};
-use countersign_protocol::{Algorithm, Dialects};
+use countersign_protocol::{Algorithm, Dialect, Dialects, Part, Policy};
 use countersign_vectors::written::{Credentials, Vector, VectorFile};
 use countersign_vectors::{Answer, Case, Expect, answer, answers, check};
 use serde_json::{Value, json};
@@ -39,13 +39,17 @@ fn without_nulls(value: Value) -> Value {
     }
 }
 
-fn line(dialect: &str, known: &Known) -> Value {
+fn line(dialect: &Dialect, known: &Known) -> Value {
     let signing = known.case.signing.as_ref().unwrap();
-    let choices = known.written.sign.clone().unwrap_or_default();
+    let mut choices = known.written.sign.clone().unwrap_or_default();
+    // A signer makes a nonce wherever one can be carried; the engine makes none.
+    if known.written.nonce.is_none() && dialect.omittable().contains(&"nonce") {
+        choices.omit.get_or_insert_default().push("nonce".to_owned());
+    }
     without_nulls(json!({
         "id": known.case.name,
         "op": "sign",
-        "dialect": dialect,
+        "dialect": dialect.id(),
         "credentials": [without_nulls(credential(known.written.credentials.as_ref().unwrap()))],
         "inputs": known.written.inputs,
         "at": known.written.at,
@@ -74,6 +78,34 @@ const fn is_random(algorithm: Option<Algorithm>) -> bool {
     matches!(algorithm, Some(Algorithm::EcdsaP256Sha256 | Algorithm::EcdsaP256Sha256Der | Algorithm::RsaPssSha512))
 }
 
+/// Where a nonce may be carried, a signer that is given none makes one, and a verifier that asks for one accepts the message.
+fn nonces(language: Language, dialects: &Dialects, adapter: &mut Adapter) -> usize {
+    let mut made = 0;
+    for (stem, text) in countersign_vectors::files() {
+        let dialect = dialects.get(stem).unwrap();
+        if !dialect.omittable().contains(&"nonce") || support(dialect, language).is_err() {
+            continue;
+        }
+        let is_plain = |k: &Known| k.case.signing.is_some() && k.written.sign.as_ref().is_none_or(|s| s.omit.is_none());
+        let accepted = |k: &&Known| k.case.expect == Expect::Accepted && k.written.nonce.is_some() && is_plain(k);
+        let all = known(stem, text);
+        let known = all.iter().find(accepted).unwrap();
+        let mut line = line(dialect, known);
+        line.as_object_mut().unwrap().remove("nonce");
+        let place = format!("{language} {stem} {}", known.case.name);
+        let answers = [adapter.ask(&line), adapter.ask(&line)];
+        for answer in &answers {
+            let given = adapter::read(answer);
+            let policy = Policy { waive: Vec::new(), require: vec![Part::Nonce], ..known.case.policy.clone() };
+            let verdict = dialect.verify(&given.placed, &known.case.inputs, &[&known.case.credential], known.case.now, &policy);
+            assert!(verdict.is_ok(), "{place}: {verdict:?} {answer}");
+        }
+        assert_ne!(answers[0]["message"], answers[1]["message"], "{place}: the same nonce twice");
+        made += 1;
+    }
+    made
+}
+
 /// Runs a language over everything: the vectors, and the dialects of our own.
 fn run(language: Language) {
     let dialects = Dialects::builtin().unwrap();
@@ -93,7 +125,7 @@ fn run(language: Language) {
                 continue;
             }
             let place = format!("{language} {stem} {}", known.case.name);
-            let answer = adapter.ask(&line(stem, &known));
+            let answer = adapter.ask(&line(dialect, &known));
             if let Some(algorithm) = algorithm.unwrap()
                 && !support.algorithms.contains(&algorithm)
             {
@@ -131,6 +163,8 @@ fn run(language: Language) {
     }
     assert!(faults.is_empty(), "{} faults\n{}", faults.len(), faults[..faults.len().min(80)].join("\n"));
     assert!(signed > 300, "{language}: {signed} vectors were signed");
+    let made = nonces(language, &dialects, &mut adapter);
+    assert!(made > 1, "{language}: {made} dialects may carry a nonce");
     let same = own::run(language, &mut adapter);
     assert!(same > 50, "{language}: {same} messages of our own were signed");
 }
@@ -168,7 +202,7 @@ fn a_wrong_signer_is_found() {
     let mut adapter = Adapter::changed(Language::Python, dialect, |source| source.replace("b\"HMAC-SHA256\\n\"", "b\"HMAC-SHA255\\n\""));
     let text = countersign_vectors::files().find(|(stem, _)| *stem == "hmac-sha256").unwrap().1;
     let known = known("hmac-sha256", text).into_iter().find(|k| k.case.signing.as_ref().is_some_and(|s| s.skip.is_none())).unwrap();
-    let outcomes = check::given(&known.case, &adapter::read(&adapter.ask(&line("hmac-sha256", &known))));
+    let outcomes = check::given(&known.case, &adapter::read(&adapter.ask(&line(dialect, &known))));
     let wrong: Vec<_> = outcomes.iter().filter(|o| o.result.is_err()).map(|o| o.what.as_str()).collect();
     assert_eq!(wrong, ["sign: string_to_sign", "sign: signature", "sign: placed"]);
 }

@@ -391,6 +391,20 @@ impl Entry {
     pub(crate) fn holds(&self, what: Claimed) -> bool {
         self.holds.contains(&what)
     }
+
+    /// Whether the entry can be written without this claim, which it holds.
+    pub(crate) fn may_lack(&self, what: Claimed) -> bool {
+        let is_open = |slot: &Slot| matches!(slot, Slot::Claim { what: held, may_be_empty: true, .. } if *held == what);
+        let holds = |pattern: &Pattern| pattern.0.iter().any(|slot| matches!(slot, Slot::Claim { what: held, .. } if *held == what));
+        self.optional
+            || match &self.shape {
+                Shape::Constant(_) => false,
+                Shape::Pattern(pattern) => pattern.0.iter().any(is_open),
+                Shape::Parameters(parameters) => {
+                    parameters.list.iter().any(|p| holds(&p.value) && (p.optional || p.value.0.iter().any(is_open)))
+                }
+            }
+    }
 }
 
 #[derive(Debug, Clone)]

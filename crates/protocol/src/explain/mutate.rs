@@ -3,6 +3,7 @@
 
 mod body;
 mod filters;
+mod form;
 mod headers;
 mod key;
 mod message;
@@ -13,6 +14,7 @@ pub(super) mod time;
 use std::rc::Rc;
 
 pub(super) use body::MOST_BODY;
+pub(super) use message::replace;
 
 use super::place::{self, Home};
 use super::process::Process;
@@ -34,6 +36,8 @@ pub(super) struct Mutation {
     pub(super) axis: Option<&'static str>,
     /// Whether it changes the number of operations in a program, so that it comes after one that does not.
     pub(super) reshapes: bool,
+    /// Whether it only leaves out a filter that the dialect has.
+    pub(super) omits: bool,
     change: Rc<Change>,
 }
 
@@ -47,7 +51,7 @@ impl Mutation {
         what: impl Into<String>,
         change: impl Fn(&mut Process) -> Option<()> + 'static,
     ) -> Self {
-        Self { id, what: what.into(), rule: rule.into(), cost, axis: None, reshapes: false, change: Rc::new(change) }
+        Self { id, what: what.into(), rule: rule.into(), cost, axis: None, reshapes: false, omits: false, change: Rc::new(change) }
     }
 
     fn on_axis(mut self, axis: &'static str) -> Self {
@@ -57,6 +61,11 @@ impl Mutation {
 
     fn reshaping(mut self) -> Self {
         self.reshapes = true;
+        self
+    }
+
+    fn omitting(mut self) -> Self {
+        self.omits = true;
         self
     }
 

@@ -228,18 +228,22 @@ impl Process {
     /// Runs the process to the text and its key.
     pub(super) fn run(&self) -> Option<Outcome> {
         let algorithm = self.algorithm?;
-        let (text, key) = self.with_scene(|scene| {
-            let text = self.dialect.rules().text(scene).ok()?;
-            let own = Scene { credential: self.key_credential.as_deref().or(scene.credential), ..*scene };
-            let (key, _) = self.dialect.rules().key(&own).ok()?;
-            Some((text, key))
-        })?;
+        let text = self.with_scene(|scene| self.dialect.rules().text(scene)).ok()?;
+        let key = self.key()?;
         let mut bytes = text.bytes;
         for alter in &self.after {
             bytes = Secret::new(alter(bytes.expose()));
         }
         let (text, key, algorithm) = self.keyed(bytes, key, algorithm)?;
         Some(Outcome { text, key, algorithm })
+    }
+
+    /// The key alone.
+    pub(super) fn key(&self) -> Option<SigningKey> {
+        self.with_scene(|scene| {
+            let own = Scene { credential: self.key_credential.as_deref().or(scene.credential), ..*scene };
+            self.dialect.rules().key(&own).ok().map(|(key, _)| key)
+        })
     }
 
     /// The string to sign, or the text of a let.

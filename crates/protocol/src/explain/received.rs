@@ -107,7 +107,38 @@ fn instant(plan: &Plan, text: Option<&str>) -> (Option<Timestamp>, Option<&'stat
         let at = TimeFormat::parse(format).ok()?.read(text, Zone::UTC)?;
         Some((at, *name))
     });
+    let other = other.or_else(|| nearly(text));
     (other.map(|(at, _)| at), other.map(|(_, name)| name))
+}
+
+/// A time with an offset from UTC, without a zone, or with a fraction that no dialect writes.
+fn nearly(text: &str) -> Option<(Timestamp, &'static str)> {
+    let read = |format: &str, text: &str, zone| TimeFormat::parse(format).ok()?.read(text, zone);
+    if let Some((seconds, fraction)) = text.split_once('.')
+        && fraction.bytes().all(|b| b.is_ascii_digit())
+        && let Some(at) = read("unix", seconds, Zone::UTC)
+    {
+        return Some((at, "seconds with a fraction"));
+    }
+    if matches!(text.len(), 16 | 19) && text.bytes().all(|b| b.is_ascii_digit()) {
+        let name = if text.len() == 16 { "microseconds" } else { "nanoseconds" };
+        return Some((read("unix", text.get(..10)?, Zone::UTC)?, name));
+    }
+    let (clock, rest) = (text.get(..19)?.replacen(' ', "T", 1), text.get(19..)?);
+    let digits = rest.strip_prefix('.').map_or(0, |f| f.bytes().take_while(u8::is_ascii_digit).count());
+    let zone = rest.get(if digits > 0 { digits + 1 } else { 0 }..)?;
+    let (offset, name) = match zone.as_bytes() {
+        [] => (Zone::UTC, "ISO 8601 without a zone"),
+        [b'Z'] if digits > 0 => (Zone::UTC, "ISO 8601 with a fraction of another length"),
+        [b'Z'] => (Zone::UTC, "ISO 8601 with a blank for T"),
+        [b' ', _, _, b':', _, _] => (Zone::parse(&zone.replacen(' ', "+", 1))?, "ISO 8601 with an offset whose + became a blank"),
+        [b'+' | b'-', _, _, b':', _, _] => (Zone::parse(zone)?, "ISO 8601 with an offset from UTC in the place of Z"),
+        [b'+' | b'-', h, i, m, n] if [h, i, m, n].iter().all(|b| b.is_ascii_digit()) => {
+            (Zone::parse(&format!("{}:{}", &zone[..3], &zone[3..]))?, "ISO 8601 with an offset from UTC in the place of Z")
+        }
+        _ => return None,
+    };
+    Some((read("YYYY-MM-DDThh:mm:ss", &clock, offset)?, name))
 }
 
 /// A signature's text read in one way.
@@ -136,8 +167,17 @@ pub(super) fn readings(signatures: &[String], own: SignatureEncoding) -> Vec<Tag
         add(encoding::from_lower_hex(text), Some(("signature-in-hex", "the signer wrote the signature in hexadecimal")));
         add(encoding::from_hex(text), Some(("signature-in-upper-hex", "the signer wrote the signature in upper-case hexadecimal")));
         add(encoding::from_base64(text), Some(("signature-in-base64", "the signer wrote the signature in base64")));
-        add(encoding::from_base64url(text), Some(("signature-in-base64url", "the signer wrote the signature in URL-safe base64")));
-        add(encoding::from_loose_base64(text), Some(("signature-unpadded", "the signer left out the padding of the base64 signature")));
+        let marked = text.iter().any(|b| b"+/".contains(b));
+        let unpadded = if marked || own != SignatureEncoding::Base64 {
+            "the signer left out the padding of the base64 signature"
+        } else {
+            "the signer left out the padding of the base64 signature, or wrote it in URL-safe base64: this one is the same in both"
+        };
+        let unpadded = (encoding::from_loose_base64(text), Some(("signature-unpadded", unpadded)));
+        let url_safe =
+            (encoding::from_base64url(text), Some(("signature-in-base64url", "the signer wrote the signature in URL-safe base64")));
+        let pair = if own == SignatureEncoding::Base64 { [unpadded, url_safe] } else { [url_safe, unpadded] };
+        pair.into_iter().for_each(|(bytes, oddity)| add(bytes, oddity));
         let inner = strict(text, own).and_then(|bytes| encoding::from_hex(&bytes));
         add(inner, Some(("signature-in-hex-twice", "the signer encoded the hexadecimal text of the signature once more, not its bytes")));
         let plain = encoding::decode(text, Decoding::Percent);

@@ -60,6 +60,25 @@ pub struct Cause {
     /// Other mistakes that give the very same on this message, and so cannot be told from these.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<Vec<Mistake>>,
+    /// What was seen of it.
+    pub seen: Seen,
+}
+
+/// What was seen of a cause: how far it is proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Seen {
+    /// With it the message verifies.
+    Verifies,
+    /// With it the signature holds. Something else is wrong with the message too, or the signature is not the one in it.
+    SignatureHolds,
+    /// With it the two sides' texts are equal, but the signature is not one over them.
+    TextsEqual,
+    /// It stands in the message, and is refused by itself.
+    Carried,
+    /// It fits, and nothing proves it.
+    Possible,
 }
 
 /// One mistake.
@@ -86,7 +105,14 @@ impl Cause {
     #[must_use]
     pub fn sentence(&self) -> String {
         let mistakes: Vec<&str> = self.mistakes.iter().map(|m| m.what.as_str()).collect();
-        format!("it verifies if {}", mistakes.join(", and "))
+        let start = match self.seen {
+            Seen::Verifies => "it verifies if ",
+            Seen::SignatureHolds => "the signature holds if ",
+            Seen::TextsEqual => "the texts are equal if ",
+            Seen::Carried => "",
+            Seen::Possible => "it may be that ",
+        };
+        format!("{start}{}", mistakes.join(", and "))
     }
 }
 
@@ -132,7 +158,12 @@ impl Explanation {
             let _ = writeln!(out, "\nno simple cause found ({} tried)", self.trials);
         }
         for cause in &self.causes {
-            let _ = writeln!(out, "\nlikely cause, found by trying it: {}", cause.sentence());
+            let name = match cause.seen {
+                Seen::Carried => "cause",
+                Seen::Possible => "possible cause",
+                _ => "likely cause, found by trying it",
+            };
+            let _ = writeln!(out, "\n{name}: {}", cause.sentence());
             for mistake in &cause.mistakes {
                 let _ = writeln!(out, "  {}{}", mistake.id, rule(mistake));
             }

@@ -32,6 +32,20 @@ pub(super) struct Hit {
     pub(super) oddity: Option<(&'static str, &'static str)>,
 }
 
+impl Hit {
+    /// Its mutations, made on a process. What changes the shape of a text comes last: the other one still finds its place.
+    pub(super) fn applied(&self, process: &Process) -> Option<Process> {
+        let (late, early): (Vec<_>, Vec<_>) = self.mutations.iter().partition(|mutation| mutation.reshapes);
+        early.into_iter().chain(late).try_fold(process.clone(), |process, mutation| mutation.applied(&process))
+    }
+
+    /// Whether its mutations reach this goal on a process.
+    pub(super) fn holds(&self, process: &Process, goal: &Goal<'_>) -> bool {
+        let mut budget = Budget { trials: 0, most: 1, work: 0 };
+        self.applied(process).and_then(|process| attempt(&process, goal, &mut budget)).is_some_and(|tried| tried.reached.is_some())
+    }
+}
+
 /// How a search ended.
 pub(super) struct Search {
     pub(super) hit: Option<Hit>,
@@ -87,7 +101,8 @@ pub(super) fn search(base: &Process, goal: &Goal<'_>, extra: &[Mutation], depth:
     }
     let mut all = extra.to_vec();
     all.extend(mutate::all(base, matches!(goal, Goal::Digest(_))));
-    all.sort_by_key(|mutation| mutation.cost);
+    // Of what gives the same, a filter that was forgotten is likelier than another way of getting there.
+    all.sort_by_key(|mutation| (mutation.cost, !mutation.omits));
     let single = one_deep(base, goal, &all, start.map(|s| s.mark), &mut budget);
     let mut complete = single.complete;
     let mut hit = single.hit;

@@ -1,5 +1,7 @@
 //! The other side's whole request beside the one that was received: what was changed on the way.
 
+use std::rc::Rc;
+
 use serde::Serialize;
 
 use super::mutate::Mutation;
@@ -30,29 +32,65 @@ struct Part {
     undo: Box<dyn Fn(&mut Process)>,
 }
 
-/// What differs, and each difference undone as a mutation: alone, and all of them together. `hidden` are headers whose values are not shown.
-pub(super) fn compare(received: &Message, sent: &Message, hidden: &[&str]) -> (Vec<Change>, Vec<Mutation>) {
-    let parts = parts(received, sent, hidden);
-    let changes = parts.iter().map(|p| Change { part: p.name.clone(), sent: p.sent.clone(), received: p.received.clone() }).collect();
-    let count = parts.len();
-    let parts: Vec<std::rc::Rc<Part>> = parts.into_iter().map(std::rc::Rc::new).collect();
-    let mut all: Vec<Mutation> = Vec::new();
-    for part in parts.iter().cloned() {
-        let what = format!("{} was signed as sent, {}: it was changed on the way", part.name, part.sent);
-        all.push(Mutation::new("changed-on-the-way", 0, part.name.clone(), what, move |process| {
-            (part.undo)(process);
-            Some(())
-        }));
+/// What differs between a request as sent and as received.
+#[derive(Default)]
+pub(super) struct Transit {
+    parts: Vec<Rc<Part>>,
+}
+
+impl Transit {
+    /// Holds one against the other. `hidden` are headers whose values are not shown.
+    pub(super) fn between(received: &Message, sent: &Message, hidden: &[&str]) -> Self {
+        Self { parts: parts(received, sent, hidden).into_iter().map(Rc::new).collect() }
     }
-    if count > 2 {
-        let names: Vec<String> = parts.iter().map(|p| p.name.clone()).collect();
-        let what = format!("the request was signed as sent: {} were changed on the way", names.join(", "));
-        all.push(Mutation::new("changed-on-the-way", 1, "message", what, move |process| {
-            parts.iter().for_each(|part| (part.undo)(process));
-            Some(())
-        }));
+
+    pub(super) fn changes(&self) -> Vec<Change> {
+        self.parts.iter().map(|p| Change { part: p.name.clone(), sent: p.sent.clone(), received: p.received.clone() }).collect()
     }
-    (changes, all)
+
+    /// Each difference undone as a mutation: alone, and all of them together.
+    pub(super) fn mutations(&self) -> Vec<Mutation> {
+        let mut all: Vec<Mutation> = self.parts.iter().map(|part| undone(std::slice::from_ref(part))).collect();
+        if self.parts.len() > 1 {
+            all.push(undone(&self.parts));
+        }
+        all
+    }
+
+    /// Whether a mutation undoes every one of several differences.
+    pub(super) fn is_whole(&self, mutation: &Mutation) -> bool {
+        self.parts.len() > 1 && mutation.id == ID && mutation.rule == names(&self.parts)
+    }
+
+    /// The fewest differences that must be undone so that it holds.
+    pub(super) fn least(&self, holds: impl Fn(&Mutation) -> bool) -> Mutation {
+        let mut kept = self.parts.clone();
+        for part in &self.parts {
+            let fewer: Vec<Rc<Part>> = kept.iter().filter(|other| !Rc::ptr_eq(other, part)).cloned().collect();
+            if !fewer.is_empty() && holds(&undone(&fewer)) {
+                kept = fewer;
+            }
+        }
+        undone(&kept)
+    }
+}
+
+const ID: &str = "changed-on-the-way";
+
+fn names(parts: &[Rc<Part>]) -> String {
+    parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn undone(parts: &[Rc<Part>]) -> Mutation {
+    let what = match parts {
+        [part] => format!("{} was signed as sent, {}: it was changed on the way", part.name, part.sent),
+        parts => format!("the request was signed as sent: {} were changed on the way", names(parts)),
+    };
+    let all = parts.to_vec();
+    Mutation::new(ID, u8::from(parts.len() > 1), names(parts), what, move |process| {
+        all.iter().for_each(|part| (part.undo)(process));
+        Some(())
+    })
 }
 
 fn parts(received: &Message, sent: &Message, hidden: &[&str]) -> Vec<Part> {

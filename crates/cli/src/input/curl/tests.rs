@@ -31,6 +31,11 @@ fn requests_are_what_curl_sends() {
         ("curl -I h", "HEAD / | Host: h, Accept: */* | "),
         ("curl --json '{\"a\":' --json '1}' h", "POST / | Host: h, Accept: application/json, Content-Type: application/json | {\"a\":1}"),
         (
+            "curl --json '{\"a\":1}' -G -d q=1 http://h/x",
+            "GET /x?{\"a\":1}&q=1 | Host: h, Accept: application/json, Content-Type: application/json | ",
+        ),
+        ("curl -d q=1 --json 2 h", "POST / | Host: h, Accept: application/json, Content-Type: application/json | q=12"),
+        (
             "curl -H 'accept:' -H 'Content-Type: text/plain' -H 'X-E;' -H 'X:  a  b ' --data-raw @x h",
             "POST / | Host: h, Content-Type: text/plain, X-E: , X: a  b | @x",
         ),

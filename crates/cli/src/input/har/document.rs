@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
+use serde_path_to_error::Track;
 
 use super::MOST_ENTRIES;
 
@@ -147,16 +148,25 @@ pub(super) fn entry(text: &[u8], index: usize) -> Result<Entry, String> {
 /// Gives the list of entries to a reader.
 fn entries<'de, S: DeserializeSeed<'de>>(text: &'de [u8], seed: S) -> Result<S::Value, String> {
     let mut json = serde_json::Deserializer::from_slice(text);
-    let found = Within("log", Within("entries", seed)).deserialize(&mut json).and_then(|found| json.end().map(|()| found));
-    found.map_err(|error| fault(&error))
+    let mut track = Track::new();
+    let found = Within("log", Within("entries", seed)).deserialize(serde_path_to_error::Deserializer::new(&mut json, &mut track));
+    found.and_then(|found| json.end().map(|()| found)).map_err(|error| fault(&error, &track.path().to_string()))
 }
 
-/// What serde says may hold pieces of the file, such as a header's value: only the kind of the fault and its place are told.
-fn fault(error: &serde_json::Error) -> String {
+/// What serde says may hold pieces of the file, such as a header's value: only the member, the kind of the fault and its place are told. A
+/// member that is not read cannot have such a fault, so that `path` holds names of HAR 1.2 alone.
+fn fault(error: &serde_json::Error, path: &str) -> String {
+    let said = error.to_string();
+    let named = |start: &str| said.strip_prefix(start).and_then(|rest| rest.split('`').next());
+    let member = |name: &str| if path == "." { name.to_owned() } else { format!("{path}.{name}") };
     let kind = match error.classify() {
-        Category::Data => "a member is missing, twice, or of another type than HAR 1.2 says",
-        Category::Eof => "it ends too early",
-        _ => "it is no JSON",
+        Category::Data => match (named("missing field `"), named("duplicate field `")) {
+            (Some(name), _) => format!("{} is missing", member(name)),
+            (None, Some(name)) => format!("{} is there twice", member(name)),
+            (None, None) => format!("{path} is of another type than HAR 1.2 says"),
+        },
+        Category::Eof => "it ends too early".to_owned(),
+        _ => "it is no JSON".to_owned(),
     };
     format!("the HAR cannot be read: {kind}, at line {} column {}", error.line(), error.column())
 }

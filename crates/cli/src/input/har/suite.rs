@@ -280,6 +280,23 @@ fn faults_of_the_file_show_nothing_of_it() {
         let fault = parse(broken.as_bytes(), None, Half::Request).unwrap_err();
         assert!(fault.starts_with("the HAR cannot be read: ") && !fault.contains("secret"), "{broken}: {fault}");
     }
+    for (broken, says) in [
+        ("{\"log\":{}}", "log.entries is missing"),
+        ("{\"log\":{\"entries\":{}}}", "log.entries is of another type"),
+        ("{\"log\":{\"entries\":[{\"request\":{\"method\":\"GET\"}}]}}", "log.entries[0].request.url is missing"),
+        (
+            "{\"log\":{\"entries\":[{\"request\":{\"method\":\"GET\",\"url\":\"https://h/\",\"headers\":[{\"name\":\"a\",\"value\":7}]}}]}}",
+            "log.entries[0].request.headers[0].value is of another type",
+        ),
+        (
+            "{\"log\":{\"entries\":[{\"request\":{\"method\":\"GET\",\"method\":\"secret\"}}]}}",
+            "log.entries[0].request.method is there twice",
+        ),
+        ("{\"log\":{\"entries\":[]},\"log\":{\"entries\":[]}}", "cannot be read: log is there twice"),
+    ] {
+        let fault = parse(broken.as_bytes(), None, Half::Request).unwrap_err();
+        assert!(fault.contains(says), "{broken}: {fault}");
+    }
     let deep = format!("{{\"log\":{{\"a\":{}", "[".repeat(1_000_000));
     assert!(parse(deep.as_bytes(), None, Half::Request).is_err());
 }

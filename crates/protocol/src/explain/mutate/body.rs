@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::super::place::{self, Home};
 use super::super::process::Process;
-use super::message::replace;
+use super::form;
+use super::message::{lower_triplets, replace};
 use super::{Mutation, places, replace_op};
 use crate::dialect::plan::{Claimed, Condition, Source, When};
 
@@ -32,7 +33,7 @@ pub(super) fn mutations(base: &Process, body_only: bool) -> Vec<Mutation> {
 /// How a body may have been written.
 type Change = (&'static str, u8, &'static str, fn(&[u8]) -> Option<Vec<u8>>);
 
-const CHANGES: [Change; 14] = [
+const CHANGES: [Change; 25] = [
     ("body-left-out", 1, "the body was empty when it was signed", |_| Some(Vec::new())),
     ("body-json-compact", 1, "the signer wrote the JSON body without blanks, and another text was sent", |b| {
         json(b, false, Style::Compact)
@@ -55,6 +56,27 @@ const CHANGES: [Change; 14] = [
     }),
     ("body-json-escaped", 2, "the signer escaped the characters of the JSON body that are not ASCII", |b| {
         Some(escaped(std::str::from_utf8(b).ok()?).into_bytes())
+    }),
+    ("body-form-anew", 1, "the signer wrote the form with + for a blank, and another text was sent", |b| form::anew(b, b"+", b"-._~")),
+    ("body-form-anew", 1, "the signer wrote the form with %20 for a blank, and another text was sent", |b| form::anew(b, b"%20", b"-._~")),
+    ("body-form-anew", 1, "the signer wrote the form as browsers do, with * kept and ~ escaped, and another text was sent", |b| {
+        form::anew(b, b"+", b"*-._")
+    }),
+    ("body-form-anew", 2, "the signer wrote the form with * and ~ escaped, and another text was sent", |b| form::anew(b, b"+", b"-._")),
+    ("body-form-anew", 2, "the signer wrote the form with !, ', (, ), * and ~ kept, and another text was sent", |b| {
+        form::anew(b, b"%20", b"-._~!'()*")
+    }),
+    ("body-form-blank", 1, "the signer wrote a blank of the form as +, and another text was sent", |b| form::replaced(b, b"%20", b"+")),
+    ("body-form-blank", 1, "the signer wrote a blank of the form as %20, and another text was sent", |b| form::replaced(b, b"+", b"%20")),
+    ("body-form-lower-case", 2, "the signer wrote the percent triplets of the form in lower case", |b| {
+        form::is_one(b).then(|| lower_triplets(b))
+    }),
+    ("body-form-sorted", 1, "the signer sorted the fields of the form, and they were sent in another order", form::sorted),
+    ("body-form-sorted", 2, "the signer sorted the fields of the form and wrote + for a blank", |b| {
+        form::anew(&form::sorted(b)?, b"+", b"-._~")
+    }),
+    ("body-form-sorted", 2, "the signer sorted the fields of the form and wrote %20 for a blank", |b| {
+        form::anew(&form::sorted(b)?, b"%20", b"-._~")
     }),
     ("body-crlf", 1, "the signer wrote CR LF at the ends of the body's lines", |b| {
         Some(replace(&replace(b, b"\r\n", b"\n"), b"\n", b"\r\n"))

@@ -17,22 +17,27 @@ pub(super) fn of_home(base: &Process, home: Home) -> Vec<Mutation> {
             for (id, cost, what, by) in others(source, filter, &name) {
                 let (like, rule) = (op.clone(), rule.clone());
                 let filter = filter.clone();
-                all.push(Mutation::new(id, cost, rule, what, move |process| {
+                let is_omission = by.is_empty();
+                let put = Mutation::new(id, cost, rule, what, move |process| {
                     let Op::Put { filters, .. } = op_mut(process, home, index, &like)? else { return None };
                     (filters.get(place) == Some(&filter)).then(|| drop(filters.splice(place..=place, by.clone())))
-                }));
+                });
+                all.push(if is_omission { put.omitting() } else { put });
             }
         }
     }
     all
 }
 
+/// What may have been done in the place of a filter: an id, its cost, a sentence, and the filters.
+type Other = (&'static str, u8, String, Vec<Filter>);
+
 /// What may have been done in the place of a filter.
-fn others(source: &Source, filter: &Filter, name: &str) -> Vec<(&'static str, u8, String, Vec<Filter>)> {
+fn others(source: &Source, filter: &Filter, name: &str) -> Vec<Other> {
     let left_out = |id, cost, what: &str| vec![(id, cost, format!("the signer did not {what} {name}"), Vec::new())];
     match filter {
-        Filter::Lower => left_out("lower-case-left-out", 1, "write in lower case"),
-        Filter::Upper => left_out("upper-case-left-out", 1, "write in upper case"),
+        Filter::Lower => case(source, left_out("lower-case-left-out", 1, "write in lower case"), Filter::Upper),
+        Filter::Upper => case(source, left_out("upper-case-left-out", 1, "write in upper case"), Filter::Lower),
         Filter::Trim => left_out("trim-left-out", 2, "trim"),
         Filter::Squeeze => vec![("trim-left-out", 2, format!("the signer did not trim {name}"), Vec::new())],
         Filter::Percent | Filter::PercentPath => {
@@ -86,7 +91,16 @@ fn others(source: &Source, filter: &Filter, name: &str) -> Vec<(&'static str, u8
     }
 }
 
-fn digests(own: DigestAlgorithm, name: &str) -> Vec<(&'static str, u8, String, Vec<Filter>)> {
+/// A method is spelled in either case, whatever it is on the wire.
+fn case(source: &Source, mut others: Vec<Other>, by: Filter) -> Vec<Other> {
+    if matches!(source, Source::Method) {
+        let (id, case) = if by == Filter::Lower { ("method-lower-case", "lower") } else { ("method-upper-case", "upper") };
+        others.push((id, 1, format!("the signer wrote the method in {case} case"), vec![by]));
+    }
+    others
+}
+
+fn digests(own: DigestAlgorithm, name: &str) -> Vec<Other> {
     let known = DigestAlgorithm::ALL.into_iter().filter(|d| *d != own);
     known
         .map(|other| {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::super::process::{Keying, Process};
 use super::Mutation;
 use crate::algorithm::Algorithm;
-use crate::credential::{Credential, KeyMaterial};
+use crate::credential::{Credential, KeyMaterial, SigningKey};
 use crate::dialect::plan::{Op, Program, SignatureEncoding, Source};
 use crate::digest::DigestAlgorithm;
 use crate::encoding::{self, Decoding};
@@ -27,7 +27,7 @@ pub(super) fn mutations(base: &Process) -> Vec<Mutation> {
 /// How a secret's text may be changed before it is used.
 type Spelling = (&'static str, u8, &'static str, fn(&[u8]) -> Option<Vec<u8>>);
 
-const SPELLINGS: [Spelling; 17] = [
+const SPELLINGS: [Spelling; 19] = [
     ("secret-base64-decoded", 1, "the signer decoded the secret as base64", |s| {
         encoding::from_loose_base64(s).or_else(|| encoding::from_base64url(s))
     }),
@@ -35,6 +35,11 @@ const SPELLINGS: [Spelling; 17] = [
     ("secret-with-line-end", 1, "the signer's secret had a line feed at its end", |s| Some([s, b"\n"].concat())),
     ("secret-with-line-end", 1, "the signer's secret had CR LF at its end", |s| Some([s, b"\r\n"].concat())),
     ("secret-with-blank", 1, "the signer's secret had a blank at its end", |s| Some([s, b" "].concat())),
+    ("secret-with-blank", 1, "the signer's secret had a tab at its end", |s| Some([s, b"\t"].concat())),
+    ("secret-base64-decoded", 1, "the signer left out the secret's prefix and decoded the rest as base64", |s| {
+        let rest = &s[s.iter().position(|b| matches!(b, b'_' | b':'))? + 1..];
+        encoding::from_loose_base64(rest).or_else(|| encoding::from_base64url(rest))
+    }),
     ("secret-with-blank", 2, "the signer's secret had a blank before it", |s| Some([b" ", s].concat())),
     ("secret-trimmed", 1, "the signer's secret has no blanks or line ends around it, and the one here has", |s| {
         Some(s.trim_ascii().to_vec())
@@ -127,7 +132,17 @@ fn derivation(base: &Process) -> Vec<Mutation> {
         }),
         put("key-in-bytes", 1, "key.as", "the signer used the key's bytes, not their text", |key| key.encode.take().map(|_| ())),
     ];
-    for step in 0..base.plan().key.chain.len() {
+    let steps = base.plan().key.chain.len();
+    all.extend((0..steps).flat_map(|one| (one + 1..steps).map(move |other| (one, other))).filter(|_| steps > 2).map(|(one, other)| {
+        let what = format!("the signer exchanged the steps {one} and {other} of the key");
+        let put = Mutation::new("key-steps-exchanged", 2, format!("key.hmac[{one}]"), what, move |process| {
+            let chain = &mut process.plan_mut().key.chain;
+            (other < chain.len()).then(|| chain.swap(one, other))
+        });
+        put.on_axis("derivation")
+    }));
+    all.extend(spelled(base));
+    for step in 0..steps {
         let rule = format!("key.hmac[{step}]");
         let what = format!("the signer left out step {step} of the key");
         let put = Mutation::new("key-step-left-out", 2, rule, what, move |process| {
@@ -150,6 +165,37 @@ fn derivation(base: &Process) -> Vec<Mutation> {
         );
     }
     all
+}
+
+/// Keys of which a text is used in the place of the bytes: of each step, or of the last one in capitals.
+fn spelled(base: &Process) -> Vec<Mutation> {
+    let steps = base.plan().key.chain.len();
+    let in_hex =
+        Mutation::new("key-in-hex", 2, "key.hmac", "the signer used the hexadecimal text of the key after each step", move |process| {
+            let chain = process.plan().key.chain.clone();
+            (chain.len() > 1).then_some(())?;
+            chain.into_iter().try_for_each(|step| make_key(process, vec![step], <[u8]>::to_vec))
+        });
+    let upper = Mutation::new("key-in-hex", 2, "key.as", "the signer used the key's text in upper-case hexadecimal", move |process| {
+        let chain = process.plan().key.chain.clone();
+        make_key(process, chain, <[u8]>::to_ascii_uppercase)
+    });
+    let all = if steps == 0 { Vec::new() } else { vec![in_hex, upper] };
+    all.into_iter().map(|mutation| mutation.on_axis("derivation")).collect()
+}
+
+/// Runs steps of the key, and puts their hexadecimal text in the place of what the key is made from.
+fn make_key(process: &mut Process, steps: Vec<Program>, spell: fn(&[u8]) -> Vec<u8>) -> Option<()> {
+    let key = &mut process.plan_mut().key;
+    key.chain = steps;
+    key.encode = Some(SignatureEncoding::Hex);
+    let SigningKey::Shared(made) = process.key()? else { return None };
+    let text = spell(made.expose());
+    let key = &mut process.plan_mut().key;
+    key.from = Program { ops: vec![Op::Literal(text)], needs: Vec::new(), tainted: true };
+    key.chain.clear();
+    key.encode = None;
+    Some(())
 }
 
 fn algorithm(base: &Process) -> Vec<Mutation> {

@@ -113,8 +113,14 @@ fn path(base: &Process) -> Vec<Mutation> {
     for (home, index, op) in places(base, |s| *s == Source::Path) {
         let rule = super::place::rule(base.plan(), home, index);
         let filters = |normalize: bool| if normalize { vec![Filter::Normalize, Filter::PercentPath] } else { vec![Filter::PercentPath] };
+        let normalizes = matches!(&op, Op::Put { filters, .. } if filters.contains(&Filter::Normalize));
+        let encoded = if normalizes {
+            "the signer percent-encoded the path without normalising it"
+        } else {
+            "the signer percent-encoded the path, and not its slashes"
+        };
         for (id, what, filters) in [
-            ("path-encoded", "the signer percent-encoded the path without normalising it", filters(false)),
+            ("path-encoded", encoded, filters(false)),
             ("path-encoded-and-normalized", "the signer normalised the path and percent-encoded it", filters(true)),
             ("path-as-sent", "the signer signed the path as it was sent", Vec::new()),
         ] {
@@ -187,7 +193,7 @@ fn query(base: &Process) -> Vec<Mutation> {
 }
 
 /// Every occurrence of a text replaced.
-pub(super) fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+pub(in super::super) fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.first() {

@@ -54,7 +54,22 @@ fn order(base: &Process, list: List) -> Vec<Mutation> {
             list.order = Order::NameValue;
             Some(())
         });
+    let after_query = change(
+        "query-unsorted",
+        1,
+        list,
+        "order",
+        "the signer did not sort the parameters: those of the header came after the query",
+        |list| {
+            let header = list.from.iter().position(|source| *source == PairSource::Authorization)?;
+            let query = list.from.iter().position(|source| *source == PairSource::Query).filter(|query| *query > header)?;
+            list.from[header..=query].rotate_left(1);
+            list.order = Order::AsIs;
+            Some(())
+        },
+    );
     let mut all = vec![
+        after_query.on_axis("pairs-order"),
         put("query-unsorted", 1, "the signer did not sort the parameters", Order::AsIs, false),
         put("query-sorted-before-encoding", 1, "the signer sorted the parameters before encoding them", Order::NameValue, true),
         put("query-sorted-by-name", 2, "the signer sorted the parameters by name alone", Order::Name, false),
@@ -116,12 +131,21 @@ fn encoding(base: &Process, list: List) -> Vec<Mutation> {
             all.push(Mutation::new(id, cost, rule, what, move |process| rewrite_source(process, home, index, &op, rewrite)));
         }
     }
+    for (home, index, op) in places(base, |s| *s == list.source()) {
+        if matches!(&op, Op::Put { filters, .. } if filters.contains(&Filter::Percent)) {
+            let what = "the signer wrote percent triplets in lower case, of the parameters and of the text in which they stand";
+            all.push(Mutation::new("escape-lower-case", 2, format!("{}.each", list.key()), what, move |process| {
+                process.after.push(lower_triplets);
+                rewrite_source(process, home, index, &op, lower_triplets)
+            }));
+        }
+    }
     all
 }
 
 type Rewrite = (&'static str, u8, &'static str, fn(&[u8]) -> Vec<u8>);
 
-const REWRITES: [Rewrite; 6] = [
+const REWRITES: [Rewrite; 7] = [
     ("blank-as-plus", 1, "the signer wrote a blank in a parameter as +", |text| replace(text, b"%20", b"+")),
     ("blank-as-plus", 2, "the signer wrote a blank in a parameter as +", |text| replace(text, b" ", b"+")),
     ("escape-lower-case", 2, "the signer wrote percent triplets in lower case", lower_triplets),
@@ -133,6 +157,9 @@ const REWRITES: [Rewrite; 6] = [
     ("form-encoded", 2, "the signer's encoder is that of HTML forms: + for a blank, * kept, ~ escaped", |text| {
         let forms: [(&[u8], &[u8]); 3] = [(b"%20", b"+"), (b"%2A", b"*"), (b"~", b"%7E")];
         forms.iter().fold(text.to_vec(), |text, (from, to)| replace(&text, from, to))
+    }),
+    ("form-encoded", 2, "the signer's encoder is one of HTML forms: + for a blank, ~ escaped", |text| {
+        replace(&replace(text, b"%20", b"+"), b"~", b"%7E")
     }),
 ];
 

@@ -2,7 +2,7 @@
 
 use super::super::place::{self, Home};
 use super::super::process::{Alteration, Process};
-use super::message::replace;
+use super::message::{lower_triplets, replace};
 use super::{Mutation, op_mut, places};
 use crate::dialect::plan::{Op, Program, Source};
 use crate::digest::DigestAlgorithm;
@@ -23,7 +23,7 @@ pub(super) fn mutations(base: &Process) -> Vec<Mutation> {
     all
 }
 
-const ALTERATIONS: [(&str, u8, &str, Alteration); 14] = [
+const ALTERATIONS: [(&str, u8, &str, Alteration); 15] = [
     ("text-newline-added", 1, "wrote a line feed at the end", |t| [t, b"\n"].concat()),
     ("text-newline-left-out", 1, "left out the line feed at the end", |t| t.strip_suffix(b"\n").unwrap_or(t).to_vec()),
     ("text-crlf", 1, "ended lines with CR LF", |t| replace(t, b"\n", b"\r\n")),
@@ -42,6 +42,7 @@ const ALTERATIONS: [(&str, u8, &str, Alteration); 14] = [
         encoding::percent(t, b"", &mut out);
         out
     }),
+    ("escape-lower-case", 2, "wrote percent triplets in lower case", lower_triplets),
     ("text-lower-case", 2, "wrote it in lower case", <[u8]>::to_ascii_lowercase),
     ("text-upper-case", 2, "wrote it in upper case", <[u8]>::to_ascii_uppercase),
     ("text-mark-added", 2, "wrote a byte order mark before it", |t| [b"\xef\xbb\xbf", t].concat()),

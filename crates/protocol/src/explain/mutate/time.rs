@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use super::super::place;
+use super::super::place::{self, Home};
 use super::super::process::Process;
 use super::super::received::FORMATS;
 use super::{Mutation, places, rule_of};
 use crate::dialect::plan::{Claimed, Filter, Op, Source};
 use crate::time::{TimeFormat, Timestamp, Zone};
 
-const HALF_HOUR: u64 = 1800;
+/// The offsets from UTC that are in use somewhere, in minutes.
+pub(in super::super) const OFFSETS: [i64; 39] = [
+    -720, -660, -600, -570, -540, -480, -420, -360, -300, -240, -210, -180, -150, -120, -60, 60, 120, 180, 210, 240, 270, 300, 330, 345,
+    360, 390, 420, 480, 525, 540, 570, 600, 630, 660, 720, 765, 780, 825, 840,
+];
 const DAY: u64 = 86_400;
 /// How far two readings of a clock are tried apart, in seconds.
 const SECONDS_APART: u64 = 2;
@@ -85,14 +89,9 @@ fn shifted(base: &Process, rule: &str, at: Timestamp) -> Vec<Mutation> {
             all.push(put(id, cost, rule, what, text, Some(at)));
         }
     };
-    for half_hours in (-24_i64..=28).filter(|n| *n != 0) {
-        let seconds = half_hours * i64::try_from(HALF_HOUR).unwrap_or_default();
-        add(
-            "time-local",
-            if half_hours % 2 == 0 { 2 } else { 3 },
-            seconds,
-            format!("the signer signed local time, UTC{}, as if it were UTC", zone_text(half_hours)),
-        );
+    for minutes in OFFSETS {
+        let cost = if minutes % 60 == 0 { 2 } else { 3 };
+        add("time-local", cost, minutes * 60, format!("the signer signed local time, UTC{}, as if it were UTC", zone_text(minutes)));
     }
     for seconds in 1..=i64::try_from(SECONDS_APART).unwrap_or_default() {
         for seconds in [seconds, -seconds] {
@@ -104,25 +103,23 @@ fn shifted(base: &Process, rule: &str, at: Timestamp) -> Vec<Mutation> {
     all
 }
 
-/// An offset in half hours as `+08:00`.
-pub(in super::super) fn zone_text(half_hours: i64) -> String {
-    let sign = if half_hours < 0 { '-' } else { '+' };
-    format!("{sign}{:02}:{:02}", half_hours.abs() / 2, half_hours.abs() % 2 * 30)
+/// An offset in minutes as `+08:00`.
+pub(in super::super) fn zone_text(minutes: i64) -> String {
+    let sign = if minutes < 0 { '-' } else { '+' };
+    format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
 }
 
 /// Texts that hold the day alone, as scopes do.
 fn days(base: &Process, at: Timestamp) -> Vec<Mutation> {
     let zone = base.plan().time.as_ref().map_or(Zone::UTC, |t| t.zone);
     let mut all = Vec::new();
-    for (home, index, op) in places(base, |s| *s == Source::Claim(Claimed::Time)) {
-        let Op::Put { filters, .. } = &op else { continue };
-        let Some(Filter::Time(format)) = filters.first().filter(|f| matches!(f, Filter::Time(format) if !format.is_precise())) else {
-            continue;
-        };
+    for (home, index, op) in places(base, |s| matches!(s, Source::Claim(Claimed::Time) | Source::Let(_))) {
+        let Some(format) = day_of(base, home, &op) else { continue };
         for (seconds, name) in [(-i64::try_from(DAY).unwrap_or_default(), "before"), (i64::try_from(DAY).unwrap_or_default(), "after")] {
-            let Some(text) = written(format, moved(at, seconds), zone) else { continue };
+            let Some(text) = written(&format, moved(at, seconds), zone) else { continue };
             let what = format!("the date was signed as {text}, the day {name} that of the time: it was kept from earlier, or is local");
             let like = op.clone();
+            let what = if matches!(home, Home::KeyStep(_)) { format!("in the key alone, {what}") } else { what };
             let put = Mutation::new("date-of-another-day", 1, place::rule(base.plan(), home, index), what, move |process| {
                 super::replace_op(process, home, index, &like, text.clone().into_bytes())
             });
@@ -130,4 +127,21 @@ fn days(base: &Process, at: Timestamp) -> Vec<Mutation> {
         }
     }
     all
+}
+
+/// The format of a day that this operation writes: of the time itself, or in a step of the key of a text that is nothing else.
+fn day_of(base: &Process, home: Home, op: &Op) -> Option<TimeFormat> {
+    match op {
+        Op::Put { source: Source::Claim(Claimed::Time), filters } => match filters.first()? {
+            Filter::Time(format) if !format.is_precise() => Some(format.clone()),
+            _ => None,
+        },
+        Op::Put { source: Source::Let(inner), filters } if filters.is_empty() && matches!(home, Home::KeyStep(_)) => {
+            match &base.plan().lets.get(*inner)?.program.ops[..] {
+                [only] => day_of(base, Home::Let(*inner), only),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
 }
