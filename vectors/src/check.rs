@@ -6,7 +6,7 @@ mod mutate;
 mod sign;
 mod verify;
 
-pub use mutate::mutate;
+pub use mutate::{let_through, mutate};
 pub use sign::{Given, given, same_request, same_signature, same_stage, sign};
 pub use verify::{admit, verify};
 
