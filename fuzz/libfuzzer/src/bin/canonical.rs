@@ -1,0 +1,4 @@
+//! Fuzzes the target `canonical`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| countersign_fuzz::canonical(data));

@@ -1,0 +1,4 @@
+//! Fuzzes the target `claim`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| countersign_fuzz::claim(data));
