@@ -12,10 +12,17 @@ mod subject;
 mod text;
 pub mod words;
 
+use std::sync::LazyLock;
+
 pub use canonical::canonical;
 pub use claim::claim;
 pub use dialect::dialect;
 pub use http::http;
+
+/// Does beforehand what is done once, so that it is not the time of an input.
+pub fn prepare() {
+    LazyLock::force(&subject::SUBJECTS);
+}
 
 /// A target: its name, and what it does with an input.
 #[derive(Debug, Clone, Copy)]

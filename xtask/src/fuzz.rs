@@ -23,8 +23,8 @@ const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares -Cllvm-args=-simplifycfg-branch-fold-threshold=0";
 
-/// The longest input, the most memory, and the longest time of one input.
-const BOUNDS: [&str; 3] = ["-max_len=4096", "-rss_limit_mb=2048", "-timeout=20"];
+/// The longest input, the most memory, and the longest time of one input: by the clock on the wall, also where much else is running.
+const BOUNDS: [&str; 3] = ["-max_len=4096", "-rss_limit_mb=2048", "-timeout=120"];
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Action {
