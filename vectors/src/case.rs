@@ -282,13 +282,19 @@ impl WrittenRequest {
     }
 }
 
+/// The longest body, in bytes.
+const MOST_BODY: usize = 8 * 1024 * 1024;
+
 /// The one body among its three spellings; `None` when none stands.
 pub(crate) fn body(text: Option<&String>, encoded: Option<&String>, repeat: Option<&Repeat>) -> Result<Option<Vec<u8>>, Fault> {
     match (text, encoded, repeat) {
         (None, None, None) => Ok(None),
         (Some(text), None, None) => Ok(Some(text.clone().into_bytes())),
         (None, Some(text), None) => base64(text).map(Some),
-        (None, None, Some(repeat)) => Ok(Some(repeat.text.repeat(repeat.times).into_bytes())),
+        (None, None, Some(repeat)) => match repeat.text.len().checked_mul(repeat.times) {
+            Some(0..=MOST_BODY) => Ok(Some(repeat.text.repeat(repeat.times).into_bytes())),
+            _ => Err(Fault::TooLong(MOST_BODY)),
+        },
         (Some(_), Some(_), _) => Err(Fault::Both("body", "body_base64")),
         (_, _, Some(_)) => Err(Fault::Both("body_repeat", "body or body_base64")),
     }

@@ -8,7 +8,7 @@ mod sign;
 mod verify;
 
 pub use answer::{GivenAnswer, answer, given_answer};
-pub use mutate::mutate;
+pub use mutate::{let_through, mutate};
 pub use sign::{Given, given, same_request, same_signature, same_stage, sign};
 pub use verify::{admit, verify};
 

@@ -33,6 +33,8 @@ pub enum Fault {
     Time(String),
     /// A text that is not padded base64.
     Base64,
+    /// A body that is repeated to more than this many bytes.
+    TooLong(usize),
     /// The vector named by `from` is not there, or starts from another itself.
     From(String),
     /// A name that is no part of a message.
@@ -96,6 +98,7 @@ impl fmt::Display for Fault {
             Self::Both(a, b) => write!(f, "`{a}` and `{b}` both stand here; keep one"),
             Self::Time(text) => write!(f, "`{text}` is no RFC 3339 time; write it like 2026-01-02T03:04:05Z"),
             Self::Base64 => f.write_str("a base64 text is not padded base64"),
+            Self::TooLong(most) => write!(f, "`body_repeat` makes more than {most} bytes; repeat it less often"),
             Self::From(name) => write!(f, "`from: {name}` names no vector of this file that stands without `from`"),
             Self::Part(text) => write!(f, "`{text}` is no part of a message"),
             Self::Algorithm(text) => write!(f, "`{text}` is no algorithm"),

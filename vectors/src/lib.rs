@@ -9,6 +9,8 @@ mod change;
 pub mod check;
 pub mod error;
 pub mod findings;
+pub mod meaning;
+pub mod reading;
 pub mod written;
 
 pub use answer::{Answer, answers};

@@ -1,10 +1,6 @@
 //! Two different requests that are both accepted never have one string to sign: an exhaustive search in small requests, one test for each
 //! built-in dialect. `COUNTERSIGN_SEARCH` says how many characters the free positions hold together: 3, and 4 in the long run.
 
-#[path = "ambiguity/meaning.rs"]
-mod meaning;
-#[path = "ambiguity/reading.rs"]
-mod reading;
 #[path = "ambiguity/search.rs"]
 mod search;
 #[path = "ambiguity/space.rs"]
@@ -15,9 +11,9 @@ mod subject;
 use std::process::ExitCode;
 
 use countersign_protocol::{Dialect, Dialects, Policy, Reason};
+use countersign_vectors::reading::Reading;
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use reading::Reading;
 use space::Point;
 use subject::Subject;
 

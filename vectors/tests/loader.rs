@@ -70,6 +70,9 @@ fn faults_are_named() {
     assert!(matches!(changed("{ policy: { waive: [cookie] } }"), Err(Fault::Part(_))));
     assert!(matches!(changed("{ credentials: { algorithm: rot13 } }"), Err(Fault::Algorithm(_))));
     assert!(matches!(changed("{ credentials: { public_key_pem: none } }"), Err(Fault::Key(_))));
+    for times in ["8388609", "18446744073709551615"] {
+        assert!(matches!(changed(&format!("{{ body_repeat: {{ text: a, times: {times} }} }}")), Err(Fault::TooLong(_))));
+    }
     let with = |old: &str, new: &str| parse("d", &FILE.replace("CHANGE", "{}").replace(old, new)).map_err(|error| error.fault().clone());
     assert!(matches!(with("dialect: d", "dialect: e"), Err(Fault::Stem { .. })));
     assert!(matches!(with("name: two", "name: one"), Err(Fault::NameTwice)));

@@ -6,7 +6,7 @@ use std::{fs, path::PathBuf, process::Command};
 use serde::{Deserialize, Serialize};
 
 use crate::run::{Count, Counts, cargo, counted, output};
-use crate::{Task, package, root};
+use crate::{Task, fuzz, package, root};
 
 /// A long part: its name, what it shows, and how it is run.
 struct Part {
@@ -19,6 +19,11 @@ const PARTS: &[Part] = &[
     Part { name: "properties", shows: "the property tests with 20,000 cases each", run: properties },
     Part { name: "ambiguity", shows: "all requests of four free characters: none shares its string to sign", run: ambiguity },
     Part { name: "explain", shows: "bugs of clients explained on eight base requests of each protocol", run: explain },
+    Part {
+        name: "fuzz",
+        shows: "30 CPU-minutes of coverage-guided inputs for claims, canonical texts, files and connections",
+        run: fuzz::part,
+    },
     Part { name: "fleet", shows: "10,000 nonces sent to two gateways at once, each accepted once", run: fleet },
     Part { name: "crash", shows: "20 rounds of a gateway killed under load while the power fails", run: crash },
     Part {

@@ -11,6 +11,7 @@ mod adapter;
 mod canary;
 mod conformance;
 mod full;
+mod fuzz;
 mod hmac_only;
 mod new_recorder;
 mod package;
@@ -56,6 +57,11 @@ enum Command {
         #[command(subcommand)]
         action: services::Action,
     },
+    /// Coverage-guided fuzzing
+    Fuzz {
+        #[command(subcommand)]
+        action: fuzz::Action,
+    },
     /// The vector files
     Vectors {
         #[command(subcommand)]
@@ -78,6 +84,7 @@ fn main() -> ExitCode {
         Command::Conformance(asked) => conformance::run(&asked),
         Command::Tidy => tidy::run(),
         Command::Services { action } => services::run(action),
+        Command::Fuzz { action } => fuzz::run(&action),
         Command::Vectors { action } => vectors::run(action),
         Command::Bench { smoke } => run::bench(smoke),
     };

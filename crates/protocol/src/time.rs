@@ -241,7 +241,7 @@ impl TimeFormat {
     /// Whether the text pins the instant to the second, not just to the day or hour.
     pub(crate) fn is_precise(&self) -> bool {
         match self {
-            Self::Pattern(fields) => fields.contains(&Field::Second),
+            Self::Pattern(fields) => [Field::Hour, Field::Minute, Field::Second].iter().all(|field| fields.contains(field)),
             _ => true,
         }
     }
@@ -408,6 +408,13 @@ mod tests {
     fn pattern_faults_are_named() {
         assert!(TimeFormat::parse("rfc1123").unwrap_err().contains("is no time format"));
         assert!(TimeFormat::parse("YYYYYYYYMMDD").unwrap_err().contains("twice"));
+    }
+
+    #[test]
+    fn seconds_without_hours_and_minutes_pin_nothing() {
+        let is_precise = |text: &str| TimeFormat::parse(text).unwrap().is_precise();
+        assert!(is_precise("YYYYMMDDThhmmssZ") && is_precise("unix"));
+        assert!(!["YYYY-MM-DD", "YYYY-MM-DD hh:mm", "YYYY-MM-DD mm:ss", "YYYY-MM-DD hh:ss"].into_iter().any(is_precise));
     }
 
     #[test]

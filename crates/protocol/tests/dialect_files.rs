@@ -77,6 +77,15 @@ fn lets() {
 }
 
 #[test]
+fn what_is_carried_rides_in_a_header_that_there_can_be() {
+    for name in ["X}}-A", "X A", "", "X:"] {
+        let carried = format!("carry: {{ header: {{ S: \"{{signature}}\", T: \"{{time}}\", \"{name}\": \"1\" }} }}");
+        let body = format!("{SIGNED}algorithm: hmac-sha256\n{carried}\ntime: {{ format: unix, window: 5m }}\n");
+        refused(&body, &format!("carry.header.{name}"), "no header can have this name");
+    }
+}
+
+#[test]
 fn what_is_carried() {
     let carry = |carry: &str| format!("{SIGNED}algorithm: hmac-sha256\ncarry: {carry}\ntime: {{ format: unix }}\n");
     refused(&carry("{ header: { T: \"{time}\" } }"), "carry", "nothing carries {signature}");

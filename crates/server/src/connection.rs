@@ -146,12 +146,17 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let desk = wire.desk();
     let of_connection = service.clone();
     let answer = service_fn(move |request| respond(service.clone(), Some(Arc::clone(&desk)), peer, request));
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(limits.head_time).max_buf_size(READ_BUFFER);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(wire), answer).with_upgrades());
+    let mut connection = pin!(http1_builder(limits).serve_connection(TokioIo::new(wire), answer).with_upgrades());
     let ended = drive(stopped, connection.as_mut(), |connection| connection.graceful_shutdown()).await.map_err(io::Error::other);
     of_connection.tunnel_ended().await;
     ended
+}
+
+/// How hyper is told to read what the wire hands to it.
+pub(crate) fn http1_builder(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.head_time).max_buf_size(READ_BUFFER);
+    builder
 }
 
 async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(

@@ -273,7 +273,7 @@ fn header_line(line: &[u8]) -> Result<(String, Vec<u8>), Refusal> {
         return Err(malformed("a folded header line"));
     }
     let colon = line.iter().position(|b| *b == b':').ok_or_else(|| malformed("a header line without a colon"))?;
-    let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+    let (name, value) = (&line[..colon], without_blanks(&line[colon + 1..]));
     if !is_token(name) {
         return Err(malformed("a header name is no token"));
     }
@@ -281,6 +281,14 @@ fn header_line(line: &[u8]) -> Result<(String, Vec<u8>), Refusal> {
         return Err(malformed("a control character in a header value"));
     }
     Ok((String::from_utf8_lossy(name).into_owned(), value.to_vec()))
+}
+
+/// Without SP and HTAB at either end, and nothing else (RFC 9110, section 5.6.3): other readers do not take a form feed for a blank.
+fn without_blanks(value: &[u8]) -> &[u8] {
+    let is_blank = |b: &u8| matches!(b, b' ' | b'\t');
+    let start = value.iter().position(|b| !is_blank(b)).unwrap_or(value.len());
+    let end = value.iter().rposition(|b| !is_blank(b)).map_or(start, |last| last + 1);
+    &value[start..end]
 }
 
 /// The elements of a comma-separated list, without blanks and empty ones.

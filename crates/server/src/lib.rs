@@ -37,6 +37,9 @@ mod service;
 pub mod session;
 pub mod store;
 mod strip;
+#[cfg(any(test, feature = "testing"))]
+#[doc(hidden)]
+pub mod testing;
 pub mod tls;
 pub mod trace;
 pub mod upstream;

@@ -24,6 +24,8 @@ use crate::head::{Framing, Head, malformed};
 use crate::limits::Limits;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// What stands behind a head.
+const END: &[u8] = b"\r\n\r\n";
 const PIECE: usize = 4096;
 /// Bytes of chunk extensions and trailers in one body.
 const CHUNK_SPARE: usize = 16 * 1024;
@@ -110,6 +112,8 @@ pub(crate) struct Wire<S> {
     inbound: BytesMut,
     outbound: Bytes,
     state: State,
+    /// Whether the empty line that may stand before a request line was there.
+    skipped: bool,
     desk: Arc<Desk>,
     limits: Arc<Limits>,
     patience: Patience,
@@ -133,7 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
         let state = if inbound.starts_with(PREFACE) { State::Through } else { State::Head };
         let patience = Patience::new(limits.answer_idle);
-        Ok(Self { stream, inbound, outbound: Bytes::new(), state, desk: Arc::default(), limits, patience, linger: None })
+        Ok(Self { stream, inbound, outbound: Bytes::new(), state, skipped: false, desk: Arc::default(), limits, patience, linger: None })
     }
 
     /// Whether the peer speaks HTTP/2.
@@ -176,19 +180,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// The next head, if all of it is there or so much of it that it can be refused.
     fn next_head(&mut self) -> Option<Result<Head, Refusal>> {
-        // RFC 9112, section 2.2: one empty line before a request line is ignored.
-        if self.inbound.starts_with(b"\r\n") {
+        // RFC 9112, section 2.2: one empty line before a request line is ignored. One, also where the bytes come in pieces.
+        if !self.skipped && self.inbound.starts_with(b"\r\n") {
             self.inbound.advance(2);
+            self.skipped = true;
         }
-        let end = self.inbound.windows(4).position(|window| window == b"\r\n\r\n");
-        if end.unwrap_or(self.inbound.len()) > self.limits.head_bytes {
+        let end = self.inbound.windows(END.len()).position(|window| window == END);
+        // The last bytes may be the first of an end.
+        if end.unwrap_or(self.inbound.len().saturating_sub(END.len() - 1)) > self.limits.head_bytes {
             return Some(Err(Refusal::new(Reason::HeadTooLarge, "head")));
         }
         let Some(end) = end else {
             let bare = self.inbound.iter().enumerate().any(|(i, b)| *b == b'\n' && (i == 0 || self.inbound[i - 1] != b'\r'));
             return bare.then(|| Err(malformed("a line ends in a bare LF")));
         };
-        let block = self.inbound.split_to(end + 4);
+        let block = self.inbound.split_to(end + END.len());
+        self.skipped = false;
         Some(Head::from_http1(&block[..end], &self.limits))
     }
 

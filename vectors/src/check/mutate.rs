@@ -65,6 +65,21 @@ pub fn mutate(dialect: &Dialect, case: &Case) -> Vec<Outcome> {
     plan.mutants().into_iter().map(run).collect()
 }
 
+/// The changes of signed parts that are accepted, of those that can be derived from an accepted case; `is_tried` says of each, by its place,
+/// whether it is looked at. That a change is refused for another reason than in a vector is no matter here.
+pub fn let_through(dialect: &Dialect, case: &Case, is_tried: impl Fn(usize, usize) -> bool) -> Vec<String> {
+    let Ok(intact) = admit(dialect, case, &case.placed, &case.inputs) else { return Vec::new() };
+    let mutants = Plan { dialect, case, covers: intact.verified().covers() }.mutants();
+    let count = mutants.len();
+    let tried = mutants.into_iter().enumerate().filter(|(place, _)| is_tried(*place, count)).map(|(_, mutant)| mutant);
+    let accepted = tried.filter(|mutant| {
+        let inputs = mutant.inputs.as_ref().unwrap_or(&case.inputs);
+        let Ok(intact) = admit(dialect, case, &mutant.request, inputs) else { return false };
+        matches!(mutant.due, Due::Refused(_)) || intact.verified().covers().contains(&mutant.part)
+    });
+    accepted.map(|mutant| format!("{} may be changed and is said to be covered: {}", mutant.part, mutant.what)).collect()
+}
+
 fn judge(mutant: &Mutant, verdict: &Result<Intact, Refusal>) -> Result<(), String> {
     match (mutant.due, verdict) {
         (Due::Refused(reasons), Err(refusal)) if reasons.contains(&refusal.reason().public()) => Ok(()),

@@ -4,10 +4,10 @@ use countersign_protocol::{
     Credential, Dialect, Inputs, Intact, Message, Part, Place, Policy, Prepared, Reason, Refusal, Request, SignError, SignOptions,
     Timestamp,
 };
+use countersign_vectors::meaning::Meaning;
+use countersign_vectors::reading::Reading;
 use countersign_vectors::{Expect, cases};
 
-use crate::meaning::Meaning;
-use crate::reading::Reading;
 use crate::space::{Point, Position, Space};
 
 /// The media type of forms.
@@ -45,7 +45,9 @@ pub(crate) struct Asked {
 impl Asked {
     /// What it means.
     pub(crate) fn meaning(&self, subject: &Subject) -> Meaning {
-        Meaning::of(subject, &self.request, self.options.nonce.as_deref().unwrap_or_default(), &self.options.inputs)
+        let free = subject.header().map(|name| Part::Header(name.to_ascii_lowercase())).into_iter().collect();
+        let nonce = self.options.nonce.as_deref().unwrap_or_default();
+        Meaning::of(&subject.dialect, &subject.reading, &free, &self.request, nonce, &self.options.inputs)
     }
 }
 

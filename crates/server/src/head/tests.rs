@@ -40,6 +40,8 @@ fn what_can_be_read_in_two_ways_is_refused() {
         format!("GET / HTTP/1.1\r\n{host}\r\nX : y"),
         format!("GET / HTTP/1.1\r\n{host}\r\nno colon"),
         format!("GET / HTTP/1.1\r\n{host}\r\nX: a\0b"),
+        format!("GET / HTTP/1.1\r\n{host}\r\nX: a\u{c}"),
+        format!("GET / HTTP/1.1\r\n{host}\r\nX:\u{c} a"),
         format!("GET / HTTP/1.1\r\n{host}\r\nContent-Length: 1\r\nTransfer-Encoding: chunked"),
         format!("GET / HTTP/1.1\r\n{host}\r\nTransfer-Encoding: chunked\r\nContent-Length: 1"),
         format!("GET / HTTP/1.1\r\n{host}\r\nContent-Length: 1\r\nContent-Length: 1"),

@@ -6,6 +6,7 @@ use super::super::template::{self, Piece};
 use super::names::{Scope, resolve};
 use super::{Compiler, names};
 use crate::encoding::Decoding;
+use crate::engine::read::is_token;
 
 const PLACES: [(&str, Place); 6] = [
     ("header", Place::Header),
@@ -26,6 +27,9 @@ pub(super) fn entries(compiler: &Compiler<'_>) -> Result<Vec<Entry>, LoadError> 
         let known = |e: &Entry| e.place == place && (e.name == *name || place == Place::Header && e.name.eq_ignore_ascii_case(name));
         if all.iter().any(known) {
             return Err(LoadError::new(path, "described twice", "keep one of the two"));
+        }
+        if place == Place::Header && !is_token(name) {
+            return Err(LoadError::new(path, "no header can have this name", "letters, digits and hyphens"));
         }
         all.push(entry(compiler, place, name, text, &path)?);
     }

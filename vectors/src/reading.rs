@@ -8,26 +8,37 @@ use serde_yaml::Value;
 
 /// How a dialect reads what it signs.
 #[derive(Debug, Default)]
-pub(crate) struct Reading {
+pub struct Reading {
     /// It signs query and form as one list. A parameter that moves from one to the other is then the same parameter (RFC 5849, section 3.4.1.3): that
     /// is a property of such protocols. What must not be accepted is a parameter in both places.
-    pub(crate) merges: bool,
+    pub merges: bool,
     /// A `+` in a list is a blank.
-    pub(crate) plus_is_blank: bool,
+    pub plus_is_blank: bool,
     /// It signs the path without its dot segments and doubled slashes.
-    pub(crate) normalizes: bool,
+    pub normalizes: bool,
     /// It signs every path with a slash at the end.
-    pub(crate) closes: bool,
+    pub closes: bool,
     /// Headers that the file names, to be tried as the free one.
-    pub(crate) headers: Vec<String>,
+    pub headers: Vec<String>,
 }
 
 impl Reading {
     /// Of a built-in dialect; of one that has no file, that nothing means the same.
-    pub(crate) fn of(dialect: &Dialect) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// When the file is no YAML.
+    pub fn of(dialect: &Dialect) -> Result<Self, String> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../crates/protocol/dialects/{}.yaml", dialect.id()));
         let Ok(text) = fs::read_to_string(&path) else { return Ok(Self::default()) };
-        let file: Value = serde_yaml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        Self::of_text(&text).map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    /// Of the text of a dialect file.
+    ///
+    /// # Errors
+    /// When it is no YAML.
+    pub fn of_text(text: &str) -> Result<Self, serde_yaml::Error> {
+        let file: Value = serde_yaml::from_str(text)?;
         let mut templates = String::new();
         for key in ["string_to_sign", "let", "key"] {
             gather(&file[key], &mut templates);

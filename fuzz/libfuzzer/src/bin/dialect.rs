@@ -1,0 +1,4 @@
+//! Fuzzes the target `dialect`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| countersign_fuzz::dialect(data));
