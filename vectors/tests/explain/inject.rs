@@ -105,7 +105,7 @@ pub(crate) fn inject(bug: &str, ground: &Ground) -> Option<Request> {
         }
         "header-names-in-another-case" => {
             let lines = ground.header_lines()?;
-            Some(ground.with_lines(|all| all[lines].iter_mut().for_each(|line| *line = other_case(line))))
+            Some(ground.with_lines(|all| other_case(&mut all[lines])))
         }
         "headers-in-another-order" => {
             let lines = ground.header_lines().filter(|lines| lines.len() > 1)?;
@@ -162,7 +162,8 @@ pub(crate) fn inject(bug: &str, ground: &Ground) -> Option<Request> {
             Some(ground.with_signature(&ground.sign(&ground.string, hash)))
         }
         "method-in-lower-case" => ground.signed_as(|request, _| request.method.make_ascii_lowercase()),
-        "form-left-out" if !ground.spec.form => None,
+        // The fields are left out of a list of parameters, where they are in one.
+        "form-left-out" if !ground.query()?.iter().any(|item| item.starts_with(b"y=")) => None,
         "form-left-out" => ground.signed_as(|request, _| request.body.clear()),
         "scope-of-another-day" => another_day(ground),
         "key-not-derived" => {
@@ -243,16 +244,18 @@ fn lower_triplets(text: &[u8]) -> Vec<u8> {
     out
 }
 
-fn other_case(line: &[u8]) -> Vec<u8> {
-    let end = line.iter().position(|b| *b == b':').unwrap_or(line.len());
-    let name = &line[..end];
-    let other: Vec<u8> = if name.iter().any(u8::is_ascii_uppercase) {
-        name.to_ascii_lowercase()
-    } else {
+/// One spelling for all: small letters where a name has capitals, else capitalised words.
+fn other_case(lines: &mut [Vec<u8>]) {
+    let end = |line: &[u8]| line.iter().position(|b| *b == b':').unwrap_or(line.len());
+    let has_capitals = lines.iter().any(|line| line[..end(line)].iter().any(u8::is_ascii_uppercase));
+    for line in lines {
+        let end = end(line);
         let mut start = true;
-        name.iter().map(|b| if std::mem::replace(&mut start, *b == b'-') { b.to_ascii_uppercase() } else { *b }).collect()
-    };
-    [&other[..], &line[end..]].concat()
+        for byte in &mut line[..end] {
+            let begins = std::mem::replace(&mut start, *byte == b'-');
+            *byte = if begins && !has_capitals { byte.to_ascii_uppercase() } else { byte.to_ascii_lowercase() };
+        }
+    }
 }
 
 fn seconds(ground: &Ground) -> Option<Request> {
@@ -262,7 +265,10 @@ fn seconds(ground: &Ground) -> Option<Request> {
         return Some(ground.with_text(&replaced(&ground.text, millis.as_bytes(), seconds.as_bytes())));
     }
     if find(&ground.text, seconds.as_bytes()).is_some() {
-        return Some(ground.with_text(&replaced(&ground.text, seconds.as_bytes(), whole.as_bytes())));
+        // What the body says of a time is none of the protocol's.
+        let body = if ground.text.ends_with(&ground.placed.body) { &ground.placed.body[..] } else { b"" };
+        let head = &ground.text[..ground.text.len() - body.len()];
+        return Some(ground.with_text(&[&replaced(head, seconds.as_bytes(), whole.as_bytes()), body].concat()));
     }
     find(&ground.string, seconds.as_bytes())?;
     Some(ground.with_string(&replaced(&ground.string, seconds.as_bytes(), whole.as_bytes())))
