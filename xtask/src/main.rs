@@ -12,6 +12,7 @@ mod canary;
 mod conformance;
 mod full;
 mod hmac_only;
+mod mutants;
 mod new_recorder;
 mod package;
 mod run;
