@@ -6,7 +6,7 @@ use std::{fs, path::PathBuf, process::Command};
 use serde::{Deserialize, Serialize};
 
 use crate::run::{Count, Counts, cargo, counted, output};
-use crate::{Task, fuzz, package, root};
+use crate::{Task, fuzz, mutants, package, root};
 
 /// A long part: its name, what it shows, and how it is run.
 struct Part {
@@ -33,6 +33,7 @@ const PARTS: &[Part] = &[
     },
     Part { name: "package", shows: "every published crate builds from its package alone", run: package::built },
     Part { name: "semver", shows: "no published crate breaks what its last release promised", run: package::semver },
+    Part { name: "mutants", shows: "every mutant of the code that decides is caught by a test, or explained", run: mutants::run },
 ];
 
 /// What is kept of a part that held.
@@ -72,7 +73,7 @@ fn run_part(part: &Part, commit: Option<&str>) -> Task {
     }
     let start = Instant::now();
     let counts = (part.run)()?;
-    if let (Some(commit), 0) = (commit, counts.failed) {
+    if let (Some(commit), 0, false) = (commit, counts.failed, mutants::is_partial()) {
         let stamp =
             Stamp { part: part.name.to_owned(), commit: commit.to_owned(), passed: counts.passed, seconds: start.elapsed().as_secs() };
         fs::create_dir_all(folder())?;

@@ -13,6 +13,7 @@ mod conformance;
 mod full;
 mod fuzz;
 mod hmac_only;
+mod mutants;
 mod new_recorder;
 mod package;
 mod run;

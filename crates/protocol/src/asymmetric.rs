@@ -293,6 +293,10 @@ mod tests {
         let der: Pkcs8V1Der<'_> = made.as_der().unwrap();
         let pair = KeyPair::from_private_pem(&pem("PRIVATE KEY", der.as_ref())).unwrap();
         round_trip(&pair, &[Algorithm::RsaSha256, Algorithm::RsaPssSha512]);
+        assert_eq!((pair.family(), pair.rsa_bits()), (KeyFamily::Rsa, Some(2048)));
+        let longer = RsaPair::generate(KeySize::Rsa3072).unwrap();
+        let der: Pkcs8V1Der<'_> = longer.as_der().unwrap();
+        assert_eq!(KeyPair::from_private_pem(&pem("PRIVATE KEY", der.as_ref())).unwrap().rsa_bits(), Some(3072));
     }
 
     #[test]

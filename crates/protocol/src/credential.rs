@@ -29,6 +29,15 @@ impl KeyMaterial {
         }
     }
 
+    /// The bits of an RSA modulus; `None` for a key of another kind.
+    pub(crate) const fn rsa_bits(&self) -> Option<usize> {
+        match self {
+            Self::Hmac(_) => None,
+            #[cfg(feature = "asymmetric")]
+            Self::Pair(pair) => pair.rsa_bits(),
+        }
+    }
+
     /// The shared secret, if it is one.
     pub(crate) const fn shared(&self) -> Option<&Secret> {
         match self {

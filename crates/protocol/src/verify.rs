@@ -499,15 +499,8 @@ impl<'t, 'm> Trial<'t, 'm> {
 }
 
 /// Whether the key is an RSA key of fewer bits than the dialect takes: nothing that it signed holds.
-#[cfg(feature = "asymmetric")]
 fn is_too_short(plan: &Plan, credential: &Credential) -> bool {
-    let crate::credential::KeyMaterial::Pair(pair) = credential.material() else { return false };
-    pair.rsa_bits().is_some_and(|bits| bits < plan.key.rsa_bits)
-}
-
-#[cfg(not(feature = "asymmetric"))]
-const fn is_too_short(_: &Plan, _: &Credential) -> bool {
-    false
+    credential.material().rsa_bits().is_some_and(|bits| bits < plan.key.rsa_bits)
 }
 
 /// The algorithm for the tag, and whether the credential is registered for it. The message names it; it never chooses
@@ -770,5 +763,21 @@ impl fmt::Debug for Verified {
             .field("key_id", &self.key_id)
             .field("covers", &self.covers)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "yaml"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stand_in_is_wanted_for_each_kind_of_key_that_could_sign() {
+        let of = |rest: &str| {
+            let file = format!("countersign: 1\ndialect: a\ntitle: t\n{rest}");
+            families(Dialect::from_yaml(&file).unwrap_or_else(|e| panic!("{e}")).plan())
+        };
+        let signed = "string_to_sign: \"{body}\"\ncarry: { header: { S: \"{signature}\" } }\nalgorithm: ";
+        assert_eq!(of(&format!("{signed}[ed25519, hmac-sha256, hmac-sha1]")), [KeyFamily::Ed25519, KeyFamily::Hmac]);
+        assert_eq!(of("carry: { header: { K: \"{secret}\" } }"), [KeyFamily::Hmac], "a secret that is shown");
     }
 }

@@ -300,6 +300,42 @@ mod tests {
         );
         assert_eq!(spans(r#"{"a":{"sig":1}}"#), [(2, false, false, "")]);
         assert_eq!(spans(r#"{"sig":"a\"b"}"#), [(1, false, true, r#"a\"b"#)]);
+        assert_eq!(spans("\t{\r\n\"a\\\"\":[1],\"b\":{\"c\":2},\"sig\"\n:\t\"x\"}"), [(1, false, true, "x")]);
+        assert_eq!(spans(r#"{"sig":{"sig":"x"},"sig":"y"}"#), [(1, false, false, ""), (2, false, true, "x"), (1, false, true, "y")]);
+        assert_eq!(spans(r#"{"a":1}{"sig":"x"}"#), [], "what follows the object");
+    }
+
+    #[test]
+    fn a_text_that_is_no_name_is_no_member() {
+        for body in [r#"{"a":["sig","b","sig":"x"]}"#, r#"{"a":"sig":"x"}"#, r#"{"sig" "x"}"#, r#"{"sigs":"x","si":"y"}"#, r#"{"sig":"x"#] {
+            assert_eq!(spans(body), [], "{body}");
+        }
+    }
+
+    #[test]
+    fn escapes_of_a_name_are_those_of_json() {
+        let text = |raw: &str| unescape(raw.as_bytes());
+        assert_eq!(text(r#"\b\f\n\r\t\/\\\""#).as_deref(), Some("\u{8}\u{c}\n\r\t/\\\""));
+        assert_eq!(text(r"s\u0069g é\u00e9 \ud83d\ude00 😀").as_deref(), Some("sig éé 😀 😀"));
+        for none in [r"\", r"\u12", r"\u12g4", r"\ud83d", r"\ude00\ud83d"] {
+            assert_eq!(text(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_field_is_found_by_its_raw_name() {
+        for (body, expected) in [
+            ("sig=x", Some(4..5)),
+            ("a=1&sig=xy&b=2", Some(8..10)),
+            ("a=sig&sig", Some(9..9)),
+            ("sig&a=1", Some(3..3)),
+            ("sig=&sig=x", Some(4..4)),
+            ("sig=a=b", Some(4..7)),
+            ("s%69g=x&sigs=y&si=z", None),
+            ("", None),
+        ] {
+            assert_eq!(field_span(body.as_bytes(), "sig"), expected, "{body}");
+        }
     }
 
     #[test]
@@ -313,6 +349,8 @@ mod tests {
     fn nesting_is_bounded() {
         let deep = format!("{}{}", "{\"a\":".repeat(100_000), r#"{"sig":"x"}"#);
         assert!(spans(&deep).is_empty());
+        let at = |depth: usize| spans(&format!("{}{}", "{\"a\":".repeat(depth - 1), r#"{"sig":"x"}"#)).len();
+        assert_eq!((at(MOST_DEPTH), at(MOST_DEPTH + 1)), (1, 0));
     }
 
     #[test]
@@ -321,5 +359,8 @@ mod tests {
         assert_eq!(end_of_object(br#"{"a":{"b":"}"} }"#), Some((15, false)));
         assert_eq!(end_of_object(b"[]"), None);
         assert_eq!(end_of_object(b"{"), None);
+        assert_eq!(end_of_object(b" { } "), Some((3, true)));
+        assert_eq!(end_of_object(br#"{"a":[{"}":1},[2]]}"#), Some((18, false)));
+        assert_eq!(end_of_object(br#"{"a":"b}"#), None);
     }
 }

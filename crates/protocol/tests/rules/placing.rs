@@ -1,0 +1,124 @@
+//! Where a signer writes what is carried: beside what is there, in place of what was there, and nowhere that could not be read back.
+
+use countersign_protocol::{Dialect, Inputs, Policy, Reason, Request, SignError, SignOptions};
+
+use crate::{key, now, sign};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Signs the time only, so that what is signed does not move with what is placed.
+fn dialect(carry: &str) -> Dialect {
+    crate::dialect(&format!("string_to_sign: \"{{time}}\"\ncarry: {carry}\nwaive: [method, path, query, body]\n"))
+}
+
+fn post(target: &str, kind: &str, body: &str) -> Request {
+    Request::new("POST", target).with_header("Host", "h").with_header("Content-Type", kind).with_body(body)
+}
+
+/// The tag under which every request here is signed, so that it can be told from the rest.
+fn tag() -> String {
+    let dialect = dialect("{ header: { T: \"{time}\", S: \"{signature}\" } }");
+    let request = sign(&dialect, Request::new("GET", "/"), &SignOptions::new(now()));
+    String::from_utf8(request.headers[1].1.clone()).expect("text")
+}
+
+/// Target and body as they are signed, the tag written as `TAG`; verified on the way.
+fn placed(carry: &str, request: Request) -> Result<(String, String), SignError> {
+    let dialect = dialect(carry);
+    let request = dialect.sign(request, &key(), &SignOptions::new(now()))?.into_message().into_request().expect("a request");
+    let verdict = dialect.verify(&request, &Inputs::new(), &[&key()], now(), &Policy::default());
+    assert!(verdict.as_ref().map_or_else(|r| r.reason() == Reason::AmbiguousRequest, |_| true), "{carry}: {verdict:?}");
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text").replace(&tag(), "TAG");
+    Ok((text(&request.target), text(&request.body)))
+}
+
+#[test]
+fn a_header_is_replaced_where_it_stands_and_its_other_lines_go() {
+    let dialect = dialect("{ header: { T: \"{time}\", S: \"{signature}\" } }");
+    let before = ["A", "s", "B", "S", "C", "S", "T"];
+    let request = before.iter().fold(Request::new("GET", "/"), |request, name| request.with_header(*name, "old"));
+    let signed =
+        dialect.sign(request, &key(), &SignOptions::new(now())).expect("signable").into_message().into_request().expect("a request");
+    let lines: Vec<(&str, String)> =
+        signed.headers.iter().map(|(n, v)| (n.as_str(), String::from_utf8_lossy(v).replace(&tag(), "TAG"))).collect();
+    let expected = [("A", "old"), ("s", "TAG"), ("B", "old"), ("C", "old"), ("T", "1767323045")];
+    assert_eq!(lines, expected.map(|(name, value)| (name, value.to_owned())));
+}
+
+#[test]
+fn parameters_are_replaced_where_they_stand_and_added_at_the_end() {
+    let query = "{ query: { t: \"{time}\", s: \"{signature}\" } }";
+    for (target, expected) in [
+        ("/", "/?t=1767323045&s=TAG"),
+        ("/?", "/?t=1767323045&s=TAG"),
+        ("/p?a=1&b", "/p?a=1&b&t=1767323045&s=TAG"),
+        ("/p?s=0&a=1&t=0", "/p?s=TAG&a=1&t=1767323045"),
+        ("/p?s=0&a=1&s=2&t", "/p?s=TAG&a=1&t=1767323045"),
+        ("/p?a=?&%73=0", "/p?a=?&s=TAG&t=1767323045"),
+        ("/p?t=17673%3230%345&ss=1", "/p?t=17673%3230%345&ss=1&s=TAG"),
+    ] {
+        assert_eq!(placed(query, post(target, FORM, "x=1")).expect(target), (expected.to_owned(), "x=1".to_owned()), "{target}");
+    }
+    let form = "{ form: { t: \"{time}\", s: \"{signature}\" } }";
+    for (body, expected) in [("", "t=1767323045&s=TAG"), ("a=1", "a=1&t=1767323045&s=TAG"), ("s&a=1", "s=TAG&a=1&t=1767323045")] {
+        assert_eq!(placed(form, post("/?s=1", FORM, body)).expect(body), ("/?s=1".to_owned(), expected.to_owned()), "{body}");
+    }
+    let refused = placed(form, post("/", "text/plain", "a=1")).expect_err("no form");
+    assert!(refused.to_string().contains("the content type is no form"), "{refused}");
+}
+
+#[test]
+fn params_ride_in_the_form_if_there_is_one_and_they_are_not_in_the_query() {
+    let params = "{ params: { t: \"{time}\", s: \"{signature}\" } }";
+    for (target, kind, body, expected) in [
+        ("/?a=1", FORM, "", ("/?a=1&t=1767323045&s=TAG", "")),
+        ("/?a=1", FORM, "b=2", ("/?a=1", "b=2&t=1767323045&s=TAG")),
+        ("/?s=0&t=0", FORM, "b=2", ("/?s=TAG&t=1767323045", "b=2")),
+        ("/?%73=0", FORM, "b=2", ("/?s=TAG", "b=2&t=1767323045")),
+        ("/", "application/json", "{}", ("/?t=1767323045&s=TAG", "{}")),
+    ] {
+        let (target_after, body_after) = placed(params, post(target, kind, body)).expect(target);
+        assert_eq!((target_after.as_str(), body_after.as_str()), expected, "{target} {body}");
+    }
+}
+
+#[test]
+fn a_body_changes_in_the_value_alone() {
+    let body = "{ header: { T: \"{time}\" }, body: { s: \"{signature}\" } }";
+    let json = "application/json";
+    for (kind, before, after) in [
+        (FORM, "", "s=TAG"),
+        (FORM, "a=1", "a=1&s=TAG"),
+        (FORM, "s=0&a=1", "s=TAG&a=1"),
+        (FORM, "a=1&s=", "a=1&s=TAG"),
+        (FORM, "a=1&s", "a=1&s=TAG"),
+        (FORM, "s&a=1", "s=TAG&a=1"),
+        (FORM, "ss=1&s=0", "ss=1&s=TAG"),
+        (json, "{}", "{\"s\":\"TAG\"}"),
+        (json, "{ }", "{ \"s\":\"TAG\"}"),
+        (json, " {\"a\":[1,{\"b\":\"}\"}] }", " {\"a\":[1,{\"b\":\"}\"}] ,\"s\":\"TAG\"}"),
+        (json, "{\"s\" : \"old\" , \"a\":1}", "{\"s\" : \"TAG\" , \"a\":1}"),
+        (json, "{\"b\":{\"s\":\"inner\"},\"s\":\"old\"}", "{\"b\":{\"s\":\"inner\"},\"s\":\"TAG\"}"),
+        (json, "{\"s\":\"\"}", "{\"s\":\"TAG\"}"),
+    ] {
+        assert_eq!(placed(body, post("/", kind, before)).expect(before).1, after, "{before}");
+    }
+    for (kind, before) in [(json, ""), (json, "[]"), (json, "{\"a\":1"), ("text/plain", "a=1")] {
+        let refused = placed(body, post("/", kind, before)).expect_err(before);
+        assert!(refused.to_string().contains("neither a form nor a JSON object"), "{before}: {refused}");
+    }
+}
+
+#[test]
+fn a_text_that_would_not_be_what_is_read_is_not_written() {
+    let dialect = crate::dialect(
+        "string_to_sign: \"{time}{nonce}\"\ncarry: { header: { T: \"{time}\", S: \"{signature}\" }, json: { n: \"{nonce}\" } }\n\
+         waive: [method, path, query, body]\n",
+    );
+    let sign =
+        |nonce: &str| dialect.sign(post("/", "application/json", "{}"), &key(), &SignOptions::new(now()).with_nonce(nonce)).map(drop);
+    assert!(sign("n").is_ok());
+    for nonce in ["a\"b", "a\\b"] {
+        assert!(sign(nonce).expect_err(nonce).to_string().contains("cannot stand in JSON as it is"), "{nonce}");
+    }
+}
