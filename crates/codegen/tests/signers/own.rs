@@ -136,6 +136,12 @@ fn requests() -> Vec<Request> {
             .with_header("X-D", " d  d ")
             .with_body("b=1&c=2+3&b=4&d%20=5&sign=old&other=%C3%A9&c="),
         plain("POST", "/f").with_header("Content-Type", form),
+        // The signature is put into the body, of which two lines tell the length.
+        plain("POST", "/f")
+            .with_header("Content-Length", "3")
+            .with_header("Content-Type", form)
+            .with_header("content-length", "3")
+            .with_body("b=1"),
         plain("POST", "/h")
             .with_header("X-H", "00ffAB")
             .with_header("X-S", "Zm9vYg")
@@ -157,7 +163,10 @@ fn requests() -> Vec<Request> {
 fn responses() -> Vec<Response> {
     let response = |body: &str| Response {
         status: 201,
-        headers: vec![("Content-Type".to_owned(), b" Application/JSON ;x".to_vec())],
+        headers: vec![
+            ("Content-Type".to_owned(), b" Application/JSON ;x".to_vec()),
+            ("Content-length".to_owned(), body.len().to_string().into_bytes()),
+        ],
         body: body.as_bytes().to_vec(),
     };
     let bodies = [
