@@ -770,13 +770,27 @@ func placeQuery(message *work, name, value string) {
 	message.target = before(message.target, "?") + "?" + query
 }
 
+//: setBody
+//+ "strconv"
+// setBody puts the new body. Where it is longer or shorter, every Content-Length that is there says so.
+func setBody(message *work, body string) {
+	var lines [][2]string
+	for _, line := range message.headers {
+		if len(body) != len(message.body) && lower(line[0]) == "content-length" {
+			line[1] = strconv.Itoa(len(body))
+		}
+		lines = append(lines, line)
+	}
+	message.headers, message.body = lines, body
+}
+
 //: placeForm
 //& decodeForm
 func placeForm(message *work, name, value string) {
 	if !isForm(message) {
 		panic(failure("what is carried rides in a form, and the content type is no form"))
 	}
-	message.body = setPair(message.body, name, carriable(name, value), decodeForm)
+	setBody(message, setPair(message.body, name, carriable(name, value), decodeForm))
 }
 
 //: placeParams
@@ -952,11 +966,11 @@ func placeField(message *work, name, value string) {
 	body, escaped := message.body, percent(carriable(name, value))
 	start, end, there := fieldSpan(body, name)
 	if !there {
-		message.body = body + pick(body == "", "", "&") + name + "=" + escaped
+		setBody(message, body + pick(body == "", "", "&") + name + "=" + escaped)
 		return
 	}
 	bare := start == end && (start == 0 || body[start-1] != '=')
-	message.body = body[:start] + pick(bare, "=", "") + escaped + body[end:]
+	setBody(message, body[:start] + pick(bare, "=", "") + escaped + body[end:])
 }
 
 //: placeJson
@@ -968,14 +982,14 @@ func placeJson(message *work, name, value string) {
 	}
 	body := message.body
 	if start, end, there := memberSpan(body, name); there {
-		message.body = body[:start] + value + body[end:]
+		setBody(message, body[:start] + value + body[end:])
 		return
 	}
 	end, isFirst, there := endOfObject(body)
 	if !there {
 		panic(failure("what is carried rides in the body, and the body is neither a form nor a JSON object"))
 	}
-	message.body = body[:end] + pick(isFirst, "", ",") + "\"" + name + "\":\"" + value + "\"" + body[end:]
+	setBody(message, body[:end] + pick(isFirst, "", ",") + "\"" + name + "\":\"" + value + "\"" + body[end:])
 }
 
 //: placeBody

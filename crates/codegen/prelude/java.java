@@ -709,12 +709,24 @@ private static void placeQuery(Work message, String name, String value) {
     message.target = before(message.target, '?') + "?" + query;
 }
 
+//: setBody
+/** The new body. Where it is longer or shorter, every Content-Length that is there says so. */
+private static void setBody(Work message, String body) {
+    List<String[]> lines = new ArrayList<>();
+    for (String[] line : message.headers) {
+        boolean fits = body.length() == message.body.length() || !lower(line[0]).equals("content-length");
+        lines.add(fits ? line : row(line[0], String.valueOf(body.length())));
+    }
+    message.headers = lines;
+    message.body = body;
+}
+
 //: placeForm
 private static void placeForm(Work message, String name, String value) {
     if (!isForm(message)) {
         throw failure("what is carried rides in a form, and the content type is no form");
     }
-    message.body = setPair(message.body, name, carriable(name, value), text -> decodeForm(text));
+    setBody(message, setPair(message.body, name, carriable(name, value), text -> decodeForm(text)));
 }
 
 //: placeParams
@@ -876,10 +888,10 @@ private static void placeField(Work message, String name, String value) {
     String escaped = percent(carriable(name, value));
     int[] span = fieldSpan(body, name);
     if (span == null) {
-        message.body = body + (body.isEmpty() ? "" : "&") + name + "=" + escaped;
+        setBody(message, body + (body.isEmpty() ? "" : "&") + name + "=" + escaped);
     } else {
         boolean bare = span[0] == span[1] && (span[0] == 0 || body.charAt(span[0] - 1) != '=');
-        message.body = body.substring(0, span[0]) + (bare ? "=" : "") + escaped + body.substring(span[1]);
+        setBody(message, body.substring(0, span[0]) + (bare ? "=" : "") + escaped + body.substring(span[1]));
     }
 }
 
@@ -892,7 +904,7 @@ private static void placeJson(Work message, String name, String value) {
     String body = message.body;
     int[] span = memberSpan(body, name);
     if (span != null) {
-        message.body = body.substring(0, span[0]) + value + body.substring(span[1]);
+        setBody(message, body.substring(0, span[0]) + value + body.substring(span[1]));
         return;
     }
     int[] place = endOfObject(body);
@@ -900,7 +912,7 @@ private static void placeJson(Work message, String name, String value) {
         throw failure("what is carried rides in the body, and the body is neither a form nor a JSON object");
     }
     String member = (place[1] == 1 ? "" : ",") + "\"" + name + "\":\"" + value + "\"";
-    message.body = body.substring(0, place[0]) + member + body.substring(place[0]);
+    setBody(message, body.substring(0, place[0]) + member + body.substring(place[0]));
 }
 
 //: placeBody

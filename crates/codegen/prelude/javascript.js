@@ -515,11 +515,21 @@ function placeQuery(message, name, value) {
   message.target = path + "?" + setPair(queryOf(message), name, carriable(name, value), decode);
 }
 
+//: setBody
+/** The new body. Where it is longer or shorter, every Content-Length that is there says so. */
+function setBody(message, body) {
+  if (body.length !== message.body.length) {
+    const length = String(body.length);
+    message.headers = message.headers.map(([name, value]) => [name, lower(name) === "content-length" ? length : value]);
+  }
+  message.body = body;
+}
+
 //: placeForm
 //& decodeForm
 function placeForm(message, name, value) {
   if (!isForm(message)) throw failure("what is carried rides in a form, and the content type is no form");
-  message.body = setPair(message.body, name, carriable(name, value), decodeForm);
+  setBody(message, setPair(message.body, name, carriable(name, value), decodeForm));
 }
 
 //: placeParams
@@ -649,10 +659,10 @@ function placeField(message, name, value) {
   const encoded = percent(carriable(name, value));
   const span = fieldSpan(body, name);
   if (span === undefined) {
-    message.body = body + (body === "" ? "" : "&") + name + "=" + encoded;
+    setBody(message, body + (body === "" ? "" : "&") + name + "=" + encoded);
   } else {
     const bare = span[0] === span[1] && body[span[0] - 1] !== "=";
-    message.body = body.slice(0, span[0]) + (bare ? "=" : "") + encoded + body.slice(span[1]);
+    setBody(message, body.slice(0, span[0]) + (bare ? "=" : "") + encoded + body.slice(span[1]));
   }
 }
 
@@ -663,7 +673,7 @@ function placeJson(message, name, value) {
   const body = message.body;
   const span = memberSpan(body, name);
   if (span !== undefined) {
-    message.body = body.slice(0, span[0]) + value + body.slice(span[1]);
+    setBody(message, body.slice(0, span[0]) + value + body.slice(span[1]));
     return;
   }
   const place = endOfObject(body);
@@ -671,7 +681,7 @@ function placeJson(message, name, value) {
     throw failure("what is carried rides in the body, and the body is neither a form nor a JSON object");
   }
   const [end, isFirst] = place;
-  message.body = body.slice(0, end) + (isFirst ? "" : ",") + '"' + name + '":"' + value + '"' + body.slice(end);
+  setBody(message, body.slice(0, end) + (isFirst ? "" : ",") + '"' + name + '":"' + value + '"' + body.slice(end));
 }
 
 //: placeBody

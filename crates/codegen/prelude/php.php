@@ -632,13 +632,25 @@ private static function placeQuery(\stdClass $message, string $name, string $val
     $message->target = $path . '?' . $query;
 }
 
+//: setBody
+/** The new body. Where it is longer or shorter, every Content-Length that is there says so. */
+private static function setBody(\stdClass $message, string $body): void
+{
+    foreach ($message->headers as $i => $line) {
+        if (strlen($body) !== strlen($message->body) && self::lower($line[0]) === 'content-length') {
+            $message->headers[$i] = [$line[0], (string) strlen($body)];
+        }
+    }
+    $message->body = $body;
+}
+
 //: placeForm
 private static function placeForm(\stdClass $message, string $name, string $value): void
 {
     if (!self::isForm($message)) {
         throw self::failure('what is carried rides in a form, and the content type is no form');
     }
-    $message->body = self::setPair($message->body, $name, self::carriable($name, $value), self::decodeForm(...));
+    self::setBody($message, self::setPair($message->body, $name, self::carriable($name, $value), self::decodeForm(...)));
 }
 
 //: placeParams
@@ -800,10 +812,10 @@ private static function placeField(\stdClass $message, string $name, string $val
     $encoded = self::percent(self::carriable($name, $value));
     $span = self::fieldSpan($body, $name);
     if ($span === null) {
-        $message->body = $body . ($body === '' ? '' : '&') . $name . '=' . $encoded;
+        self::setBody($message, $body . ($body === '' ? '' : '&') . $name . '=' . $encoded);
     } else {
         $bare = $span[0] === $span[1] && ($span[0] === 0 || $body[$span[0] - 1] !== '=');
-        $message->body = substr($body, 0, $span[0]) . ($bare ? '=' : '') . $encoded . substr($body, $span[1]);
+        self::setBody($message, substr($body, 0, $span[0]) . ($bare ? '=' : '') . $encoded . substr($body, $span[1]));
     }
 }
 
@@ -817,7 +829,7 @@ private static function placeJson(\stdClass $message, string $name, string $valu
     $body = $message->body;
     $span = self::memberSpan($body, $name);
     if ($span !== null) {
-        $message->body = substr($body, 0, $span[0]) . $value . substr($body, $span[1]);
+        self::setBody($message, substr($body, 0, $span[0]) . $value . substr($body, $span[1]));
         return;
     }
     $place = self::endOfObject($body);
@@ -825,7 +837,7 @@ private static function placeJson(\stdClass $message, string $name, string $valu
         throw self::failure('what is carried rides in the body, and the body is neither a form nor a JSON object');
     }
     [$end, $isFirst] = $place;
-    $message->body = substr($body, 0, $end) . ($isFirst ? '' : ',') . '"' . $name . '":"' . $value . '"' . substr($body, $end);
+    self::setBody($message, substr($body, 0, $end) . ($isFirst ? '' : ',') . '"' . $name . '":"' . $value . '"' . substr($body, $end));
 }
 
 //: placeBody

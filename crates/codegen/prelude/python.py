@@ -407,12 +407,20 @@ def place_query(message, name, value):
     path = message.target.partition(b"?")[0]
     message.target = path + b"?" + set_pair(query_of(message), name, carriable(name, value), decode)
 
+#: set_body
+def set_body(message, body):
+    """The new body. Where it is longer or shorter, every Content-Length that is there says so."""
+    if len(body) != len(message.body):
+        length = str(len(body)).encode()
+        message.headers = [(n, length if n.lower() == b"content-length" else v) for n, v in message.headers]
+    message.body = body
+
 #: place_form
 #& decode_form
 def place_form(message, name, value):
     if not is_form(message):
         raise failure("what is carried rides in a form, and the content type is no form")
-    message.body = set_pair(message.body, name, carriable(name, value), decode_form)
+    set_body(message, set_pair(message.body, name, carriable(name, value), decode_form))
 
 #: place_params
 def place_params(message, name, value):
@@ -529,11 +537,11 @@ def place_field(message, name, value):
     body, encoded = message.body, percent(carriable(name, value))
     span = field_span(body, name)
     if span is None:
-        message.body = body + (b"&" if body else b"") + name + b"=" + encoded
+        set_body(message, body + (b"&" if body else b"") + name + b"=" + encoded)
     else:
         start, end = span
         bare = start == end and body[:start][-1:] != b"="
-        message.body = body[:start] + (b"=" if bare else b"") + encoded + body[end:]
+        set_body(message, body[:start] + (b"=" if bare else b"") + encoded + body[end:])
 
 #: place_json
 def place_json(message, name, value):
@@ -543,13 +551,13 @@ def place_json(message, name, value):
     body = message.body
     span = member_span(body, name)
     if span is not None:
-        message.body = body[:span[0]] + value + body[span[1]:]
+        set_body(message, body[:span[0]] + value + body[span[1]:])
         return
     place = end_of_object(body)
     if place is None:
         raise failure("what is carried rides in the body, and the body is neither a form nor a JSON object")
     end, is_first = place
-    message.body = body[:end] + (b"" if is_first else b",") + b'"' + name + b'":"' + value + b'"' + body[end:]
+    set_body(message, body[:end] + (b"" if is_first else b",") + b'"' + name + b'":"' + value + b'"' + body[end:])
 
 #: place_body
 def place_body(message, name, value):

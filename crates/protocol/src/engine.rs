@@ -4,6 +4,7 @@ pub(crate) mod declared;
 pub(crate) mod desk;
 pub(crate) mod fields;
 pub(crate) mod filters;
+mod guard;
 pub(crate) mod judge;
 pub(crate) mod lists;
 pub(crate) mod names;

@@ -126,16 +126,25 @@ fn write_finding(finding: &Finding, out: &mut Vec<u8>) {
         out.extend(format!("  {name}, at {}, in {}:\n", exhibit.at(), exhibit.dialect().id()).into_bytes());
         let raw = output::http::write(exhibit.message());
         for line in raw.split(|b| *b == b'\n') {
-            out.extend(format!("    | {}\n", line.strip_suffix(b"\r").unwrap_or(line).escape_ascii()).into_bytes());
+            out.extend(format!("    | {}\n", shown(line.strip_suffix(b"\r").unwrap_or(line))).into_bytes());
         }
     }
 }
 
+/// A line as it is, so that it can be pasted; one that a terminal would not show as it is, escaped.
+fn shown(line: &[u8]) -> String {
+    match std::str::from_utf8(line) {
+        Ok(text) if !text.chars().any(|c| c.is_control() && c != '\t') => text.to_owned(),
+        _ => line.escape_ascii().to_string(),
+    }
+}
+
 /// The flags of `verify` under which both are accepted.
-fn policy_flags(finding: &Finding) -> Vec<&'static str> {
+fn policy_flags(finding: &Finding) -> Vec<String> {
     let policy = finding.proof().policy();
     let flags = [(policy.allow_unsafe, "--unsafe"), (policy.allow_ambiguous, "--allow-ambiguous")];
-    flags.into_iter().filter(|(on, _)| *on).map(|(_, flag)| flag).collect()
+    let waived = policy.waive.iter().map(|part| format!("--waive={part}"));
+    flags.into_iter().filter(|(on, _)| *on).map(|(_, flag)| flag.to_owned()).chain(waived).collect()
 }
 
 /// What the sample key is registered for.

@@ -65,6 +65,12 @@ fn both_messages_of_a_finding_verify_elsewhere() {
 }
 
 #[test]
+fn a_message_is_printed_as_it_is_and_can_be_pasted() {
+    let text = countersign(["lint", "qlm-open"]).ok().text();
+    assert!(text.contains("    | {\"item\":\"1\"") && !text.contains("\\\""), "{text}");
+}
+
+#[test]
 fn deny_makes_the_exit_code() {
     for (dialect, deny, code) in [
         ("hmac-sha256", &[][..], 0),

@@ -160,6 +160,12 @@ fn requests() -> Vec<Request> {
             .with_body("k+y=old&b=2&c=+3"),
         plain("POST", "/f?sign=a%20b&sign=c").with_header("Content-Type", form).with_body("&c=1&&stamp=1&n+ce=2&c=2"),
         plain("POST", "/f").with_header("Content-Type", form),
+        // The signature is put into the body, of which two lines tell the length.
+        plain("POST", "/f")
+            .with_header("Content-Length", "3")
+            .with_header("Content-Type", form)
+            .with_header("content-length", "3")
+            .with_body("b=1"),
         plain("POST", "/h")
             .with_header("X-H", "00ffAB")
             .with_header("X-S", "Zm9vYg")
@@ -181,7 +187,10 @@ fn requests() -> Vec<Request> {
 fn responses() -> Vec<Response> {
     let response = |body: &str| Response {
         status: 201,
-        headers: vec![("Content-Type".to_owned(), b" Application/JSON ;x".to_vec())],
+        headers: vec![
+            ("Content-Type".to_owned(), b" Application/JSON ;x".to_vec()),
+            ("Content-length".to_owned(), body.len().to_string().into_bytes()),
+        ],
         body: body.as_bytes().to_vec(),
     };
     let bodies = [

@@ -5,6 +5,7 @@ mod checks;
 mod delimit;
 mod influence;
 mod lists;
+mod loss;
 mod names;
 
 use std::time::Duration;
@@ -20,6 +21,9 @@ use crate::algorithm::{Algorithm, KeyFamily, RSA_BITS, RSA_BITS_LEAST, RSA_BITS_
 use crate::digest::DigestAlgorithm;
 use crate::time::{TimeFormat, Window, Zone, parse_span};
 pub(crate) use influence::part_of;
+#[cfg(feature = "lint")]
+pub(crate) use loss::CASELESS;
+pub(crate) use loss::{cut_at, list_of, stands_for_all};
 use names::{Scope, resolve};
 
 /// How far a signed time may lie from the verifier's clock when the file does not say.
@@ -32,9 +36,10 @@ pub(crate) fn compile(written: &Written) -> Result<Plan, LoadError> {
     let compiler = Compiler::new(written)?;
     let mut plan = compiler.plan()?;
     checks::check(written, &plan)?;
-    (plan.able, plan.signs_list) = influence::able(&plan);
-    checks::check_signed(written, &plan)?;
-    delimit::guard(&mut plan);
+    let influence::Able { parts, partly, list } = influence::able(&plan);
+    (plan.able, plan.signs_list) = (parts, list);
+    checks::check_signed(written, &plan, &partly)?;
+    delimit::guard(&mut plan, &checks::used_names(written)?)?;
     plan.replay = replay(written, &plan)?;
     plan.hazards.extend(hazards(&plan, written));
     Ok(plan)

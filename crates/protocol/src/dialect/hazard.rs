@@ -12,6 +12,10 @@ pub enum Hazard {
     NoSeparators(&'static str),
     /// Two neighbouring values run together: where one ends, the text does not say.
     RunTogether(String),
+    /// Only so many bytes of a value are signed, or so little of its digest that another value has the same.
+    CutShort(String),
+    /// A filter makes different values one.
+    MadeOne(String),
     /// The signature is a bare digest: whoever sees one can extend the message.
     UnkeyedDigest,
     /// The secret itself is on the wire.
@@ -41,6 +45,8 @@ impl fmt::Display for Hazard {
                 write!(f, "nothing stands between names and values of {{{list}}}: different parameters give one string to sign")
             }
             Self::RunTogether(pieces) => write!(f, "{pieces} run together: different requests give one string to sign"),
+            Self::CutShort(what) => write!(f, "{what}: what is cut off is not signed"),
+            Self::MadeOne(piece) => write!(f, "{piece} gives different values one text: between them the signature does not tell"),
             Self::UnkeyedDigest => f.write_str("the signature is an unkeyed digest: whoever sees one can extend the message"),
             Self::ShowsSecret => f.write_str("the secret itself is sent: only over TLS"),
             Self::ShortKeys(bits) => write!(f, "RSA keys from {bits} bits on are verified with: too short for a new key"),

@@ -491,8 +491,10 @@ pub(crate) struct DiagnosticsRule {
 /// What a request may not hold, because the text around it could not be taken apart otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Guard {
-    /// This byte in the value of this source.
-    Byte { source: Source, byte: u8 },
+    /// This byte in what these filters make of this source.
+    Byte { source: Source, filters: Vec<Filter>, byte: u8 },
+    /// A value of which the last of these filters loses something: a value of the source itself, or of the items of a list.
+    Lost { source: Source, list: Option<Source>, filters: Vec<Filter> },
     /// A listed header of this lower-case name: its line would look like what follows the list.
     ListedHeader(String),
     /// A slash at the end of a path that gets one where there is none; the filters before say what the path is by then.

@@ -1,6 +1,7 @@
 //! The desk at which one message is signed: what is known so far, and how it is written.
 
 use super::declared::render;
+use super::read::encode_signature;
 use super::render::applies;
 use super::scene::{Scene, Texts};
 use super::{names, write};
@@ -10,6 +11,7 @@ use crate::dialect::Part;
 use crate::dialect::plan::{Claimed, Entry, Place, Plan, When};
 use crate::digest::BodyDigests;
 use crate::message::{Body, Message};
+use crate::reason::{Reason, Refusal};
 use crate::sign::{SignError, SignOptions};
 use crate::time::Timestamp;
 
@@ -46,6 +48,7 @@ impl Desk<'_> {
     pub(crate) fn place(&mut self, message: &mut Message, options: &SignOptions) -> Result<(), SignError> {
         let plan = self.plan;
         self.length(message);
+        let before = message.body_bytes().len();
         self.digest(message)?;
         let listed = |e: &&Entry| e.holds(Claimed::SignedHeaders);
         let signs = |e: &&Entry| e.holds(Claimed::Signature);
@@ -65,10 +68,13 @@ impl Desk<'_> {
         for entry in plan.carry.iter().filter(|e| !early(e) && !signs(e)) {
             self.write(message, entry)?;
         }
-        // A signature inside the signed body: its empty place is signed with the rest.
+        // A signature inside the signed body: its empty place is signed with the rest. Where its length is announced, the place is as long as it will be.
+        let announced = message.view().has_header("content-length");
+        let room = if announced { "0".repeat(self.signature_length().unwrap_or(0)) } else { String::new() };
         for entry in plan.carry.iter().filter(|e| signs(e) && e.place.in_body()) {
-            write::put(message, entry, "")?;
+            write::put(message, entry, &room)?;
         }
+        fit_length(message, before);
         Ok(())
     }
 
@@ -87,10 +93,31 @@ impl Desk<'_> {
 
     /// Writes the signature.
     pub(crate) fn place_signature(&mut self, message: &mut Message) -> Result<(), SignError> {
+        let before = message.body_bytes().len();
         for entry in self.plan.carry.iter().filter(|e| e.holds(Claimed::Signature)) {
             self.write(message, entry)?;
         }
+        if fit_length(message, before) && self.signs_length() {
+            let fault = "the signature in the body changes Content-Length, which is signed: leave Content-Length out";
+            return Err(SignError::Unsignable(Refusal::new(Reason::MalformedRequest, fault)));
+        }
         Ok(())
+    }
+
+    /// The length of a signature as it is written, where the algorithm alone says it.
+    fn signature_length(&self) -> Option<usize> {
+        let bytes = match self.algorithm? {
+            Algorithm::Hmac(digest) | Algorithm::Plain(digest) => digest.digest(b"").len(),
+            Algorithm::Ed25519 | Algorithm::EcdsaP256Sha256 => 64,
+            _ => return None,
+        };
+        Some(encode_signature(self.plan.signature.encoding, &vec![0; bytes]).len())
+    }
+
+    /// Whether Content-Length is among what is signed.
+    fn signs_length(&self) -> bool {
+        let listed = self.plan.signs_list && self.names.iter().any(|name| name.eq_ignore_ascii_case("content-length"));
+        listed || self.plan.able.contains(&Part::Header("content-length".to_owned()))
     }
 
     /// Whoever sends the message would add Content-Length after it was signed: where it is signed by its name, it is written before.
@@ -142,4 +169,17 @@ impl Desk<'_> {
         let firm = |what: &Claimed| self.plan.carry.iter().any(|e| !e.optional && e.holds(*what));
         entry.holds.is_empty() || !entry.holds.iter().all(firm)
     }
+}
+
+/// Where the body is no longer so long as before, every Content-Length that is there says its length; and whether one does now.
+fn fit_length(message: &mut Message, before: usize) -> bool {
+    let length = message.body_bytes().len();
+    let mut fitted = false;
+    for (name, value) in message.headers_mut() {
+        if length != before && name.eq_ignore_ascii_case("content-length") {
+            *value = length.to_string().into_bytes();
+            fitted = true;
+        }
+    }
+    fitted
 }

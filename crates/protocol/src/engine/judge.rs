@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::filters::apply_all;
+use super::guard;
 use super::lists::{self, Pair};
 use super::read::Reading;
 use super::scene::Scene;
 use crate::dialect::Part;
-use crate::dialect::compile::part_of;
+use crate::dialect::compile::{cut_at, part_of};
 use crate::dialect::plan::*;
 use crate::encoding::{Decoding, is_well_encoded};
-use crate::message::{MessageView, Scheme};
+use crate::message::{Body, MessageView, Scheme};
 use crate::policy::Policy;
 use crate::reason::{Reason, Refusal};
 
@@ -182,26 +183,19 @@ fn guarded(scene: &Scene<'_>, guard: &Guard) -> Result<Option<String>, Refusal> 
             }
             found.then(|| "the path holds an escape that is no longer one once it is decoded".to_owned())
         }
-        Guard::Byte { source, byte } => {
-            let holds = |text: &[u8]| text.contains(byte);
-            let list = |list: &PairList| -> Result<bool, Refusal> {
-                let taken = lists::take(scene, list)?;
-                Ok(taken.items.iter().any(|(n, v)| holds(n) || holds(v)))
-            };
-            let held = match source {
-                Source::Claim(what) => scene.texts.get(*what).is_some_and(|t| holds(t.as_bytes())),
-                Source::Header(name) => scene.message.values(name).any(holds),
-                Source::Path => holds(&crate::encoding::decode(scene.message.path(), Decoding::Percent)),
-                Source::Target => scene.message.request_line().is_some_and(|l| holds(l.target)),
-                Source::Host | Source::Hostname | Source::Authority => holds(scene.host()),
-                Source::Method => scene.message.request_line().is_some_and(|l| holds(l.method.as_bytes())),
-                Source::QueryList => list(&scene.plan.query)?,
-                Source::FormList => list(&scene.plan.form)?,
-                Source::ParamsList => list(&scene.plan.params)?,
-                // What cannot be looked into is treated as if it held the byte.
-                _ => true,
-            };
+        Guard::Byte { source, filters, byte } => {
+            let mut held = *source == Source::Path && crate::encoding::decode(scene.message.path(), Decoding::Percent).contains(byte);
+            for value in guard::values(scene, source)? {
+                held |= apply_all(filters, &value)?.contains(byte);
+            }
             held.then(|| format!("a value holds '{}', which parts it from what follows", byte.escape_ascii()))
+        }
+        Guard::Lost { source, list, filters } => {
+            let mut lost = false;
+            for value in guard::doubtful(scene, source, list.as_ref())? {
+                lost |= guard::loses(source, filters, &value)?;
+            }
+            lost.then(|| "a value that another one is made equal to before it is signed".to_owned())
         }
     })
 }
@@ -212,7 +206,7 @@ pub(crate) fn cover_claims(plan: &Plan, message: &dyn MessageView, reading: &Rea
         let Some(part) = part_of(plan, &Source::Claim(*what)) else { continue };
         if covers.contains(&part) || is_covered(message, &plan.carry[*index], covers) {
             covers.insert(part);
-            if *what == Claimed::BodyDigest && !is_sentinel(plan, reading) {
+            if *what == Claimed::BodyDigest && !is_sentinel(plan, reading) && digests_all(plan, message.body()) {
                 covers.insert(Part::Body);
             }
         }
@@ -235,6 +229,17 @@ fn is_covered(message: &dyn MessageView, entry: &Entry, covers: &BTreeSet<Part>)
 
 fn in_query(message: &dyn MessageView, name: &str) -> bool {
     lists::split(message.query()).any(|(n, _)| crate::encoding::decode(n, Decoding::Percent) == name.as_bytes())
+}
+
+/// Whether the dialect's digest of this body is one of all its bytes.
+pub(crate) fn digests_all(plan: &Plan, body: Body<'_>) -> bool {
+    let length = match body {
+        Body::Bytes(bytes) => Some(bytes.len()),
+        Body::Digests(digests) => usize::try_from(digests.length()).ok(),
+        Body::Pending => None,
+    };
+    let cut = plan.digest.as_ref().and_then(|rule| cut_at(plan, &rule.is));
+    cut.is_none_or(|most| length.is_some_and(|length| length <= most))
 }
 
 /// Whether a literal was sent in place of the body's digest.

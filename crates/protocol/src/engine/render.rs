@@ -9,11 +9,12 @@ use std::ops::Range;
 use zeroize::Zeroize;
 
 use super::filters;
+use super::judge::digests_all;
 use super::lists::{self, Row};
 use super::scene::{Scene, split_port};
 use crate::credential::SigningKey;
 use crate::dialect::Part;
-use crate::dialect::compile::{leading_digest, part_of};
+use crate::dialect::compile::{leading_digest, part_of, stands_for_all};
 use crate::dialect::plan::{Claimed, Condition, Filter, Op, Program, Repeated, Source, When};
 use crate::encoding::{self, Decoding};
 use crate::message::Body;
@@ -33,6 +34,8 @@ pub(crate) struct Renderer<'s, 'a> {
     lets: Vec<Option<Rendered>>,
     secrets: Vec<Range<usize>>,
     covers: BTreeSet<Part>,
+    /// Whether an item of a list was cut short.
+    cut: bool,
 }
 
 /// A rendered text: where it stands, and what it covers.
@@ -51,7 +54,14 @@ struct Item<'i> {
 
 impl<'s, 'a> Renderer<'s, 'a> {
     pub(crate) fn new(scene: &'s Scene<'a>) -> Self {
-        Self { scene, out: Vec::with_capacity(ROOM), lets: vec![None; scene.plan.lets.len()], secrets: Vec::new(), covers: BTreeSet::new() }
+        Self {
+            scene,
+            out: Vec::with_capacity(ROOM),
+            lets: vec![None; scene.plan.lets.len()],
+            secrets: Vec::new(),
+            covers: BTreeSet::new(),
+            cut: false,
+        }
     }
 
     /// Renders a program after the named texts that it needs.
@@ -130,31 +140,47 @@ impl<'s, 'a> Renderer<'s, 'a> {
             self.covers.insert(Part::Header(name.clone()));
             return Ok(());
         }
+        let outer = std::mem::take(&mut self.covers);
         let start = self.out.len();
-        let mut rest = filters;
+        let done = self.value(source, filters, item)?;
+        let is_secret = matches!(source, Source::Secret | Source::SecretPart(_));
+        let mut cut = false;
+        for (at, filter) in filters.iter().enumerate().skip(done) {
+            if let Filter::First(count) = filter {
+                cut |= self.out.len() - start > *count && !stands_for_all(self.scene.plan, source, &filters[..at], *count);
+            }
+            self.filter(filter, start, is_secret)?;
+        }
+        // What is cut short is not covered.
+        let covered = std::mem::replace(&mut self.covers, outer);
+        if !cut {
+            self.covers.extend(covered);
+        }
+        self.cut |= cut && item.is_some();
+        self.mark_secret(source, filters, start);
+        Ok(())
+    }
+
+    /// Appends a source's value, and tells how many of its filters went into it.
+    fn value(&mut self, source: &Source, filters: &[Filter], item: Option<Item<'_>>) -> Result<usize, Refusal> {
         if let (Some(Filter::Time(format)), Some(time)) = (filters.first(), &self.scene.plan.time) {
             let at = self.scene.instant.ok_or_else(|| Refusal::new(Reason::MalformedClaim, "no time is carried"))?;
             format.write(at, time.zone, &mut self.out);
             if format.is_precise() {
                 self.covers.insert(Part::Time);
             }
-            rest = &filters[1..];
-        } else if let (Source::Body, Some(algorithm), Body::Digests(digests)) = (source, leading_digest(filters), self.scene.body) {
+            return Ok(1);
+        }
+        if let (Source::Body, Some(algorithm), Body::Digests(digests)) = (source, leading_digest(filters), self.scene.body) {
             let digest = digests
                 .get(algorithm)
                 .ok_or_else(|| Refusal::new(Reason::Internal, format!("the {} of the body was not computed", algorithm.as_str())))?;
             self.out.extend_from_slice(digest);
             self.covers.insert(Part::Body);
-            rest = &filters[1..];
-        } else {
-            self.raw(source, filters, item)?;
+            return Ok(1);
         }
-        let is_secret = matches!(source, Source::Secret | Source::SecretPart(_));
-        for filter in rest {
-            self.filter(filter, start, is_secret)?;
-        }
-        self.mark_secret(source, filters, start);
-        Ok(())
+        self.raw(source, item)?;
+        Ok(0)
     }
 
     fn filter(&mut self, filter: &Filter, start: usize, is_secret: bool) -> Result<(), Refusal> {
@@ -207,7 +233,7 @@ impl<'s, 'a> Renderer<'s, 'a> {
     }
 
     /// Appends a source's own bytes, and notes what is covered by them.
-    fn raw(&mut self, source: &Source, filters: &[Filter], item: Option<Item<'_>>) -> Result<(), Refusal> {
+    fn raw(&mut self, source: &Source, item: Option<Item<'_>>) -> Result<(), Refusal> {
         self.covers.extend(part_of(self.scene.plan, source));
         let scene = self.scene;
         let line = scene.message.request_line();
@@ -231,7 +257,10 @@ impl<'s, 'a> Renderer<'s, 'a> {
                 self.covers.extend([Part::Path, Part::Query]);
                 self.out.extend_from_slice(line.map_or(b"", |l| l.target));
             }
-            Source::Body => self.body(filters)?,
+            Source::Body => {
+                self.covers.insert(Part::Body);
+                self.out.extend_from_slice(scene.body_bytes()?);
+            }
             Source::BodyWithoutSignature => {
                 self.covers.insert(Part::Body);
                 let emptied = super::fields::without_signature(scene)?;
@@ -284,16 +313,6 @@ impl<'s, 'a> Renderer<'s, 'a> {
         }
     }
 
-    fn body(&mut self, filters: &[Filter]) -> Result<(), Refusal> {
-        let bytes = self.scene.body_bytes()?;
-        let cut = filters.iter().any(|f| matches!(f, Filter::First(count) if *count < bytes.len()));
-        if !cut {
-            self.covers.insert(Part::Body);
-        }
-        self.out.extend_from_slice(bytes);
-        Ok(())
-    }
-
     fn parameter(&mut self, text: &[u8], decoding: Decoding, name: &str) {
         let found = lists::split(text).find(|(n, _)| encoding::decode(n, decoding) == name.as_bytes());
         if let Some((_, value)) = found {
@@ -306,7 +325,7 @@ impl<'s, 'a> Renderer<'s, 'a> {
         let scene = self.scene;
         let Some(rule) = &scene.plan.digest else { return Ok(()) };
         if let Some(text) = scene.texts.get(Claimed::BodyDigest) {
-            if !rule.unsigned.iter().any(|literal| literal == text) {
+            if !rule.unsigned.iter().any(|literal| literal == text) && digests_all(scene.plan, scene.body) {
                 self.covers.insert(Part::Body);
             }
             self.out.extend_from_slice(text.as_bytes());
@@ -324,12 +343,14 @@ impl<'s, 'a> Renderer<'s, 'a> {
         for row in lists::header_rows(scene)? {
             match row {
                 Row::Header { name, value } => {
+                    let (line, whole) = self.whole_item(|r| r.item(&list.each, name.as_bytes(), &value))?;
                     let lower = name.to_ascii_lowercase();
-                    if lower == "host" {
+                    if whole && lower == "host" {
                         self.covers.insert(Part::Host);
                     }
-                    self.covers.insert(Part::Header(lower));
-                    let line = self.item(&list.each, name.as_bytes(), &value)?;
+                    if whole {
+                        self.covers.insert(Part::Header(lower));
+                    }
                     rows.push((name, line));
                 }
                 Row::Pseudo { name, line } => {
@@ -347,13 +368,16 @@ impl<'s, 'a> Renderer<'s, 'a> {
 
     fn pairs(&mut self, list: &'a crate::dialect::plan::PairList) -> Result<(), Refusal> {
         let taken = lists::take(self.scene, list)?;
-        self.covers.extend(taken.covers);
         let mut items = taken.items;
         lists::sort_items(list, &mut items, |name, value| self.item(&list.each, name, value))?;
         if let Repeated::Join(with) = &list.repeated {
             items = lists::merge(items, with);
         }
-        let lines = items.iter().map(|(name, value)| self.item(&list.each, name, value)).collect::<Result<Vec<_>, _>>()?;
+        let all = |r: &mut Self| items.iter().map(|(name, value)| r.item(&list.each, name, value)).collect::<Result<Vec<_>, _>>();
+        let (lines, whole) = self.whole_item(all)?;
+        if whole {
+            self.covers.extend(taken.covers);
+        }
         // Only items that stay as sent have something of its own between two sources.
         let between = |i: usize| list.between.as_ref().filter(|_| taken.starts.contains(&i));
         self.joined(lines.iter().map(|line| &line[..]), |i| between(i).unwrap_or(&list.join));
@@ -372,6 +396,13 @@ impl<'s, 'a> Renderer<'s, 'a> {
 
     fn item(&mut self, each: &Program, name: &[u8], value: &[u8]) -> Result<Vec<u8>, Refusal> {
         self.detached(|r| r.run(each, Some(Item { name, value })))
+    }
+
+    /// What is rendered, and whether nothing of it was cut short.
+    fn whole_item<T>(&mut self, render: impl FnOnce(&mut Self) -> Result<T, Refusal>) -> Result<(T, bool), Refusal> {
+        self.cut = false;
+        let rendered = render(self)?;
+        Ok((rendered, !std::mem::take(&mut self.cut)))
     }
 
     /// Renders at the end of the buffer and takes the bytes off again.

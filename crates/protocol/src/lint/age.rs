@@ -11,6 +11,8 @@ use crate::sign::SignOptions;
 /// Longer than any window or expiry that a dialect can have.
 const LATER: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 
+const HOUR: Duration = Duration::from_secs(3600);
+
 /// Looks at age and repeats of every sample.
 pub(super) fn rule(lab: &Lab<'_>) -> Vec<Draft> {
     let mut drafts: Vec<Draft> = Vec::new();
@@ -22,6 +24,7 @@ pub(super) fn rule(lab: &Lab<'_>) -> Vec<Draft> {
     for shape in &lab.shapes {
         add(never_old(lab, shape, ""));
         add(repeated(lab, shape));
+        add(wide(lab, shape));
         for part in ["time", "expires"] {
             let options = SignOptions { omit: vec![part.to_owned()], ..shape.options.clone() };
             let bare = lab.shape(shape.base.clone(), options).ok().filter(|bare| bare.signed != shape.signed);
@@ -48,11 +51,36 @@ fn repeated(lab: &Lab<'_>, shape: &Shape) -> Option<Draft> {
     let protection = shape.accepted.protection();
     let (id, severity) = match protection {
         ReplayMode::SafeMethodsExempt => (FindingId::NoNonce, Severity::Low),
-        ReplayMode::UntilExpiry => (FindingId::ReplayUntilExpiry, Severity::Info),
+        ReplayMode::UntilExpiry => {
+            let severity = match lab.dialect.max_expires().unwrap_or_default() {
+                most if most <= HOUR => Severity::Info,
+                most if most <= HOUR * 24 * 7 => Severity::Low,
+                _ => Severity::Medium,
+            };
+            (FindingId::ReplayUntilExpiry, severity)
+        }
         _ => (FindingId::NoReplayProtection, Severity::Medium),
     };
     let proof = lab.proof(&shape.signed, &shape.signed, &lab.policy, Shows::Replayed);
     Some(Draft { id, severity, part: None, note: format!("replay: {protection}"), proof })
+}
+
+/// A message that is dated as far ahead as may be, when it is first accepted and when it is last.
+fn wide(lab: &Lab<'_>, shape: &Shape) -> Option<Draft> {
+    let window = lab.dialect.window()?;
+    let span = window.past + window.future;
+    let severity = match span {
+        span if span <= HOUR / 2 => return None,
+        span if span <= HOUR => Severity::Low,
+        _ => Severity::Medium,
+    };
+    let ahead = SignOptions { at: shape.options.at.plus(window.future), ..shape.options.clone() };
+    let signed = lab.sign(&shape.base, &ahead)?;
+    let mut proof = lab.proof(&signed, &signed, &lab.policy, Shows::AcceptedAgain);
+    proof.exhibits[1].at = proof.exhibits[1].at.plus(span);
+    let both = proof.exhibits.iter().all(|exhibit| super::proof::accept(exhibit, &lab.credential, &lab.policy).is_ok());
+    let note = format!("accepted for {} minutes", span.as_secs() / 60);
+    both.then_some(Draft { id: FindingId::WideWindow, severity, part: Some(Part::Time), note, proof })
 }
 
 /// Whoever saw the secret makes any other message.

@@ -8,6 +8,7 @@ use super::lab::{Lab, Shape};
 use super::place::{self, Position};
 use super::proof::{Accepted, Shows};
 use crate::dialect::Part;
+use crate::dialect::compile::CASELESS;
 use crate::dialect::plan::{Guard, Op, PairList};
 use crate::encoding::percent;
 use crate::message::Message;
@@ -32,6 +33,7 @@ pub(super) fn rule(lab: &Lab<'_>) -> Vec<Draft> {
         labels(lab, shape, &mut drafts);
         repeats(lab, shape, &mut drafts);
         moves(lab, shape, &mut drafts);
+        cases(lab, shape, &mut drafts);
         spellings(lab, shape, &mut drafts);
     }
     drafts
@@ -275,6 +277,28 @@ fn moves(lab: &Lab<'_>, shape: &Shape, drafts: &mut Vec<Draft>) {
     }
 }
 
+/// Values that differ in the case of a letter, or in blanks around them.
+fn cases(lab: &Lab<'_>, shape: &Shape, drafts: &mut Vec<Draft>) {
+    for position in place::positions(lab, shape) {
+        let pairs: &[[&[u8]; 2]] = match &position {
+            Position::Host => continue,
+            Position::Header(name) if CASELESS.iter().any(|own| name.eq_ignore_ascii_case(own)) => continue,
+            Position::Method => &[[b"POST", b"post"]],
+            Position::Path => &[[b"v1/items", b"v1/ITEMS"]],
+            Position::QueryName | Position::QueryValue | Position::FormValue => &[[b"v", b"V"], [b"v", b"%20v"], [b"v", b"v%20"]],
+            Position::Body => &[[b"v", b"V"], [b"v", b" v"], [b"v", b"v "]],
+            Position::Header(_) | Position::Nonce | Position::Input(_) => &[[b"v", b"V"]],
+        };
+        for [one, other] in pairs {
+            let put = |text: &[u8]| place::put_anywhere(&shape.base, &shape.options, &position, text);
+            if let (Some(one), Some(other)) = (put(one), put(other)) {
+                let note = format!("{position} in another case or with blanks around it is signed alike");
+                collide(lab, &one, &other, &[position.part()], &note, drafts);
+            }
+        }
+    }
+}
+
 /// Other spellings of a signed part.
 fn spellings(lab: &Lab<'_>, shape: &Shape, drafts: &mut Vec<Draft>) {
     let paths: [(&[u8], &str); 4] = [
@@ -292,7 +316,8 @@ fn spellings(lab: &Lab<'_>, shape: &Shape, drafts: &mut Vec<Draft>) {
     for (position, text, note) in paths.chain(headers) {
         let part = position.part();
         let covered = shape.accepted.verified.covers().contains(&part);
-        let stated = |draft: &Draft| draft.part.as_ref() == Some(&part) && draft.id == FindingId::SpellingFree;
+        let stated =
+            |draft: &Draft| draft.part.as_ref() == Some(&part) && matches!(draft.id, FindingId::SpellingFree | FindingId::Collision);
         let made = place::put(&shape.signed, &position, &text).filter(|made| covered && *made != shape.signed);
         if let Some(made) = made.filter(|made| !drafts.iter().any(stated) && lab.accept(made, &lab.policy).is_some()) {
             let proof = lab.proof(&shape.signed, &made, &lab.policy, Shows::OneSignatureTwoSpellings(part.clone()));

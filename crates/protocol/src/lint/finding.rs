@@ -67,6 +67,7 @@ pub enum FindingId {
     NoNonce,
     NoReplayProtection,
     ReplayUntilExpiry,
+    WideWindow,
     ListOpen,
     BodyOptional,
     Collision,
@@ -83,7 +84,7 @@ pub enum FindingId {
 /// One row: the name, what it means, the mend.
 type Row = (FindingId, &'static str, &'static str, &'static str);
 
-const TABLE: [Row; 26] = [
+const TABLE: [Row; 27] = [
     (FindingId::MethodUnsigned, "method-unsigned", "the method can be changed under the same signature", "sign {method}"),
     (
         FindingId::SchemeUnsigned,
@@ -153,6 +154,12 @@ const TABLE: [Row; 26] = [
         "replay-until-expiry",
         "a captured request can be repeated until its own expiry",
         "keep the longest expiry short; a policy may shorten it",
+    ),
+    (
+        FindingId::WideWindow,
+        "wide-window",
+        "a captured request passes long after it was signed",
+        "say a shorter `time: { window }`, such as 5m; a policy may shorten it",
     ),
     (
         FindingId::ListOpen,

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::finding::{Draft, FindingId, Severity};
-use super::lab::{Lab, Shape, headers};
+use super::lab::{Lab, Shape, headers, parameters};
+use super::place;
 use super::proof::Shows;
-use crate::dialect::Part;
 use crate::dialect::plan::{Claimed, Op, PairSource, Program, Source};
+use crate::dialect::{Hazard, Part};
 use crate::message::{Message, Scheme};
 use crate::sign::SignOptions;
 
@@ -179,7 +180,22 @@ fn edits(lab: &Lab<'_>, shape: &Shape) -> Vec<Edit> {
     for name in named.filter(|name| *name != "host") {
         let there = shape.base.view().has_header(&name);
         let value: &[u8] = if name == "content-type" { b"text/plain" } else { b"other" };
-        all.push(edit(Part::Header(name.clone()), move |m| if there { with_header(m, &name, value) } else { None }));
+        let same = name.clone();
+        all.push(edit(Part::Header(name.clone()), move |m| if there { with_header(m, &same, value) } else { None }));
+        all.push(edit(Part::Header(name.clone()), move |m| {
+            let longer = [m.view().values(&name).next()?, b"9"].concat();
+            with_header(m, &name, &longer)
+        }));
+    }
+    if plan.hazards.iter().any(|hazard| matches!(hazard, Hazard::CutShort(_))) {
+        for name in parameters(plan) {
+            let begins = format!("{name}=").into_bytes();
+            all.push(edit(Part::QueryParameter(name), move |m| {
+                let Message::Request(request) = m else { return None };
+                let target = place::continued(&request.target, &begins, |value| [value, b"9"].concat())?;
+                Some(Message::Request(crate::message::Request { target, ..request.clone() }))
+            }));
+        }
     }
     all.push(edit(Part::Header(UNHEARD.to_owned()), |m| with_header(m, UNHEARD, b"1")));
     // What this kind of message does not have, or this sample not, is not spoken of.

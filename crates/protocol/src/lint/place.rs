@@ -110,7 +110,7 @@ pub(super) fn put(base: &Message, position: &Position, text: &[u8]) -> Option<Me
     let mut message = base.clone();
     match position {
         Position::Body => *message.body_mut() = text.to_vec(),
-        Position::FormValue => *message.body_mut() = continued(base.body_bytes(), b"item=", text)?,
+        Position::FormValue => *message.body_mut() = continued(base.body_bytes(), b"item=", |_| text.to_vec())?,
         Position::Header(name) => return super::parts::with_header(base, name, text),
         Position::Host => return super::parts::with_header(base, "host", text),
         Position::Nonce | Position::Input(_) => {}
@@ -123,7 +123,7 @@ pub(super) fn put(base: &Message, position: &Position, text: &[u8]) -> Option<Me
                     request.target = [b"/", text, &request.target[query..]].concat();
                 }
                 Position::QueryName => request.target = renamed(&request.target, text)?,
-                _ => request.target = continued(&request.target, b"a=", text)?,
+                _ => request.target = continued(&request.target, b"a=", |_| text.to_vec())?,
             }
         }
     }
@@ -142,11 +142,11 @@ pub(super) fn put_anywhere(base: &Message, options: &SignOptions, position: &Pos
 }
 
 /// The text with the value behind `name` replaced, up to the next `&`.
-fn continued(text: &[u8], name: &[u8], value: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn continued(text: &[u8], name: &[u8], value: impl Fn(&[u8]) -> Vec<u8>) -> Option<Vec<u8>> {
     let start = text.windows(name.len()).position(|window| window == name)? + name.len();
     let rest = &text[start..];
     let end = rest.iter().position(|b| *b == b'&').unwrap_or(rest.len());
-    Some([&text[..start], value, &rest[end..]].concat())
+    Some([&text[..start], &value(&rest[..end]), &rest[end..]].concat())
 }
 
 /// The target with its first parameter under another name.

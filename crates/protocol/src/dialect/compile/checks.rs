@@ -18,7 +18,7 @@ pub(super) fn check(written: &Written, plan: &Plan) -> Result<(), LoadError> {
 }
 
 /// The checks that need to know what reaches the string to sign.
-pub(super) fn check_signed(written: &Written, plan: &Plan) -> Result<(), LoadError> {
+pub(super) fn check_signed(written: &Written, plan: &Plan, partly: &BTreeSet<Part>) -> Result<(), LoadError> {
     if plan.text.is_none() {
         return Ok(());
     }
@@ -34,6 +34,7 @@ pub(super) fn check_signed(written: &Written, plan: &Plan) -> Result<(), LoadErr
             ));
         }
     }
+    check_whole(plan, partly)?;
     let waived = written.waive.iter().any(|w| w == "body");
     if carried(plan, Claimed::BodyDigest) && !plan.able.contains(&Part::Body) && !waived {
         let fault = "carried, but nothing signs it: whoever changes the body changes it too";
@@ -44,6 +45,25 @@ pub(super) fn check_signed(written: &Written, plan: &Plan) -> Result<(), LoadErr
 
 fn carried(plan: &Plan, what: Claimed) -> bool {
     plan.carry.iter().any(|e| e.holds(what))
+}
+
+/// What must be signed can be: a part of which only something is ever signed is refused in every request that has it.
+fn check_whole(plan: &Plan, partly: &BTreeSet<Part>) -> Result<(), LoadError> {
+    let required = |part: &&Part| plan.require.contains(&Requirement::Part((*part).clone()));
+    let Some(part) = partly.iter().find(required) else { return Ok(()) };
+    let list = [(&plan.query, PairSource::Query, Part::Query, "query"), (&plan.form, PairSource::Form, Part::Body, "form")];
+    let params = [(&plan.params, PairSource::Query, Part::Query, "params"), (&plan.params, PairSource::Form, Part::Body, "params")];
+    let only = list.into_iter().chain(params).find(|(list, source, of, _)| of == part && !list.takes_all() && list.from.contains(source));
+    let (path, fault) = match only {
+        Some((_, _, _, name)) => {
+            (format!("{name}.only"), format!("covers those items only, and {part} must be signed: every request with one is refused"))
+        }
+        None => {
+            let fault = format!("so few bits of a digest do not sign {part}, and it must be signed: every request with one is refused");
+            ("string_to_sign".to_owned(), fault)
+        }
+    };
+    Err(LoadError::new(path, fault, format!("sign all of it, or say waive: [{part}]")))
 }
 
 /// Everything described is used somewhere.
@@ -74,7 +94,7 @@ fn check_used(written: &Written) -> Result<(), LoadError> {
     Ok(())
 }
 
-fn used_names(written: &Written) -> Result<BTreeSet<String>, LoadError> {
+pub(super) fn used_names(written: &Written) -> Result<BTreeSet<String>, LoadError> {
     let mut texts: Vec<&str> = Vec::new();
     texts.extend(written.string_to_sign.as_deref());
     texts.extend(written.event.as_deref());

@@ -4,19 +4,30 @@
 //! if some piece can be named such that every piece before it ends, and every piece after it begins, without doubt.
 //! Where a piece before it does not, its value may not hold the byte that follows it.
 
-use super::super::hazard::Hazard;
-use super::super::plan::*;
-use super::lists;
+use std::collections::BTreeSet;
 
-/// Adds the guards and hazards that the texts of a plan need.
-pub(super) fn guard(plan: &mut Plan) {
+use super::super::error::LoadError;
+use super::super::hazard::Hazard;
+use super::super::listing;
+use super::super::plan::*;
+use super::{lists, loss};
+
+/// Adds the guards and hazards that the texts of a plan need. `names` are spelled as in the file.
+///
+/// # Errors
+/// When a guard is needed that cannot look into its value.
+pub(super) fn guard(plan: &mut Plan, names: &BTreeSet<String>) -> Result<(), LoadError> {
+    let name = |source: &Source| {
+        let known = listing::name(plan, source);
+        names.iter().find(|written| written.eq_ignore_ascii_case(&known)).cloned().unwrap_or(known)
+    };
     let mut found = Found::default();
     found.guards.extend(escapes(plan));
     if let Some(text) = &plan.text {
-        judge(&flatten(plan, text), &mut found);
+        judge(&flatten(plan, text), "string_to_sign", &name, &mut found)?;
     }
     for named in plan.lets.iter().filter(|l| is_condensed(plan, &l.name)) {
-        judge(&flatten(plan, &named.program), &mut found);
+        judge(&flatten(plan, &named.program), &format!("let.{}", named.name), &name, &mut found)?;
     }
     for (list, name, source) in
         [(&plan.query, "query", Source::QueryList), (&plan.form, "form", Source::FormList), (&plan.params, "params", Source::ParamsList)]
@@ -26,8 +37,12 @@ pub(super) fn guard(plan: &mut Plan) {
         }
     }
     found.guards.extend(closing_slashes(plan));
+    let (guards, hazards) = loss::judge(plan, name)?;
     plan.guards = found.guards;
+    plan.guards.extend(guards);
     plan.hazards.extend(found.hazards);
+    plan.hazards.extend(hazards);
+    Ok(())
 }
 
 /// Every program whose text is signed, or makes the key.
@@ -87,6 +102,7 @@ enum Item {
 
 struct Piece {
     source: Source,
+    filters: Vec<Filter>,
     class: Class,
 }
 
@@ -98,6 +114,8 @@ enum Class {
     Digits,
     Token,
     Letters,
+    /// Letters, digits and these.
+    Letters64(&'static [u8]),
     /// Letters, digits, `-._~%` and the separators of an encoded list.
     Encoded {
         separators: bool,
@@ -122,6 +140,7 @@ impl Class {
             Self::Digits => byte.is_ascii_digit(),
             Self::Token => byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte),
             Self::Letters => byte.is_ascii_alphabetic(),
+            Self::Letters64(further) => byte.is_ascii_alphanumeric() || further.contains(&byte),
             Self::Encoded { separators } => byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte) || separators && b"=&".contains(&byte),
             Self::Target { query } => target && (query || byte != b'?'),
             Self::Authority => target && !b"/?".contains(&byte),
@@ -142,30 +161,41 @@ fn flatten(plan: &Plan, program: &Program) -> Vec<Item> {
             Op::Put { source: Source::Let(index), filters } if filters.is_empty() => {
                 items.extend(flatten(plan, &plan.lets[*index].program))
             }
-            Op::Put { source, filters } => items.push(Item::Piece(Piece { source: source.clone(), class: class(plan, source, filters) })),
+            Op::Put { source, filters } => {
+                let class = class(plan, source, filters);
+                items.push(Item::Piece(Piece { source: source.clone(), filters: filters.clone(), class }));
+            }
             Op::Begin | Op::End => {}
         }
     }
     items
 }
 
+/// The bytes that a value may hold after its filters: the last one that writes an alphabet of its own decides.
 fn class(plan: &Plan, source: &Source, filters: &[Filter]) -> Class {
-    let has = |wanted: &[Filter]| filters.iter().any(|f| wanted.contains(f));
-    if filters.iter().any(|f| matches!(f, Filter::Digest(_) | Filter::Hmac | Filter::Time(_))) {
-        return Class::Fixed;
-    }
-    if has(&[Filter::Percent]) {
-        return Class::Encoded { separators: false };
-    }
-    let decoded = has(&[Filter::Decode, Filter::FromHex, Filter::FromBase64]);
+    filters.iter().fold(of_source(plan, source), |class, filter| match (class, filter) {
+        (Class::Fixed, _) | (_, Filter::Digest(_) | Filter::Hmac | Filter::Time(_)) => Class::Fixed,
+        (_, Filter::Percent) => Class::Encoded { separators: false },
+        (_, Filter::Hex) => Class::Letters64(b""),
+        (_, Filter::Base64) => Class::Letters64(b"+/="),
+        (_, Filter::Base64Url) => Class::Letters64(b"-_="),
+        (_, Filter::PercentPath) if *source == Source::Path => Class::Target { query: false },
+        (_, Filter::PercentPath | Filter::Decode | Filter::FromHex | Filter::FromBase64) => Class::Anything,
+        // What a path begins with may be gone.
+        (Class::Target { .. }, Filter::Without(_) | Filter::Drop(_) | Filter::UnlessHeader(_)) => Class::Line,
+        (class, _) => class,
+    })
+}
+
+fn of_source(plan: &Plan, source: &Source) -> Class {
     match source {
         Source::Secret | Source::SecretPart(_) | Source::Status | Source::Port | Source::HttpVersion => Class::Fixed,
         Source::Method => Class::Token,
         Source::Scheme => Class::Letters,
         Source::Host | Source::Hostname | Source::Authority => Class::Authority,
-        Source::Path if !decoded || has(&[Filter::PercentPath]) => Class::Target { query: false },
-        Source::Target if !decoded => Class::Target { query: true },
-        Source::Header(_) if !decoded => Class::Line,
+        Source::Path => Class::Target { query: false },
+        Source::Target => Class::Target { query: true },
+        Source::Header(_) => Class::Line,
         Source::Headers => Class::Headers,
         Source::QueryList => pairs(&plan.query),
         Source::FormList => pairs(&plan.form),
@@ -225,40 +255,76 @@ fn begins(items: &[Item], at: usize) -> bool {
     }
 }
 
-fn judge(items: &[Item], found: &mut Found) {
+fn judge(items: &[Item], path: &str, name: &impl Fn(&Source) -> String, found: &mut Found) -> Result<(), LoadError> {
     let pieces: Vec<usize> = (0..items.len()).filter(|i| matches!(items[*i], Item::Piece(_))).collect();
     // The last pivot whose followers all begin without doubt needs the most guards before it, the first one the fewest.
     let pivots = (0..pieces.len()).filter(|k| pieces[k + 1..].iter().all(|i| begins(items, *i)));
     let doubtful = |k: usize| pieces[..k].iter().copied().filter(|i| !ends(items, *i)).collect::<Vec<_>>();
-    let Some(open) = pivots.map(doubtful).min_by_key(Vec::len) else { return };
+    let Some(open) = pivots.map(doubtful).min_by_key(Vec::len) else { return Ok(()) };
     for at in open {
-        match needed(items, at) {
-            Some(guard) if found.guards.contains(&guard) => {}
-            Some(guard) => found.guards.push(guard),
-            None => found.hazards.push(Hazard::RunTogether(format!("{:?} and what follows it", source_name(&items[at])))),
+        let Item::Piece(piece) = &items[at] else { continue };
+        match needed(items, piece, at) {
+            Needed::Guard(guard) if found.guards.contains(&guard) => {}
+            Needed::Guard(guard) => found.guards.push(guard),
+            Needed::RunTogether => found.hazards.push(Hazard::RunTogether(format!("{{{}}} and what follows it", name(&piece.source)))),
+            Needed::Unseen(byte) => {
+                let fault = format!(
+                    "{{{}}} may hold the '{}' that follows it, and nothing can look for it",
+                    name(&piece.source),
+                    byte.escape_ascii()
+                );
+                return Err(LoadError::new(path, fault, "put something behind it that it cannot hold, such as a newline"));
+            }
         }
     }
+    Ok(())
 }
 
 /// What makes the end of a doubtful piece certain.
-fn needed(items: &[Item], at: usize) -> Option<Guard> {
-    let Item::Piece(piece) = &items[at] else { return None };
-    let Some(Item::Literal(next)) = items.get(at + 1) else { return None };
-    match (&piece.source, piece.class) {
-        (Source::Headers, _) => {
-            // A line that begins with the literal's label would be taken for what follows the list.
-            let label = next.strip_prefix(b"\n")?.split(|b| *b == b':').next()?;
-            let name = std::str::from_utf8(label).ok().filter(|l| !l.is_empty() && next.contains(&b':'))?;
-            Some(Guard::ListedHeader(name.to_ascii_lowercase()))
+enum Needed {
+    Guard(Guard),
+    /// Nothing does.
+    RunTogether,
+    /// A guard against this byte, in what no guard can look into.
+    Unseen(u8),
+}
+
+fn needed(items: &[Item], piece: &Piece, at: usize) -> Needed {
+    let Some(Item::Literal(next)) = items.get(at + 1) else { return Needed::RunTogether };
+    let Some(byte) = next.first().copied() else { return Needed::RunTogether };
+    match &piece.source {
+        Source::Headers => label(next).map_or(Needed::RunTogether, |name| Needed::Guard(Guard::ListedHeader(name))),
+        Source::Body | Source::BodyWithoutSignature => Needed::RunTogether,
+        source if can_look_into(source, &piece.filters) => {
+            Needed::Guard(Guard::Byte { source: source.clone(), filters: piece.filters.clone(), byte })
         }
-        (Source::Body | Source::BodyWithoutSignature, _) => None,
-        _ => Some(Guard::Byte { source: piece.source.clone(), byte: *next.first()? }),
+        _ => Needed::Unseen(byte),
     }
 }
 
-fn source_name(item: &Item) -> String {
-    match item {
-        Item::Piece(piece) => format!("{:?}", piece.source).to_lowercase(),
-        Item::Literal(_) => String::new(),
+/// A line that begins with this label would be taken for what follows the list of headers.
+fn label(next: &[u8]) -> Option<String> {
+    let label = next.strip_prefix(b"\n")?.split(|b| *b == b':').next()?;
+    let name = std::str::from_utf8(label).ok().filter(|l| !l.is_empty() && next.contains(&b':'))?;
+    Some(name.to_ascii_lowercase())
+}
+
+/// Whether a guard sees what these filters make of this source. Of a list it sees names and values as they were before it was written.
+fn can_look_into(source: &Source, filters: &[Filter]) -> bool {
+    let plain = |filter: &Filter| matches!(filter, Filter::Lower | Filter::Upper);
+    let encodes = |filter: &Filter| matches!(filter, Filter::Hex | Filter::Base64 | Filter::Base64Url | Filter::Percent);
+    match source {
+        Source::QueryList | Source::FormList | Source::ParamsList => filters.iter().all(plain),
+        Source::Claim(_)
+        | Source::Header(_)
+        | Source::Query(_)
+        | Source::Form(_)
+        | Source::Path
+        | Source::Target
+        | Source::Host
+        | Source::Hostname
+        | Source::Authority
+        | Source::Method => !filters.iter().any(encodes),
+        _ => false,
     }
 }

@@ -4,19 +4,46 @@ use std::collections::BTreeSet;
 
 use super::super::part::Part;
 use super::super::plan::*;
+use super::loss;
 
-/// The parts that a request of this dialect can sign at all, and whether its list of headers is among what is signed.
-pub(super) fn able(plan: &Plan) -> (BTreeSet<Part>, bool) {
-    let mut walk = Walk { plan, found: BTreeSet::new(), reaches_list: false };
+/// What can reach the string to sign or the key.
+pub(super) struct Able {
+    /// The parts that a request of this dialect can sign at all.
+    pub(super) parts: BTreeSet<Part>,
+    /// Parts of which only something is signed, never the whole.
+    pub(super) partly: BTreeSet<Part>,
+    /// Whether its list of headers is among what is signed.
+    pub(super) list: bool,
+}
+
+/// What a request of this dialect can sign.
+pub(super) fn able(plan: &Plan) -> Able {
+    let Walk { found, mut partly, reaches_list, .. } = walked(plan, loss::never_signs);
+    partly.retain(|part| !found.contains(part));
+    Able { parts: found, partly, list: reaches_list }
+}
+
+/// The parts that reach the string to sign or the key with nothing cut off.
+pub(super) fn whole(plan: &Plan) -> BTreeSet<Part> {
+    walked(plan, loss::may_cut).found
+}
+
+fn walked(plan: &Plan, cuts: Cuts) -> Walk<'_> {
+    let mut walk = Walk { plan, cuts, found: BTreeSet::new(), partly: BTreeSet::new(), reaches_list: false };
     for program in plan.text.iter().chain([&plan.key.from]).chain(&plan.key.chain) {
         walk.program(program);
     }
-    (walk.found, walk.reaches_list)
+    walk
 }
+
+/// Whether a use signs something of its value only.
+type Cuts = fn(&Plan, &Source, &[Filter]) -> bool;
 
 struct Walk<'p> {
     plan: &'p Plan,
+    cuts: Cuts,
     found: BTreeSet<Part>,
+    partly: BTreeSet<Part>,
     reaches_list: bool,
 }
 
@@ -25,7 +52,12 @@ impl Walk<'_> {
         for op in &program.ops {
             if let Op::Put { source, filters } = op {
                 let coarse = matches!(filters.first(), Some(Filter::Time(format)) if !format.is_precise());
-                if !coarse {
+                if (self.cuts)(self.plan, source, filters) {
+                    let whole = std::mem::take(&mut self.found);
+                    self.source(source);
+                    self.partly.append(&mut self.found);
+                    self.found = whole;
+                } else if !coarse {
                     self.source(source);
                 }
             }
@@ -46,7 +78,10 @@ impl Walk<'_> {
             }
             Source::Body | Source::BodyWithoutSignature => self.body(),
             Source::Header(name) => self.header(name),
-            Source::Claim(Claimed::BodyDigest) => self.found.extend([Part::BodyDigest, Part::Body]),
+            Source::Claim(Claimed::BodyDigest) => {
+                self.found.insert(Part::BodyDigest);
+                self.digest();
+            }
             other => self.found.extend(part_of(plan, other)),
         }
     }
@@ -92,11 +127,11 @@ impl Walk<'_> {
         for source in &list.from {
             match source {
                 PairSource::Query => {
-                    self.found.insert(Part::Query);
+                    self.pair_source(list, Part::Query);
                     self.riders(|e| matches!(e.place, Place::Query | Place::Params));
                 }
                 PairSource::Form => {
-                    self.found.insert(Part::Body);
+                    self.pair_source(list, Part::Body);
                     self.riders(|e| matches!(e.place, Place::Form | Place::Params | Place::Body));
                 }
                 PairSource::Authorization => {
@@ -107,12 +142,24 @@ impl Walk<'_> {
         }
     }
 
+    /// The body, by its digest.
+    fn digest(&mut self) {
+        let weak = self.plan.digest.as_ref().is_some_and(|rule| loss::cut_at(self.plan, &rule.is) == Some(0));
+        let found = if weak { &mut self.partly } else { &mut self.found };
+        found.insert(Part::Body);
+    }
+
+    fn pair_source(&mut self, list: &PairList, part: Part) {
+        let found = if list.takes_all() { &mut self.found } else { &mut self.partly };
+        found.insert(part);
+    }
+
     /// What rides in the entries that are signed with their carrier.
     fn riders(&mut self, which: impl Fn(&Entry) -> bool) {
         for entry in self.plan.carry.iter().filter(|e| which(e)) {
             for what in entry.holds.iter().filter(|w| **w != Claimed::Signature) {
                 if *what == Claimed::BodyDigest {
-                    self.found.insert(Part::Body);
+                    self.digest();
                 }
                 self.found.extend(part_of(self.plan, &Source::Claim(*what)));
             }
