@@ -58,15 +58,19 @@ fn takes_unsigned_body(plan: &Plan) -> bool {
 
 /// Whether a guard can find what it looks for. Not in a claim that is read from behind that very byte.
 fn can_find(plan: &Plan, guard: &Guard) -> bool {
-    let Guard::Byte { source: Source::Claim(what), byte } = guard else { return true };
-    !plan.carry.iter().any(|entry| {
-        let pattern = match &entry.shape {
-            Shape::Constant(_) => None,
-            Shape::Pattern(pattern) => Some(pattern),
-            Shape::Parameters(all) => all.list.iter().filter(|one| !one.optional).map(|one| &one.value).find(|value| holds(value, *what)),
-        };
-        is_always_read(plan, entry) && pattern.is_some_and(|pattern| follows(pattern, *what, *byte))
-    })
+    let Guard::Byte { source: Source::Claim(what), byte, filters } = guard else { return true };
+    // A filter may write the byte.
+    !filters.is_empty()
+        || !plan.carry.iter().any(|entry| {
+            let pattern = match &entry.shape {
+                Shape::Constant(_) => None,
+                Shape::Pattern(pattern) => Some(pattern),
+                Shape::Parameters(all) => {
+                    all.list.iter().filter(|one| !one.optional).map(|one| &one.value).find(|value| holds(value, *what))
+                }
+            };
+            is_always_read(plan, entry) && pattern.is_some_and(|pattern| follows(pattern, *what, *byte))
+        })
 }
 
 /// Whether no message is taken without this entry: something rides in it that nothing else brings.
