@@ -65,7 +65,7 @@ fn use_with(dialect: &Dialect, message: Message) {
         Message::Response(response) => response,
     };
     assert!(dialect.verify(view, &inputs, &[&key], now, &lenient()).is_err(), "an unsigned message is accepted");
-    let signed = match dialect.sign(message.clone(), &key, &options) {
+    let signed = match dialect.sign(message, &key, &options) {
         Ok(signed) => signed.into_message(),
         Err(error) => {
             assert!(!error.to_string().is_empty());

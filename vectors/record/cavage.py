@@ -259,6 +259,7 @@ def shared_faults(post, get, signature, header):
     yield from faults.secret(post)
     yield fault("digest-missing", post, "the list names a header that is not there", "malformed_claim", remove_headers=["Digest"])
     yield fault("host-missing", post, "the list names a header that is not there", "malformed_claim", remove_headers=["Host"])
+    yield fault("method-in-small-letters", post, "the method is signed in small letters: a request with that method has the same text", "ambiguous_request", method="post")
     yield fault("body-changed", post, "the body is not the digest's", "body_digest_mismatch", body='{"a":2}')
     yield fault("body-emptied", post, "the body is not the digest's", "body_digest_mismatch", body="")
     yield fault("body-added", get, "a body that no digest binds", "required_part_unsigned", body="x")
