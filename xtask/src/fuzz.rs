@@ -1,5 +1,6 @@
 //! Coverage-guided fuzzing: the targets of `fuzz/` as libFuzzer programs, for a time, and what they found put beside what is committed.
 
+use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -53,7 +54,7 @@ pub(crate) fn part() -> Task {
 }
 
 fn default_seconds() -> Task<u64> {
-    match std::env::var(VARIABLE) {
+    match env::var(VARIABLE) {
         Ok(text) => text.parse().map_err(|_| format!("{VARIABLE} is a number of seconds, not {text}").into()),
         Err(_) => Ok(SECONDS),
     }
@@ -97,9 +98,12 @@ impl Programs {
             return Err("the fuzzers cannot be built; they need a C++ compiler".into());
         }
         let programs = Self { folder: build.join(host).join("release") };
-        let mut seeds = cargo(&["run", "--quiet", "--all-features", "--package", "countersign-fuzz", "--bin", "seeds", "--"]);
+        // Built with the selection of all other programs, so that nothing is built for it alone; it lies beside this one.
+        let seeds = cargo(&["build", "--workspace", "--all-features", "--bin", "seeds"]);
+        let built = counted(seeds, Count::Program)?.failed == 0;
+        let mut seeds = Command::new(env::current_exe()?.with_file_name("seeds"));
         seeds.arg(seeds_folder());
-        if counted(seeds, Count::Program)?.failed > 0 {
+        if !built || counted(seeds, Count::Program)?.failed > 0 {
             return Err("the first inputs cannot be written".into());
         }
         Ok(programs)

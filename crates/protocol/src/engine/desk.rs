@@ -154,11 +154,11 @@ impl Desk<'_> {
         if entry.optional && !self.is_wanted(message, entry) {
             return Ok(());
         }
-        let text = write::entry_text(&self.scene(message), entry)?;
-        if !text.is_empty() {
-            write::put(message, entry, &text)?;
+        match write::entry_text(&self.scene(message), entry)? {
+            None if !entry.optional => Err(SignError::Unsignable(write::no_value(&entry.name))),
+            Some(text) if !(text.is_empty() && entry.optional) => Ok(write::put(message, entry, &text)?),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Whether an optional entry is written: when one stands there, or its value is not carried elsewhere anyway.

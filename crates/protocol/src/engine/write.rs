@@ -4,15 +4,15 @@ use super::fields::{end_of_object, value_span};
 use super::lists::split;
 use super::render::Renderer;
 use super::scene::Scene;
-use crate::dialect::plan::{Claimed, Entry, Parameters, Pattern, Place, Shape, Slot};
+use crate::dialect::plan::{Claimed, Entry, Parameter, Parameters, Pattern, Place, Shape, Slot};
 use crate::encoding::{Decoding, decode, percent};
 use crate::message::{Message, MessageView};
 use crate::reason::{Reason, Refusal};
 
-/// The text of an entry; empty when a value that it needs is missing.
-pub(crate) fn entry_text(scene: &Scene<'_>, entry: &Entry) -> Result<String, Refusal> {
+/// The text of an entry; `None` when a value that it needs is missing.
+pub(crate) fn entry_text(scene: &Scene<'_>, entry: &Entry) -> Result<Option<String>, Refusal> {
     match &entry.shape {
-        Shape::Constant(text) => utf8(text.clone()),
+        Shape::Constant(text) => utf8(text.clone()).map(Some),
         Shape::Pattern(pattern) => pattern_text(scene, pattern),
         Shape::Parameters(parameters) => {
             let mut out = parameters.scheme.clone();
@@ -21,10 +21,7 @@ pub(crate) fn entry_text(scene: &Scene<'_>, entry: &Entry) -> Result<String, Ref
             }
             let mut first = true;
             for parameter in &parameters.list {
-                let value = pattern_text(scene, &parameter.value)?;
-                if value.is_empty() && parameter.optional {
-                    continue;
-                }
+                let Some(value) = parameter_text(scene, parameter)? else { continue };
                 if !std::mem::take(&mut first) {
                     out.push_str(&utf8(if parameter.before.is_empty() {
                         vec![parameters.separator, b' ']
@@ -35,8 +32,22 @@ pub(crate) fn entry_text(scene: &Scene<'_>, entry: &Entry) -> Result<String, Ref
                 let quote = if parameter.quoted { "\"" } else { "" };
                 out.push_str(&format!("{}={quote}{value}{quote}", parameter.name));
             }
-            Ok(out)
+            Ok(Some(out))
         }
+    }
+}
+
+/// What is always carried and would be empty: no verifier takes it.
+pub(crate) fn no_value(name: &str) -> Refusal {
+    Refusal::new(Reason::MalformedClaim, format!("there is no value for {name}, which the dialect always carries"))
+}
+
+/// The value of a parameter; `None` where it is left out.
+fn parameter_text(scene: &Scene<'_>, parameter: &Parameter) -> Result<Option<String>, Refusal> {
+    match pattern_text(scene, &parameter.value)? {
+        None if !parameter.optional => Err(no_value(&parameter.name)),
+        Some(value) if value.is_empty() && parameter.optional => Ok(None),
+        value => Ok(value),
     }
 }
 
@@ -45,15 +56,13 @@ pub(crate) fn parameter_texts(scene: &Scene<'_>, parameters: &Parameters) -> Res
     let signs = |slot: &Slot| matches!(slot, Slot::Claim { what: Claimed::Signature, .. });
     let mut texts = Vec::new();
     for parameter in parameters.list.iter().filter(|p| !p.value.0.iter().any(signs)) {
-        let value = pattern_text(scene, &parameter.value)?;
-        if !(value.is_empty() && parameter.optional) {
-            texts.push((parameter.name.clone(), value));
-        }
+        texts.extend(parameter_text(scene, parameter)?.map(|value| (parameter.name.clone(), value)));
     }
     Ok(texts)
 }
 
-fn pattern_text(scene: &Scene<'_>, pattern: &Pattern) -> Result<String, Refusal> {
+/// The text of a pattern; `None` when a value that has to be there is missing: what is empty cannot be read back.
+fn pattern_text(scene: &Scene<'_>, pattern: &Pattern) -> Result<Option<String>, Refusal> {
     let mut out = Vec::new();
     for slot in &pattern.0 {
         match slot {
@@ -61,18 +70,21 @@ fn pattern_text(scene: &Scene<'_>, pattern: &Pattern) -> Result<String, Refusal>
             Slot::Computed(program) => {
                 let mut renderer = Renderer::new(scene);
                 let text = renderer.text(program)?;
-                out.extend_from_slice(renderer.bytes(&text));
+                match renderer.bytes(&text) {
+                    [] => return Ok(None),
+                    text => out.extend_from_slice(text),
+                }
             }
             Slot::Claim { what, percent: encode, may_be_empty } => {
                 let text = claim_text(scene, *what);
                 if text.is_empty() && !may_be_empty {
-                    return Ok(String::new());
+                    return Ok(None);
                 }
                 if *encode { percent(text.as_bytes(), b"", &mut out) } else { out.extend_from_slice(text.as_bytes()) }
             }
         }
     }
-    utf8(out)
+    utf8(out).map(Some)
 }
 
 fn claim_text<'s>(scene: &'s Scene<'_>, what: Claimed) -> &'s str {

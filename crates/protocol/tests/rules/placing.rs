@@ -122,3 +122,38 @@ fn a_text_that_would_not_be_what_is_read_is_not_written() {
         assert!(sign(nonce).expect_err(nonce).to_string().contains("cannot stand in JSON as it is"), "{nonce}");
     }
 }
+
+#[test]
+fn what_is_always_carried_and_would_be_empty_is_not_signed() {
+    let listed = |list: &str| {
+        let file = format!(
+            "string_to_sign: \"{{time}}\\n{{headers}}\\n{{signed_headers}}\"\nheaders: {{ sign: [x-a] }}\n\
+             carry: {{ header: {{ T: \"{{time}}\", {list} }} }}\nwaive: [method, path, query, body]\n"
+        );
+        crate::dialect(&file)
+    };
+    let attempt = |dialect: &Dialect, request: Request| -> Result<(), String> {
+        let signed = dialect.sign(request, &key(), &SignOptions::new(now())).map_err(|error| error.to_string())?;
+        let request = signed.into_message().into_request().expect("a request");
+        dialect.verify(&request, &Inputs::new(), &[&key()], now(), &Policy::default()).map(drop).map_err(|r| format!("refused: {}", r.detail()))
+    };
+    for (name, list) in [
+        ("L", "L: \"{signed_headers}\", S: \"{signature}\""),
+        ("L", "L: \"list {signed_headers}\", S: \"{signature}\""),
+        ("SignedHeaders", "Authorization: \"A SignedHeaders={signed_headers}, Signature={signature}\""),
+        ("SignedHeaders", "Authorization: \"A SignedHeaders=list:{signed_headers}, Signature={signature}\""),
+    ] {
+        let (dialect, request) = (listed(list), Request::new("GET", "/").with_header("Host", "h"));
+        assert_eq!(attempt(&dialect, request.clone().with_header("X-A", "1")), Ok(()), "{list}");
+        let told = format!("the message cannot be signed: there is no value for {name}, which the dialect always carries");
+        assert_eq!(attempt(&dialect, request), Err(told), "{list}");
+    }
+    // A bracket says that it may be left out or empty.
+    for list in [
+        "L: \"[{signed_headers}]\", S: \"{signature}\"",
+        "Authorization: \"A Signature={signature}[, SignedHeaders={signed_headers}]\"",
+        "L: \"list/[{signed_headers}]\", S: \"{signature}\"",
+    ] {
+        assert_eq!(attempt(&listed(list), Request::new("GET", "/").with_header("Host", "h")), Ok(()), "{list}");
+    }
+}
