@@ -39,7 +39,7 @@ impl Subject {
     /// # Errors
     /// When it cannot be signed, which a vector with a signer's part rules out.
     pub fn sign(&self) -> Result<Signed, SignError> {
-        self.dialect.sign(self.signing.request.clone(), &self.signing.credential, &self.signing.options)
+        self.dialect.sign(self.signing.message.clone(), &self.signing.credential, &self.signing.options)
     }
 
     /// Verifies the vector's placed request; the reason when it is refused.

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use countersign_protocol::Request;
+use countersign_protocol::{Message, Request, Response};
 use serde_json::Value;
 
 use crate::line::Object;
@@ -40,7 +40,7 @@ pub struct Offer {
 pub(crate) struct Signed {
     pub(crate) stages: Vec<(String, Vec<u8>)>,
     pub(crate) signature: Option<String>,
-    pub(crate) message: Option<Request>,
+    pub(crate) message: Option<Message>,
 }
 
 impl Signed {
@@ -126,7 +126,7 @@ fn signed(object: &Object) -> Result<Signed, String> {
     }
     signed.message = match object.get("message") {
         None | Some(Value::Null) => None,
-        Some(value) => Some(request(value)?),
+        Some(value) => Some(message(value)?),
     };
     if signed.signature.is_none() && signed.message.is_none() {
         return Err("signed: one of signature and message is needed".to_owned());
@@ -134,24 +134,33 @@ fn signed(object: &Object) -> Result<Signed, String> {
     Ok(signed)
 }
 
-/// A placed request. What a message of another kind would be is asked of no adapter here.
-fn request(value: &Value) -> Result<Request, String> {
+/// A placed message.
+fn message(value: &Value) -> Result<Message, String> {
     let object = value.as_object().ok_or("message: expected an object")?;
-    let target = bytes(object, "target")?.ok_or("message.target is missing")?;
-    let mut request = Request::new(must(object, "method")?, target);
-    for item in list(object, "headers")? {
-        request.headers.push(header(item).ok_or("message.headers: expected a list of [name, value]")?);
+    let headers = list(object, "headers")?.iter().map(|item| header(item).ok_or("message.headers: expected a list of [name, value]"));
+    let headers = headers.collect::<Result<_, _>>()?;
+    match text(object, "kind")?.unwrap_or("request") {
+        "request" => {
+            let target = bytes(object, "target")?.ok_or("message.target is missing")?;
+            let request = Request::new(must(object, "method")?, target);
+            Ok(Request { headers, body: body(object)?, ..request }.into())
+        }
+        "response" => {
+            let status = object.get("status").and_then(Value::as_u64).and_then(|status| status.try_into().ok());
+            Ok(Response { status: status.ok_or("message.status: expected a number")?, headers, body: body(object)? }.into())
+        }
+        other => Err(format!("message.kind: `{other}` is neither request nor response")),
     }
-    request.body = match object.get("body_pieces_base64") {
-        None => bytes(object, "body")?.unwrap_or_default(),
-        Some(_) => texts(object, "body_pieces_base64")?
-            .unwrap_or_default()
-            .iter()
-            .map(|piece| decoded(piece))
-            .collect::<Result<Vec<_>, _>>()?
-            .concat(),
-    };
-    Ok(request)
+}
+
+fn body(object: &Object) -> Result<Vec<u8>, String> {
+    match object.get("body_pieces_base64") {
+        None => Ok(bytes(object, "body")?.unwrap_or_default()),
+        Some(_) => {
+            let pieces = texts(object, "body_pieces_base64")?.unwrap_or_default();
+            Ok(pieces.iter().map(|piece| decoded(piece)).collect::<Result<Vec<_>, _>>()?.concat())
+        }
+    }
 }
 
 fn header(item: &Value) -> Option<(String, Vec<u8>)> {
@@ -237,8 +246,20 @@ mod tests {
             "message": { "method": "GET", "target_base64": "L/8=", "headers": [["A", { "base64": "6Q==" }]], "body_pieces_base64": ["AA==", "", "/w=="] } });
         let Ok(Answer::Signed(signed)) = read(&value) else { panic!("{value}") };
         assert_eq!((signed.stage("a"), signed.stage("b")), (Some(&b"x"[..]), Some(&b"\xff"[..])));
-        let request = signed.message.unwrap();
+        let Some(Message::Request(request)) = signed.message else { panic!("{value}") };
         assert_eq!((&request.target[..], &request.body[..]), (&b"/\xff"[..], &b"\x00\xff"[..]));
         assert_eq!(request.headers, [("A".to_owned(), b"\xe9".to_vec())]);
+    }
+
+    #[test]
+    fn a_response_has_a_status() {
+        let value = |status: Value| json!({ "result": "signed", "message": { "kind": "response", "status": status, "headers": [["A", "1"]], "body": "x" } });
+        let Ok(Answer::Signed(signed)) = read(&value(json!(204))) else { panic!("refused") };
+        let Some(Message::Response(response)) = signed.message else { panic!("no response") };
+        assert_eq!((response.status, &response.body[..]), (204, &b"x"[..]));
+        for odd in [json!("204"), json!(-1), json!(70_000), Value::Null] {
+            assert!(read(&value(odd.clone())).unwrap_err().contains("message.status"), "{odd}");
+        }
+        assert!(read(&json!({ "result": "signed", "message": { "kind": "push" } })).unwrap_err().contains("push"));
     }
 }

@@ -1,8 +1,8 @@
 //! Compares an adapter's answers with a vector, by the rules of the vectors' own checker.
 
-use countersign_protocol::{Algorithm, Credential, Dialect, Part, Reason, Request};
-use countersign_vectors::check::{admit, same_request, same_signature, same_stage};
-use countersign_vectors::{Case, Expect, Signing};
+use countersign_protocol::{Algorithm, Credential, Dialect, Part, Reason};
+use countersign_vectors::check::{admit, same_message, same_signature, same_stage};
+use countersign_vectors::{Case, Expect, Sample, Signing};
 
 use crate::answer::{Answer, Hello, Signed};
 use crate::link::Fault;
@@ -17,7 +17,13 @@ pub(crate) type Judged = (Cell, String, Verdict);
 pub(crate) const STAGES: &str = "stages";
 
 /// Every stage, the signature and the placed message.
-pub(crate) fn sign(dialect: &Dialect, case: &Case, signing: &Signing, hello: &Hello, answer: &Answer) -> Result<Vec<Judged>, Fault> {
+pub(crate) fn sign<M: Sample>(
+    dialect: &Dialect,
+    case: &Case<M>,
+    signing: &Signing<M>,
+    hello: &Hello,
+    answer: &Answer,
+) -> Result<Vec<Judged>, Fault> {
     let signed = match answer {
         Answer::Signed(signed) => signed,
         Answer::Unsupported(why) => return Ok(vec![(Cell::Sign, "sign".to_owned(), Verdict::Skipped(format!("unsupported: {why}")))]),
@@ -32,17 +38,18 @@ pub(crate) fn sign(dialect: &Dialect, case: &Case, signing: &Signing, hello: &He
         _ => None,
     };
     judged.extend(signature.map(|verdict| (Cell::Sign, "signature".to_owned(), verdict)));
-    let placed = match &signed.message {
+    let placed = match signed.message.clone().map(M::of) {
         None => Verdict::Skipped("the adapter shows no placed message".to_owned()),
+        Some(None) => Verdict::Failed(format!("the message that it shows is no {}", M::KIND)),
         // No two signatures of such an algorithm are equal: the verifier says whether this one holds.
-        Some(got) if is_random => holds(dialect, case, got),
-        Some(got) => same_request(&case.placed, got).into(),
+        Some(Some(got)) if is_random => holds(dialect, case, &got),
+        Some(Some(got)) => same_message(&case.placed, &got).into(),
     };
     judged.push((Cell::Sign, "placed".to_owned(), placed));
     Ok(judged)
 }
 
-fn stages(signing: &Signing, hello: &Hello, signed: &Signed) -> Vec<Judged> {
+fn stages<M>(signing: &Signing<M>, hello: &Hello, signed: &Signed) -> Vec<Judged> {
     let judge = |name: &str, expected| match signed.stage(name) {
         Some(got) => same_stage(expected, got, &signing.credential).into(),
         None if hello.has(STAGES) => Verdict::Failed("it is not shown, and the adapter promises every stage".to_owned()),
@@ -63,7 +70,7 @@ pub(crate) fn is_randomised(dialect: &Dialect, credential: &Credential) -> bool 
     !possible.is_empty() && possible.iter().all(is_random)
 }
 
-fn holds(dialect: &Dialect, case: &Case, placed: &Request) -> Verdict {
+fn holds<M: Sample>(dialect: &Dialect, case: &Case<M>, placed: &M) -> Verdict {
     match admit(dialect, case, placed, &case.inputs) {
         Ok(_) => Verdict::Passed,
         Err(refusal) => Verdict::Failed(format!("its message is refused here: {} ({})", refusal.reason(), refusal.detail())),

@@ -20,5 +20,5 @@ mod smoke;
 pub use answer::{Hello, Offer};
 pub use link::Fault;
 pub use report::{Cell, Check, Conclusion, Report, Verdict};
-pub use run::{Reasons, Settings, Subject, run, subjects};
+pub use run::{Reasons, Settings, Subject, of_responses, run, subjects};
 pub use skips::{Skip, SkipError, Skips};

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use countersign_protocol::{Inputs, Policy, Request, Timestamp, Window};
+use countersign_protocol::{Inputs, Message, Policy, Timestamp, Window};
 use countersign_vectors::written::Credentials;
-use countersign_vectors::{Case, Signing};
+use countersign_vectors::{Case, Sample, Signing};
 use serde_json::{Map, Value, json};
 
 /// A JSON object.
@@ -25,7 +25,7 @@ pub(crate) fn dialects() -> Object {
     object([("op", "dialects".into())])
 }
 
-pub(crate) fn sign(case: &Case, signing: &Signing) -> Object {
+pub(crate) fn sign<M: Sample>(case: &Case<M>, signing: &Signing<M>) -> Object {
     let options = &signing.options;
     let mut line = object([
         ("op", "sign".into()),
@@ -33,7 +33,7 @@ pub(crate) fn sign(case: &Case, signing: &Signing) -> Object {
         ("credentials", json!([credential(&case.keys, true)])),
         ("inputs", inputs(&options.inputs)),
         ("at", options.at.to_string().into()),
-        ("message", request(&signing.request)),
+        ("message", message(&signing.message)),
     ]);
     if let Some(nonce) = &options.nonce {
         line.insert("nonce".to_owned(), nonce.as_str().into());
@@ -51,7 +51,7 @@ pub(crate) fn sign(case: &Case, signing: &Signing) -> Object {
 }
 
 /// A vector's verification; [`Verification`] says what may differ from the vector.
-pub(crate) fn verify(case: &Case) -> Object {
+pub(crate) fn verify<M: Sample>(case: &Case<M>) -> Object {
     Verification::of(case).line()
 }
 
@@ -67,14 +67,14 @@ pub(crate) struct Verification {
 }
 
 impl Verification {
-    pub(crate) fn of(case: &Case) -> Self {
+    pub(crate) fn of<M: Sample>(case: &Case<M>) -> Self {
         Self {
             dialect: case.dialect.clone(),
             credentials: vec![credential(&case.keys, false)],
             inputs: inputs(&case.inputs),
             at: case.now,
             policy: case.policy.clone(),
-            message: request(&case.placed),
+            message: message(&case.placed),
         }
     }
 
@@ -152,22 +152,27 @@ fn span_text(span: Duration) -> String {
     format!("{}s", span.as_secs())
 }
 
-/// A request with its body in one piece.
-pub(crate) fn request(request: &Request) -> Value {
-    let mut object = object([
-        ("kind", "request".into()),
-        ("method", request.method.as_str().into()),
-        ("scheme", request.scheme.as_str().into()),
-        ("version", request.version.as_str().into()),
-    ]);
-    put(&mut object, "target", &request.target);
-    let headers = request.headers.iter().map(|(name, value)| json!([name, header_value(value)])).collect::<Vec<_>>();
+/// A message with its body in one piece.
+pub(crate) fn message<M: Sample>(message: &M) -> Value {
+    let mut object = object([("kind", M::KIND.into())]);
+    match message.clone().into() {
+        Message::Request(request) => {
+            object.insert("method".to_owned(), request.method.as_str().into());
+            object.insert("scheme".to_owned(), request.scheme.as_str().into());
+            object.insert("version".to_owned(), request.version.as_str().into());
+            put(&mut object, "target", &request.target);
+        }
+        Message::Response(response) => {
+            object.insert("status".to_owned(), response.status.into());
+        }
+    }
+    let headers = message.headers().iter().map(|(name, value)| json!([name, header_value(value)])).collect::<Vec<_>>();
     object.insert("headers".to_owned(), headers.into());
-    object.insert("body_base64".to_owned(), STANDARD.encode(&request.body).into());
+    object.insert("body_base64".to_owned(), STANDARD.encode(message.bytes()).into());
     Value::Object(object)
 }
 
-/// The same request with its body in these pieces.
+/// The same message with its body in these pieces.
 pub(crate) fn in_pieces<'p>(message: &Value, pieces: impl Iterator<Item = &'p [u8]>) -> Value {
     let mut message = message.clone();
     if let Some(object) = message.as_object_mut() {

@@ -5,8 +5,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use countersign_protocol::{Dialect, Dialects, Timestamp};
-use countersign_vectors::{Case, Expect, Signing, VectorError, files, parse};
+use countersign_protocol::{Dialect, Dialects, Response, Timestamp};
+use countersign_vectors::{Case, Expect, Sample, Signing, VectorError, answers, files, parse};
 
 use crate::answer::{Answer, Hello, Offer};
 use crate::extra::{Made, extras};
@@ -62,8 +62,10 @@ impl Settings {
 pub struct Subject {
     /// The dialect.
     pub dialect: Dialect,
-    /// Its vectors.
+    /// Its vectors, where it signs requests.
     pub cases: Vec<Case>,
+    /// Its vectors, where it signs responses.
+    pub answers: Vec<Case<Response>>,
 }
 
 impl Subject {
@@ -81,10 +83,19 @@ pub fn subjects(dialects: &Dialects, only: Option<&str>) -> Result<Vec<Subject>,
     let mut subjects = Vec::new();
     for (stem, text) in files().filter(|(stem, _)| only.is_none_or(|only| only == *stem)) {
         if let Some(dialect) = dialects.get(stem) {
-            subjects.push(Subject { dialect: dialect.clone(), cases: parse(stem, text)? });
+            subjects.push(Subject { dialect: dialect.clone(), cases: parse(stem, text)?, answers: Vec::new() });
         }
     }
     Ok(subjects)
+}
+
+/// The dialects of responses that the vectors have, of which none is built in: one, or all.
+///
+/// # Errors
+/// When a file of vectors makes no sense.
+pub fn of_responses(only: Option<&str>) -> Result<Vec<Subject>, VectorError> {
+    let asked = answers()?.into_iter().filter(|(dialect, _)| only.is_none_or(|only| only == dialect.id()));
+    Ok(asked.map(|(dialect, answers)| Subject { dialect, cases: Vec::new(), answers }).collect())
 }
 
 /// Runs the vectors against an adapter. What is wrong with it is in the report.
@@ -115,6 +126,19 @@ pub fn run(settings: &Settings, subjects: &[Subject]) -> io::Result<Report> {
     Ok(report)
 }
 
+/// Which vector it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Name<'v> {
+    pub(crate) dialect: &'v str,
+    pub(crate) name: &'v str,
+}
+
+impl<'v> Name<'v> {
+    fn of<M>(case: &'v Case<M>) -> Self {
+        Self { dialect: &case.dialect, name: &case.name }
+    }
+}
+
 struct Run<'s> {
     settings: &'s Settings,
     link: Link,
@@ -133,7 +157,16 @@ impl Run<'_> {
                 self.sign(&subject.dialect, case);
             }
             if does("verify") {
-                self.verify(subject, case, &mut made);
+                self.verify(case);
+                self.verify_extras(subject, case, &mut made);
+            }
+        }
+        for case in &subject.answers {
+            if does("sign") {
+                self.sign(&subject.dialect, case);
+            }
+            if does("verify") {
+                self.verify(case);
             }
         }
         self.report.offered.push((subject.dialect.id().to_owned(), offer.directions.clone()));
@@ -141,13 +174,15 @@ impl Run<'_> {
 
     /// Skips of vectors that hold, or that there are not.
     fn needless_skips(&self, subjects: &[Subject]) -> Vec<String> {
-        let ran: Vec<&Case> = subjects.iter().filter(|s| self.has_run(s.dialect.id())).flat_map(|subject| &subject.cases).collect();
+        let ran = || subjects.iter().filter(|subject| self.has_run(subject.dialect.id()));
+        let of_requests = ran().flat_map(|subject| subject.cases.iter().map(Name::of));
+        let ran: Vec<Name<'_>> = of_requests.chain(ran().flat_map(|subject| subject.answers.iter().map(Name::of))).collect();
         let mut needless: Vec<String> = self.settings.skips.lost(&ran).map(|lost| format!("{lost}: there is no such vector")).collect();
         for case in ran {
             for cell in Cell::ALL {
                 let Some((index, _)) = self.settings.skips.of(case, cell) else { continue };
                 let told = format!("{} {}: it would pass", case.dialect, case.name);
-                let is_used = self.used_skips.contains(&(index, case.name.clone()));
+                let is_used = self.used_skips.contains(&(index, case.name.to_owned()));
                 if !is_used && self.has_passed(case, cell) && !needless.contains(&told) {
                     needless.push(told);
                 }
@@ -160,51 +195,59 @@ impl Run<'_> {
         self.report.offered.iter().any(|(id, _)| id == dialect)
     }
 
-    fn has_passed(&self, case: &Case, cell: Cell) -> bool {
+    fn has_passed(&self, case: Name<'_>, cell: Cell) -> bool {
         let is_of = |check: &Check| check.dialect == case.dialect && check.vector == case.name && check.cell == cell;
         self.report.checks.iter().any(|check| is_of(check) && matches!(check.verdict, Verdict::Passed | Verdict::Noted(_)))
     }
 
-    fn sign(&mut self, dialect: &Dialect, case: &Case) {
+    fn sign<M: Sample>(&mut self, dialect: &Dialect, case: &Case<M>) {
         // A vector of a random signature is skipped by those who compare it; here its message is verified.
-        let is_signed = |signing: &&Signing| {
+        let is_signed = |signing: &&Signing<M>| {
             signing.skip.is_none() || case.expect == Expect::Accepted && judge::is_randomised(dialect, &signing.credential)
         };
         let Some(signing) = case.signing.as_ref().filter(is_signed) else { return };
-        let answer = self.ask(case, "sign", line::sign(case, signing));
+        let answer = self.ask(Name::of(case), "sign", line::sign(case, signing));
         let judged = answer.and_then(|answer| judge::sign(dialect, case, signing, &self.hello, &answer));
         match judged {
-            Ok(judged) => judged.into_iter().for_each(|(cell, what, verdict)| self.take(case, cell, format!("sign: {what}"), verdict)),
-            Err(fault) => self.broken(case, Cell::Sign, "sign", fault),
+            Ok(judged) => {
+                judged.into_iter().for_each(|(cell, what, verdict)| self.take(Name::of(case), cell, format!("sign: {what}"), verdict))
+            }
+            Err(fault) => self.broken(Name::of(case), Cell::Sign, "sign", fault),
         }
     }
 
-    fn verify(&mut self, subject: &Subject, case: &Case, made: &mut Made) {
+    fn verify<M: Sample>(&mut self, case: &Case<M>) {
         let cell = if case.expect == Expect::Accepted { Cell::Good } else { Cell::Bad };
         self.verify_line(case, cell, "verify", line::verify(case), case.expect);
+    }
+
+    /// What follows from a vector.
+    fn verify_extras(&mut self, subject: &Subject, case: &Case, made: &mut Made) {
         let has = |feature: &str| self.hello.has(feature);
         for extra in extras(subject, case, has, made) {
             self.verify_line(case, Cell::Extra, extra.name, extra.line, extra.expect);
         }
     }
 
-    fn verify_line(&mut self, case: &Case, cell: Cell, name: &str, line: line::Object, expect: Expect) {
-        let answer = self.ask(case, name, line);
+    fn verify_line<M: Sample>(&mut self, case: &Case<M>, cell: Cell, name: &str, line: line::Object, expect: Expect) {
+        let answer = self.ask(Name::of(case), name, line);
         match answer.and_then(|answer| judge::verify(expect, &case.covers, self.settings.reasons, &answer)) {
-            Ok(judged) => judged.into_iter().for_each(|(what, verdict)| self.take(case, cell, format!("{name}: {what}"), verdict)),
-            Err(fault) => self.broken(case, cell, name, fault),
+            Ok(judged) => {
+                judged.into_iter().for_each(|(what, verdict)| self.take(Name::of(case), cell, format!("{name}: {what}"), verdict))
+            }
+            Err(fault) => self.broken(Name::of(case), cell, name, fault),
         }
     }
 
     /// An adapter that has used up its starts is not asked any more.
-    fn ask(&mut self, case: &Case, what: &str, line: line::Object) -> Result<Answer, Fault> {
+    fn ask(&mut self, case: Name<'_>, what: &str, line: line::Object) -> Result<Answer, Fault> {
         if !self.link.is_usable() {
             return Err(Fault::Start(format!("{} {} {what} is not asked: it was started too often", case.dialect, case.name)));
         }
         self.link.ask(line)
     }
 
-    fn broken(&mut self, case: &Case, cell: Cell, what: &str, fault: Fault) {
+    fn broken(&mut self, case: Name<'_>, cell: Cell, what: &str, fault: Fault) {
         self.take(case, cell, what.to_owned(), Verdict::Broken(fault.to_string()));
         if !matches!(fault, Fault::Start(_)) || self.report.broken.is_empty() {
             self.report.broken.push((format!("{} {} {what}", case.dialect, case.name), fault));
@@ -212,14 +255,14 @@ impl Run<'_> {
     }
 
     /// A skip turns a failure into a skip; one that was not needed is remembered.
-    fn take(&mut self, case: &Case, cell: Cell, what: String, verdict: Verdict) {
+    fn take(&mut self, case: Name<'_>, cell: Cell, what: String, verdict: Verdict) {
         let verdict = match (self.settings.skips.of(case, cell), verdict) {
             (Some((index, reason)), Verdict::Failed(fault)) => {
-                self.used_skips.insert((index, case.name.clone()));
+                self.used_skips.insert((index, case.name.to_owned()));
                 Verdict::Skipped(format!("{reason} ({})", fault.lines().next().unwrap_or_default()))
             }
             (_, verdict) => verdict,
         };
-        self.report.checks.push(Check { dialect: case.dialect.clone(), vector: case.name.clone(), cell, what, verdict });
+        self.report.checks.push(Check { dialect: case.dialect.to_owned(), vector: case.name.to_owned(), cell, what, verdict });
     }
 }

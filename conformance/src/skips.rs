@@ -5,9 +5,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use countersign_vectors::Case;
-
 use crate::report::Cell;
+use crate::run::Name;
 
 /// The skips of an adapter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
@@ -75,18 +74,18 @@ impl Skips {
     }
 
     /// The place of the skip that holds for a vector's cell, and its reason.
-    pub(crate) fn of(&self, case: &Case, cell: Cell) -> Option<(usize, &str)> {
+    pub(crate) fn of(&self, case: Name<'_>, cell: Cell) -> Option<(usize, &str)> {
         let holds =
-            |skip: &Skip| skip.dialect == case.dialect && skip.names(&case.name) && (skip.cells.is_empty() || skip.cells.contains(&cell));
+            |skip: &Skip| skip.dialect == case.dialect && skip.names(case.name) && (skip.cells.is_empty() || skip.cells.contains(&cell));
         self.skips.iter().enumerate().find(|(_, skip)| holds(skip)).map(|(index, skip)| (index, skip.reason.as_str()))
     }
 
     /// Patterns that name no vector of the dialects that were run.
-    pub(crate) fn lost<'s>(&'s self, cases: &'s [&Case]) -> impl Iterator<Item = String> + 's {
+    pub(crate) fn lost<'s>(&'s self, cases: &'s [Name<'_>]) -> impl Iterator<Item = String> + 's {
         let ran = |dialect: &str| cases.iter().any(|case| case.dialect == dialect);
         let skips = self.skips.iter().filter(move |skip| ran(&skip.dialect));
         skips.flat_map(move |skip| {
-            let is_lost = |pattern: &&String| !cases.iter().any(|case| case.dialect == skip.dialect && fits(pattern, &case.name));
+            let is_lost = |pattern: &&String| !cases.iter().any(|case| case.dialect == skip.dialect && fits(pattern, case.name));
             skip.vectors.iter().filter(is_lost).map(|pattern| format!("{} {pattern}", skip.dialect))
         })
     }

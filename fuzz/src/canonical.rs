@@ -86,7 +86,7 @@ fn assert_same_texts(subject: &Subject, signed: &Signed, intact: &Intact) {
 
 /// The request as if it were a vector.
 fn case(subject: &Subject, request: Request, placed: Request, options: countersign_protocol::SignOptions) -> Case {
-    let signing = Signing { request, options, stages: Vec::new(), signature: None, ..subject.signing.clone() };
+    let signing = Signing { message: request, options, stages: Vec::new(), signature: None, ..subject.signing.clone() };
     Case {
         placed,
         signing: Some(signing),

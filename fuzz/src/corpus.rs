@@ -54,7 +54,7 @@ fn unsigned() -> impl Iterator<Item = Vec<u8>> {
     let of_case = |case: Case| {
         let signing = case.signing?;
         let nonce = signing.options.nonce.unwrap_or_default();
-        let text = text::written(&signing.request)?;
+        let text = text::written(&signing.message)?;
         Some([case.dialect.as_bytes(), b"\n", nonce.as_bytes(), b"\nabcx\n", &text].concat())
     };
     let hostile: [&[u8]; 2] = [

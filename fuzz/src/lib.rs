@@ -12,16 +12,40 @@ mod subject;
 mod text;
 pub mod words;
 
+use std::path::Path;
 use std::sync::LazyLock;
+use std::{env, fs, io, process};
 
 pub use canonical::canonical;
 pub use claim::claim;
 pub use dialect::dialect;
 pub use http::http;
 
-/// Does beforehand what is done once, so that it is not the time of an input.
+/// Names a folder for the first inputs and the dictionary of every target: a fuzzer writes them and ends.
+const SEEDS: &str = "COUNTERSIGN_FUZZ_SEEDS";
+
+/// Does beforehand what is done once, so that it is not the time of an input; or writes the first inputs, where that is asked.
+///
+/// # Panics
+/// When they cannot be written.
 pub fn prepare() {
+    if let Some(folder) = env::var_os(SEEDS) {
+        write_seeds(Path::new(&folder)).unwrap_or_else(|error| panic!("{}: {error}", Path::new(&folder).display()));
+        process::exit(0);
+    }
     LazyLock::force(&subject::SUBJECTS);
+}
+
+fn write_seeds(folder: &Path) -> io::Result<()> {
+    for target in TARGETS {
+        let inputs = folder.join(target.name);
+        fs::create_dir_all(&inputs)?;
+        fs::write(folder.join(format!("{}.dict", target.name)), words::dictionary(target.name))?;
+        for (place, seed) in corpus::seeds(target.name).iter().enumerate() {
+            fs::write(inputs.join(format!("seed-{place}")), seed)?;
+        }
+    }
+    Ok(())
 }
 
 /// A target: its name, and what it does with an input.

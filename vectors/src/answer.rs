@@ -4,53 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use countersign_protocol::{Credential, Dialect, Part, Policy, Response, SignOptions, Timestamp};
+use countersign_protocol::{Dialect, Inputs, Response, SignOptions};
 use serde::Deserialize;
 
-use crate::case::{self, StageBytes};
+use crate::case::{self, Case, Signing};
 use crate::change;
 use crate::error::{Fault, VectorError};
 use crate::written::{Bytes, Credentials, Expect, PolicyChoices, Repeat, Source, StageText};
-
-/// A known answer, ready to be run.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// The name, unique within the dialect.
-    pub name: String,
-    /// The verifier's clock.
-    pub now: Timestamp,
-    /// The verifier's key.
-    pub credential: Credential,
-    /// The key of both sides as it is written, for those who hand it on.
-    pub keys: Credentials,
-    /// The verifier's policy.
-    pub policy: Policy,
-    /// The response that the verifier sees.
-    pub placed: Response,
-    /// What it must answer.
-    pub expect: Expect,
-    /// Parts that must be among those reported as covered.
-    pub covers: Vec<Part>,
-    /// What a signer is given and must give; `None` for a case that starts from another vector, or that no signer makes.
-    pub signing: Option<Signing>,
-}
-
-/// What a signer of responses is given and must give.
-#[derive(Debug, Clone)]
-pub struct Signing {
-    /// The response before signing.
-    pub response: Response,
-    /// The signer's key.
-    pub credential: Credential,
-    /// The signer's clock and nonce.
-    pub options: SignOptions,
-    /// The signer's clock as it is written.
-    pub at: String,
-    /// The known intermediates.
-    pub stages: Vec<(String, StageBytes)>,
-    /// The signature's text, as carried.
-    pub signature: String,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,10 +23,8 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Written {
     name: String,
-    #[serde(rename = "why")]
-    _why: String,
-    #[serde(rename = "source")]
-    _source: Option<Source>,
+    why: String,
+    source: Option<Source>,
     from: Option<String>,
     change: Option<Edit>,
     at: Option<String>,
@@ -111,7 +69,7 @@ struct Edit {
 ///
 /// # Errors
 /// When a file makes no sense.
-pub fn answers() -> Result<Vec<(Dialect, Vec<Answer>)>, VectorError> {
+pub fn answers() -> Result<Vec<(Dialect, Vec<Case<Response>>)>, VectorError> {
     let of_file = |(stem, dialect, text): &(&str, &str, &str)| {
         let fault = |fault| VectorError::of_file(stem, Fault::Shape(fault));
         let dialect = Dialect::from_yaml(dialect).map_err(|error| fault(error.to_string()))?;
@@ -126,17 +84,17 @@ pub fn answers() -> Result<Vec<(Dialect, Vec<Answer>)>, VectorError> {
 }
 
 impl File {
-    fn answer(&self, written: &Written) -> Result<Answer, Fault> {
-        let Some(from) = &written.from else { return written.read(written, &Edit::default()) };
+    fn answer(&self, written: &Written) -> Result<Case<Response>, Fault> {
+        let Some(from) = &written.from else { return written.read(&self.dialect, written, &Edit::default()) };
         let origin =
             self.vectors.iter().find(|other| other.name == *from && other.from.is_none()).ok_or_else(|| Fault::From(from.clone()))?;
-        origin.read(written, written.change.as_ref().ok_or(Fault::Missing("change"))?)
+        origin.read(&self.dialect, written, written.change.as_ref().ok_or(Fault::Missing("change"))?)
     }
 }
 
 impl Written {
     /// The vector `of`, which begins as this one says and is edited.
-    fn read(&self, of: &Self, edit: &Edit) -> Result<Answer, Fault> {
+    fn read(&self, dialect: &str, of: &Self, edit: &Edit) -> Result<Case<Response>, Fault> {
         let at = self.at.as_ref().ok_or(Fault::Missing("at"))?;
         let mut keys = self.credentials.clone().ok_or(Fault::Missing("credentials"))?;
         if let Some(by) = &edit.credentials {
@@ -150,11 +108,15 @@ impl Written {
             placed.body = body.clone().into_bytes();
         }
         let stands_alone = of.from.is_none() && of.skip.is_none();
-        Ok(Answer {
+        Ok(Case {
+            dialect: dialect.to_owned(),
             name: of.name.clone(),
+            why: of.why.clone(),
+            source: of.source.as_ref().or(self.source.as_ref()).cloned().ok_or(Fault::Missing("source"))?,
             now: case::time(edit.now.as_ref().or(self.now.as_ref()).unwrap_or(at))?,
             credential: keys.verifying()?,
             keys,
+            inputs: Inputs::new(),
             policy: policy.read()?,
             placed,
             expect: of.expect,
@@ -163,17 +125,17 @@ impl Written {
         })
     }
 
-    fn signing(&self, at: &str) -> Result<Signing, Fault> {
+    fn signing(&self, at: &str) -> Result<Signing<Response>, Fault> {
         let mut options = SignOptions::new(case::time(at)?);
         options.nonce.clone_from(&self.nonce);
         let stages = self.stages.iter().flatten().map(|(name, stage)| Ok((name.clone(), stage.read()?)));
         Ok(Signing {
-            response: self.response.as_ref().ok_or(Fault::Missing("response"))?.read()?,
+            message: self.response.as_ref().ok_or(Fault::Missing("response"))?.read()?,
             credential: self.credentials.as_ref().ok_or(Fault::Missing("credentials"))?.signing()?,
             options,
-            at: at.to_owned(),
             stages: stages.collect::<Result<_, Fault>>()?,
-            signature: self.signature.clone().ok_or(Fault::Missing("signature"))?,
+            signature: self.signature.clone(),
+            skip: None,
         })
     }
 }

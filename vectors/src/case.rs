@@ -14,9 +14,9 @@ use crate::written::{
     Bytes, Credentials, Expect, PolicyChoices, Repeat, SignChoices, Source, StageText, Vector, VectorFile, WrittenRequest, WrittenScheme,
 };
 
-/// One vector, ready to be run.
+/// One vector, ready to be run: of a request, or of a response.
 #[derive(Debug, Clone)]
-pub struct Case {
+pub struct Case<M = Request> {
     /// The dialect's id.
     pub dialect: String,
     /// The name, unique within the dialect.
@@ -35,21 +35,21 @@ pub struct Case {
     pub inputs: Inputs,
     /// The verifier's policy.
     pub policy: Policy,
-    /// The request that the verifier sees.
-    pub placed: Request,
+    /// The message that the verifier sees.
+    pub placed: M,
     /// What it must answer.
     pub expect: Expect,
     /// Parts that must be among those reported as covered.
     pub covers: Vec<Part>,
     /// What a signer is given and must give; `None` for a case that starts from another vector.
-    pub signing: Option<Signing>,
+    pub signing: Option<Signing<M>>,
 }
 
 /// What a signer is given and must give.
 #[derive(Debug, Clone)]
-pub struct Signing {
-    /// The request before signing.
-    pub request: Request,
+pub struct Signing<M = Request> {
+    /// The message before signing.
+    pub message: M,
     /// The signer's key.
     pub credential: Credential,
     /// The signer's clock, nonce, inputs and choices.
@@ -171,7 +171,7 @@ impl Signing {
         let choices = vector.sign.clone().unwrap_or_default();
         let stages = vector.stages.iter().flatten().map(|(name, stage)| Ok((name.clone(), stage.read()?)));
         Ok(Self {
-            request: vector.request.as_ref().ok_or(Fault::Missing("request"))?.read()?,
+            message: vector.request.as_ref().ok_or(Fault::Missing("request"))?.read()?,
             credential: vector.credentials.as_ref().ok_or(Fault::Missing("credentials"))?.signing()?,
             stages: stages.collect::<Result<_, Fault>>()?,
             signature: vector.signature.clone(),

@@ -2,14 +2,12 @@
 
 use std::fmt::Write as _;
 
-mod answer;
 mod mutate;
 mod sign;
 mod verify;
 
-pub use answer::{GivenAnswer, answer, given_answer};
 pub use mutate::{let_through, mutate};
-pub use sign::{Given, given, same_request, same_signature, same_stage, sign};
+pub use sign::{Given, given, same_message, same_signature, same_stage, sign};
 pub use verify::{admit, verify};
 
 /// What a check looked at.
@@ -17,7 +15,7 @@ pub use verify::{admit, verify};
 pub enum Kind {
     /// A named intermediate, of the signer or of the verifier.
     Stage,
-    /// The signature or the placed request of the signer.
+    /// The signature or the placed message of the signer.
     Sign,
     /// The verdict or the covered parts of the verifier.
     Verify,

@@ -10,12 +10,14 @@ pub mod check;
 pub mod error;
 pub mod findings;
 pub mod meaning;
+pub mod message;
 pub mod reading;
 pub mod written;
 
-pub use answer::{Answer, answers};
+pub use answer::answers;
 pub use case::{Case, Signing, StageBytes};
 pub use error::{Fault, VectorError};
+pub use message::Sample;
 pub use written::{Expect, Source};
 
 include!(concat!(env!("OUT_DIR"), "/files.rs"));

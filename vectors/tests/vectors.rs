@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use countersign_protocol::{Dialect, Dialects};
 use countersign_vectors::check::{self, Outcome};
-use countersign_vectors::{Answer, Case, answers, files, parse};
+use countersign_vectors::{Case, Sample, answers, files, parse};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
@@ -33,7 +33,7 @@ fn trials(dialects: &Dialects, stem: &str, text: &str) -> Vec<Trial> {
     }
 }
 
-fn trial(dialect: Dialect, case: Case) -> Trial {
+fn trial<M: Sample + Send + 'static>(dialect: Dialect, case: Case<M>) -> Trial {
     Trial::test(format!("{}::{}", case.dialect, case.name), move || {
         judged(check::sign(&dialect, &case).into_iter().chain(check::verify(&dialect, &case)))
     })
@@ -44,10 +44,7 @@ fn of_responses() -> Vec<Trial> {
         Ok(all) => all,
         Err(error) => return vec![broken("answers", error.to_string())],
     };
-    let trial = |dialect: Dialect, known: Answer| {
-        Trial::test(format!("{}::{}", dialect.id(), known.name), move || judged(check::answer(&dialect, &known)))
-    };
-    all.into_iter().flat_map(|(dialect, known)| known.into_iter().map(move |known| trial(dialect.clone(), known))).collect()
+    all.into_iter().flat_map(|(dialect, cases)| cases.into_iter().map(move |case| trial(dialect.clone(), case))).collect()
 }
 
 fn judged(outcomes: impl IntoIterator<Item = Outcome>) -> Result<(), Failed> {

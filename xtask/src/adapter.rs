@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use std::{fs, io::Write as _};
 
-use countersign_conformance::{Conclusion, Reasons, Report, Settings, Skips, Subject, report, subjects};
+use countersign_conformance::{Conclusion, Reasons, Report, Settings, Skips, Subject, of_responses, report, subjects};
 use countersign_protocol::Dialects;
 
 use crate::conformance::{Asked, ReasonsAsked};
@@ -45,7 +45,8 @@ fn report_of(asked: &Asked) -> Result<Report, Box<dyn Error>> {
 }
 
 fn of(only: Option<&str>) -> Result<Vec<Subject>, Box<dyn Error>> {
-    let found = subjects(&Dialects::builtin()?, only)?;
+    let mut found = subjects(&Dialects::builtin()?, only)?;
+    found.extend(of_responses(only)?);
     match only {
         Some(only) if found.is_empty() => Err(format!("no vectors of `{only}`; vectors/ names the dialects").into()),
         _ => Ok(found),

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use countersign_conformance::coverage::{self, Table};
-use countersign_protocol::Dialects;
+use countersign_protocol::{Dialect, Dialects};
 use countersign_vectors::check::{self, Kind, Outcome};
-use countersign_vectors::{Case, files, parse};
+use countersign_vectors::{Case, Sample, answers, files, parse};
 
 use crate::run::{self, Count, Counts, counted};
 use crate::{Task, full};
@@ -122,14 +122,19 @@ fn all(dialect: Option<&str>) -> Task {
 pub(crate) fn vectors(only: Option<&str>) -> Task {
     let dialects = Dialects::builtin()?;
     let is_meant = |id: &str| only.is_none_or(|only| only == id);
-    if only.is_some_and(|id| dialects.get(id).is_none()) {
+    let of_responses = answers()?;
+    let is_known = |id: &str| dialects.get(id).is_some() || of_responses.iter().any(|(dialect, _)| dialect.id() == id);
+    if only.is_some_and(|id| !is_known(id)) {
         return Err(format!("no dialect `{}`", only.unwrap_or_default()).into());
     }
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
     for (stem, text) in files().filter(|(stem, _)| is_meant(stem)) {
         let mut row = Row::default();
         match (dialects.get(stem), parse(stem, text)) {
-            (Some(dialect), Ok(cases)) => cases.iter().for_each(|case| row.run(dialect, case)),
+            (Some(dialect), Ok(cases)) => cases.iter().for_each(|case| {
+                row.run(dialect, case);
+                row.take(case, check::mutate(dialect, case));
+            }),
             (None, _) => row.fault(&format!("vectors/{stem}.yaml has no dialect")),
             (_, Err(error)) => row.fault(&error.to_string()),
         }
@@ -140,6 +145,10 @@ pub(crate) fn vectors(only: Option<&str>) -> Task {
         if row.vectors == 0 {
             row.fault(&format!("{} has no vectors", dialect.id()));
         }
+    }
+    for (dialect, cases) in of_responses.iter().filter(|(dialect, _)| is_meant(dialect.id())) {
+        let row = rows.entry(dialect.id().to_owned()).or_default();
+        cases.iter().for_each(|case| row.run(dialect, case));
     }
     Ok(matrix(&rows))
 }
@@ -153,18 +162,18 @@ struct Row {
 }
 
 impl Row {
-    fn run(&mut self, dialect: &countersign_protocol::Dialect, case: &Case) {
+    fn run<M: Sample>(&mut self, dialect: &Dialect, case: &Case<M>) {
         self.vectors += 1;
-        let outcomes = [check::sign(dialect, case), check::verify(dialect, case), check::mutate(dialect, case)].concat();
-        for outcome in outcomes {
-            self.take(case, outcome);
-        }
+        self.take(case, check::sign(dialect, case));
+        self.take(case, check::verify(dialect, case));
     }
 
-    fn take(&mut self, case: &Case, outcome: Outcome) {
-        *self.kinds.entry(outcome.kind).or_default() += Counts::of(outcome.result.is_ok());
-        if let Err(fault) = outcome.result {
-            println!("FAIL {} {} {}: {fault}", case.dialect, case.name, outcome.what);
+    fn take<M>(&mut self, case: &Case<M>, outcomes: Vec<Outcome>) {
+        for outcome in outcomes {
+            *self.kinds.entry(outcome.kind).or_default() += Counts::of(outcome.result.is_ok());
+            if let Err(fault) = outcome.result {
+                println!("FAIL {} {} {}: {fault}", case.dialect, case.name, outcome.what);
+            }
         }
     }
 

@@ -98,12 +98,10 @@ impl Programs {
             return Err("the fuzzers cannot be built; they need a C++ compiler".into());
         }
         let programs = Self { folder: build.join(host).join("release") };
-        // Built with the selection of all other programs, so that nothing is built for it alone; it lies beside this one.
-        let seeds = cargo(&["build", "--workspace", "--all-features", "--bin", "seeds"]);
-        let built = counted(seeds, Count::Program)?.failed == 0;
-        let mut seeds = Command::new(env::current_exe()?.with_file_name("seeds"));
-        seeds.arg(seeds_folder());
-        if !built || counted(seeds, Count::Program)?.failed > 0 {
+        // Each of them can write the first inputs of all.
+        let mut seeds = programs.command(TARGETS[0]);
+        seeds.env("COUNTERSIGN_FUZZ_SEEDS", seeds_folder());
+        if counted(seeds, Count::Program)?.failed > 0 {
             return Err("the first inputs cannot be written".into());
         }
         Ok(programs)

@@ -1,34 +1,35 @@
-//! Signs a vector's request and compares every stage, the signature and the placed request with the known ones.
+//! Signs a vector's message and compares every stage, the signature and the placed message with the known ones.
 
-use countersign_protocol::{Credential, Dialect, DigestAlgorithm, KeyMaterial, Message, Request};
+use countersign_protocol::{Credential, Dialect, DigestAlgorithm, KeyMaterial, Request};
 
 use super::{Kind, Outcome, difference, shown};
 use crate::case::{Case, StageBytes};
+use crate::message::Sample;
 
 /// What a signer gave, ours or another's.
 #[derive(Debug, Clone)]
-pub struct Given {
+pub struct Given<M = Request> {
     /// The stages by name.
     pub stages: Vec<(String, Vec<u8>)>,
     /// The signature's text.
     pub signature: String,
-    /// The request with everything in its place.
-    pub placed: Request,
+    /// The message with everything in its place.
+    pub placed: M,
 }
 
 /// Signs; nothing for a vector that is only verified.
 #[must_use]
-pub fn sign(dialect: &Dialect, case: &Case) -> Vec<Outcome> {
+pub fn sign<M: Sample>(dialect: &Dialect, case: &Case<M>) -> Vec<Outcome> {
     let Some(signing) = case.signing.as_ref().filter(|signing| signing.skip.is_none()) else {
         return Vec::new();
     };
-    match dialect.sign(signing.request.clone(), &signing.credential, &signing.options) {
+    match dialect.sign(signing.message.clone(), &signing.credential, &signing.options) {
         Ok(signed) => {
             let stages = signed.stages().iter().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect();
             let signature = signed.signature().to_owned();
-            match signed.into_message() {
-                Message::Request(placed) => given(case, &Given { stages, signature, placed }),
-                Message::Response(_) => vec![Outcome::new(Kind::Sign, "sign", Err("a response where a request was signed".to_owned()))],
+            match M::of(signed.into_message()) {
+                Some(placed) => given(case, &Given { stages, signature, placed }),
+                None => vec![Outcome::new(Kind::Sign, "sign", Err(format!("no {} where one was signed", M::KIND)))],
             }
         }
         Err(error) => vec![Outcome::new(Kind::Sign, "sign", Err(error.to_string()))],
@@ -37,7 +38,7 @@ pub fn sign(dialect: &Dialect, case: &Case) -> Vec<Outcome> {
 
 /// Compares what a signer gave with what a vector knows; nothing for a vector that is only verified.
 #[must_use]
-pub fn given(case: &Case, given: &Given) -> Vec<Outcome> {
+pub fn given<M: Sample>(case: &Case<M>, given: &Given<M>) -> Vec<Outcome> {
     let Some(signing) = case.signing.as_ref().filter(|signing| signing.skip.is_none()) else {
         return Vec::new();
     };
@@ -46,7 +47,7 @@ pub fn given(case: &Case, given: &Given) -> Vec<Outcome> {
     if let Some(signature) = &signing.signature {
         outcomes.push(Outcome::new(Kind::Sign, "sign: signature", same_signature(signature, &given.signature)));
     }
-    outcomes.push(Outcome::new(Kind::Sign, "sign: placed", same_request(&case.placed, &given.placed)));
+    outcomes.push(Outcome::new(Kind::Sign, "sign: placed", same_message(&case.placed, &given.placed)));
     outcomes
 }
 
@@ -110,23 +111,24 @@ pub fn same_signature(expected: &str, got: &str) -> Result<(), String> {
     if got == expected { Ok(()) } else { Err(difference(expected.as_bytes(), got.as_bytes())) }
 }
 
-/// Whether two requests are one on the wire. The order of headers of different names, the case of names, and blanks
+/// Whether two messages are one on the wire. The order of headers of different names, the case of names, and blanks
 /// behind a comma and a comma behind the last name of a list are free.
 ///
 /// # Errors
 /// What differs.
-pub fn same_request(expected: &Request, got: &Request) -> Result<(), String> {
-    same("method", expected.method.as_bytes(), got.method.as_bytes())?;
-    same("target", &expected.target, &got.target)?;
-    same("body", &expected.body, &got.body)?;
-    same("headers", &header_text(&expected.headers), &header_text(&got.headers))
+pub fn same_message<M: Sample>(expected: &M, got: &M) -> Result<(), String> {
+    for ((name, expected), (_, got)) in expected.start().iter().zip(got.start()) {
+        same(name, expected, &got)?;
+    }
+    same("body", expected.bytes(), got.bytes())?;
+    same("headers", &header_text(expected.headers()), &header_text(got.headers()))
 }
 
-pub(super) fn same(what: &str, expected: &[u8], got: &[u8]) -> Result<(), String> {
+fn same(what: &str, expected: &[u8], got: &[u8]) -> Result<(), String> {
     if expected == got { Ok(()) } else { Err(format!("{what} {}", difference(expected, got))) }
 }
 
-pub(super) fn header_text(headers: &[(String, Vec<u8>)]) -> Vec<u8> {
+fn header_text(headers: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut lines: Vec<(String, Vec<u8>)> =
         headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), without_blanks_behind_commas(value))).collect();
     lines.sort_by(|a, b| a.0.cmp(&b.0));
@@ -156,6 +158,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use countersign_protocol::Response;
 
     fn request() -> Request {
         Request::new("GET", "/").with_header("B", "1").with_header("A", "x, y").with_header("b", "2")
@@ -164,17 +167,26 @@ mod tests {
     #[test]
     fn order_among_lines_of_one_name_matters() {
         let other_names_moved = Request::new("GET", "/").with_header("a", "x,y").with_header("b", "1").with_header("B", "2");
-        assert_eq!(same_request(&request(), &other_names_moved), Ok(()));
+        assert_eq!(same_message(&request(), &other_names_moved), Ok(()));
         let same_name_moved = Request::new("GET", "/").with_header("A", "x, y").with_header("b", "2").with_header("B", "1");
-        assert!(same_request(&request(), &same_name_moved).is_err());
+        assert!(same_message(&request(), &same_name_moved).is_err());
     }
 
     #[test]
     fn every_difference_is_seen() {
-        assert!(same_request(&request(), &request().with_header("C", "")).is_err());
-        assert!(same_request(&request(), &request().with_body("x")).is_err());
-        assert!(same_request(&request(), &Request { target: b"/a".to_vec(), ..request() }).is_err());
-        assert!(same_request(&request(), &Request { method: "get".to_owned(), ..request() }).is_err());
+        assert!(same_message(&request(), &request().with_header("C", "")).is_err());
+        assert!(same_message(&request(), &request().with_body("x")).is_err());
+        assert!(same_message(&request(), &Request { target: b"/a".to_vec(), ..request() }).is_err());
+        assert!(same_message(&request(), &Request { method: "get".to_owned(), ..request() }).is_err());
+    }
+
+    #[test]
+    fn responses_are_compared_too() {
+        let answer = |status, body: &[u8]| Response { status, headers: vec![("A".to_owned(), b"1".to_vec())], body: body.to_vec() };
+        assert_eq!(same_message(&answer(200, b"x"), &answer(200, b"x")), Ok(()));
+        assert!(same_message(&answer(200, b"x"), &answer(201, b"x")).is_err());
+        assert!(same_message(&answer(200, b"x"), &answer(200, b"y")).is_err());
+        assert!(same_message(&answer(200, b"x"), &Response { headers: Vec::new(), ..answer(200, b"x") }).is_err());
     }
 
     #[test]

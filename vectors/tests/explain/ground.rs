@@ -130,9 +130,9 @@ pub(crate) fn bases(dialect: &str, most: usize) -> Vec<Base> {
     for case in cases {
         let Some(signing) = &case.signing else { continue };
         let is_shared = matches!(signing.credential.material(), KeyMaterial::Hmac(_));
-        let fits = case.expect == Expect::Accepted && is_shared && signing.skip.is_none() && signing.request.body.len() < 2048;
-        let is_plain = signing.options.omit.is_empty() && signing.options.body_digest.is_none() && signing.request.target.is_ascii();
-        let alike = |base: &Base| base.case.signing.as_ref().is_some_and(|s| s.request.method == signing.request.method);
+        let fits = case.expect == Expect::Accepted && is_shared && signing.skip.is_none() && signing.message.body.len() < 2048;
+        let is_plain = signing.options.omit.is_empty() && signing.options.body_digest.is_none() && signing.message.target.is_ascii();
+        let alike = |base: &Base| base.case.signing.as_ref().is_some_and(|s| s.message.method == signing.message.method);
         if !fits || !is_plain || found.iter().filter(|base| alike(base)).count() * 2 >= most.max(2) {
             continue;
         }
@@ -163,7 +163,7 @@ impl Ground {
     /// Signs a base request of this shape; nothing where the protocol cannot carry it.
     pub(crate) fn new(dialect: &Dialect, spec: &Spec, base: &Base, shape: Shape) -> Option<Self> {
         let signing = base.case.signing.as_ref()?;
-        let (mut request, mut options, mut credential) = (signing.request.clone(), signing.options.clone(), signing.credential.clone());
+        let (mut request, mut options, mut credential) = (signing.message.clone(), signing.options.clone(), signing.credential.clone());
         reshape(&mut request, &mut options, shape);
         if shape == Shape::Secret {
             let algorithms = credential.algorithms().to_vec();

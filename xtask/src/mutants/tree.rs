@@ -14,7 +14,7 @@ use crate::run::{cargo, output};
 use crate::{Task, root};
 
 /// The tests that are tried on each mutant: those of the crate, and the vectors. What searches or draws lots is left out.
-const TESTS: &[&str] = &["rules", "stages", "language", "forms", "evidence", "dialect_files", "explained", "vectors"];
+const TESTS: &[&str] = &["rules", "stages", "language", "forms", "evidence", "losses", "dialect_files", "explained", "lints", "vectors"];
 
 const LIBRARY: &str = "crates/protocol/src/lib.rs";
 

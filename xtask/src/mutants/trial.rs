@@ -15,6 +15,9 @@ const MOST_KILOBYTES: u64 = 4_000_000;
 /// What it may take, in seconds of the processor, since how busy the machine is must not matter. Without a mutant, no program takes two.
 const MOST_SECONDS: u64 = 10;
 
+/// What the run may take that notes which mutants are reached: each time that one is passed costs something.
+const MOST_SECONDS_NOTING: u64 = 120;
+
 /// A program of tests, how long it takes without a mutant, and which mutants it reaches.
 pub(super) struct Measured<'a> {
     pub(super) program: &'a Program,
@@ -28,7 +31,7 @@ pub(super) fn measure(programs: &[Program]) -> Task<Vec<Measured<'_>>> {
     for program in programs {
         let numbers = root().join("target/mutants").join(format!("{}.reached", program.name));
         let start = Instant::now();
-        let mut command = command(program);
+        let mut command = command(program, MOST_SECONDS_NOTING);
         command.env("COUNTERSIGN_MUTANTS_REACHED", &numbers);
         if !holds(command)? {
             return Err(format!("the tests of {} fail without a mutant", program.name).into());
@@ -45,7 +48,7 @@ pub(super) fn measure(programs: &[Program]) -> Task<Vec<Measured<'_>>> {
 /// The program whose tests catch this mutant.
 pub(super) fn catches<'a>(number: usize, programs: &[Measured<'a>]) -> Task<Option<&'a Program>> {
     for measured in programs.iter().filter(|measured| measured.reached.contains(&number)) {
-        let mut command = command(measured.program);
+        let mut command = command(measured.program, MOST_SECONDS);
         command.env("COUNTERSIGN_MUTANT", number.to_string());
         if !holds(command)? {
             return Ok(Some(measured.program));
@@ -54,10 +57,10 @@ pub(super) fn catches<'a>(number: usize, programs: &[Measured<'a>]) -> Task<Opti
     Ok(None)
 }
 
-fn command(program: &Program) -> Command {
+fn command(program: &Program, most_seconds: u64) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -v \"$1\" && ulimit -t \"$2\" && shift 2 && exec \"$@\"", "sh"]);
-    command.args([MOST_KILOBYTES.to_string(), MOST_SECONDS.to_string()]).arg(&program.executable);
+    command.args([MOST_KILOBYTES.to_string(), most_seconds.to_string()]).arg(&program.executable);
     command.current_dir(&program.folder).env("CARGO_MANIFEST_DIR", &program.folder);
     command
 }

@@ -131,6 +131,21 @@ fn a_body_in_pieces_has_the_verdict_of_the_whole() {
     assert_eq!(answers, ["accepted", "accepted", "body_digest_mismatch", "body_digest_mismatch", "error"]);
 }
 
+/// A header that no head can hold is judged like any other: refused with a reason by a verifier, and never signed.
+#[test]
+fn a_value_that_would_be_another_line_is_judged() {
+    for value in ["b\r\nc: d", "b\nc: d", "b\0"] {
+        let ask_for = |op: &str| {
+            let mut line = published(op);
+            line["message"]["headers"].as_array_mut().unwrap().push(json!(["a", value]));
+            ask(&[line]).remove(0)
+        };
+        let (signed, verified) = (ask_for("sign"), ask_for("verify"));
+        assert_eq!(signed["result"], "error", "{signed}");
+        assert_eq!((&verified["result"], &verified["reason"]), (&json!("rejected"), &json!("malformed_request")), "{verified}");
+    }
+}
+
 #[test]
 fn no_line_ends_the_run() {
     let mut lines: Vec<Vec<u8>> = [

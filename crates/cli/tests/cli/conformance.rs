@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use countersign_conformance::{Conclusion, Reasons, Report, Settings, Subject, report, run, subjects};
+use countersign_conformance::{Conclusion, Reasons, Report, Settings, Subject, of_responses, report, run, subjects};
 use countersign_protocol::Dialects;
 use tempfile::TempDir;
 
@@ -16,7 +16,9 @@ fn root() -> PathBuf {
 }
 
 fn settings() -> Settings {
-    let mut settings = Settings::new(format!("exec '{}' adapter", env!("CARGO_BIN_EXE_countersign")));
+    let of_responses = root().join("vectors/answers/dialects");
+    let program = env!("CARGO_BIN_EXE_countersign");
+    let mut settings = Settings::new(format!("exec '{program}' --dialects '{}' adapter", of_responses.display()));
     settings.reasons = Reasons::Exact;
     settings.timeout = Duration::from_secs(60);
     settings
@@ -25,8 +27,10 @@ fn settings() -> Settings {
 /// The vectors whose bodies are short, or the others.
 fn vectors(short: bool) -> Vec<Subject> {
     let mut all = subjects(&Dialects::builtin().unwrap(), None).unwrap();
+    all.extend(of_responses(None).unwrap());
     for subject in &mut all {
         subject.cases.retain(|case| (case.placed.body.len() <= SHORT) == short);
+        subject.answers.retain(|case| (case.placed.body.len() <= SHORT) == short);
     }
     all
 }

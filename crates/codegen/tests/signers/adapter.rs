@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign_codegen::{Language, file_name, generate};
 use countersign_protocol::{Dialect, Message, Request, Response, Scheme};
-use countersign_vectors::check::{Given, GivenAnswer};
+use countersign_vectors::check::Given;
 use serde_json::{Map, Value, json};
 
 /// The process, and the folder with its signers.
@@ -167,11 +167,11 @@ pub(crate) fn read(answer: &Value) -> Given {
 }
 
 /// What a signed response holds.
-pub(crate) fn read_response(answer: &Value) -> GivenAnswer {
+pub(crate) fn read_response(answer: &Value) -> Given<Response> {
     let message = &answer["message"];
     let status = message["status"].as_u64().unwrap().try_into().unwrap();
     let placed = Response { status, headers: headers(message), body: bytes(message, "body") };
-    GivenAnswer { stages: stages(answer), signature: answer["signature"].as_str().unwrap().to_owned(), placed }
+    Given { stages: stages(answer), signature: answer["signature"].as_str().unwrap().to_owned(), placed }
 }
 
 fn headers(message: &Value) -> Vec<(String, Vec<u8>)> {

@@ -1,9 +1,9 @@
 //! Every vector that is signed, by the generated signer of each language: stages, signature and placed request are those of the vector.
 
 use countersign_codegen::{Language, support};
-use countersign_protocol::{Algorithm, Dialect, Dialects, Part, Policy};
+use countersign_protocol::{Algorithm, Dialect, Dialects, Part, Policy, Response};
 use countersign_vectors::written::{Credentials, Vector, VectorFile};
-use countersign_vectors::{Answer, Case, Expect, answer, answers, check};
+use countersign_vectors::{Case, Expect, Signing, answers, check};
 use serde_json::{Value, json};
 
 use crate::adapter::{self, Adapter};
@@ -54,20 +54,20 @@ fn line(dialect: &Dialect, known: &Known) -> Value {
         "inputs": known.written.inputs,
         "at": known.written.at,
         "nonce": known.written.nonce,
-        "message": adapter::written(&signing.request.clone().into()),
+        "message": adapter::written(&signing.message.clone().into()),
         "options": { "headers": choices.headers, "omit": choices.omit, "expires": choices.expires, "body_digest": choices.body_digest },
     }))
 }
 
-fn response_line(dialect: &str, known: &Answer, signing: &answer::Signing) -> Value {
+fn response_line(dialect: &str, known: &Case<Response>, signing: &Signing<Response>) -> Value {
     without_nulls(json!({
         "id": known.name,
         "op": "sign",
         "dialect": dialect,
         "credentials": [without_nulls(credential(&known.keys))],
-        "at": signing.at,
+        "at": signing.options.at.to_string(),
         "nonce": signing.options.nonce,
-        "message": adapter::written(&signing.response.clone().into()),
+        "message": adapter::written(&signing.message.clone().into()),
         "inputs": {},
         "options": {},
     }))
@@ -119,7 +119,7 @@ fn run(language: Language) {
         let Ok(support) = support(dialect, language) else { continue };
         for known in known(stem, text) {
             let Some(signing) = known.case.signing.as_ref() else { continue };
-            let algorithm = dialect.prepare(signing.request.clone(), &signing.credential, &signing.options).map(|p| p.algorithm());
+            let algorithm = dialect.prepare(signing.message.clone(), &signing.credential, &signing.options).map(|p| p.algorithm());
             let random = is_random(algorithm.clone().ok().flatten()) && known.case.expect == Expect::Accepted;
             if signing.skip.is_some() && !random {
                 continue;
@@ -157,7 +157,7 @@ fn run(language: Language) {
                 continue;
             }
             signed += 1;
-            let outcomes = check::given_answer(known, &adapter::read_response(&answer));
+            let outcomes = check::given(known, &adapter::read_response(&answer));
             faults.extend(outcomes.into_iter().filter_map(|o| o.result.err().map(|fault| format!("{place}: {}: {fault}", o.what))));
         }
     }

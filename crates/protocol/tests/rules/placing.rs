@@ -135,7 +135,10 @@ fn what_is_always_carried_and_would_be_empty_is_not_signed() {
     let attempt = |dialect: &Dialect, request: Request| -> Result<(), String> {
         let signed = dialect.sign(request, &key(), &SignOptions::new(now())).map_err(|error| error.to_string())?;
         let request = signed.into_message().into_request().expect("a request");
-        dialect.verify(&request, &Inputs::new(), &[&key()], now(), &Policy::default()).map(drop).map_err(|r| format!("refused: {}", r.detail()))
+        dialect
+            .verify(&request, &Inputs::new(), &[&key()], now(), &Policy::default())
+            .map(drop)
+            .map_err(|r| format!("refused: {}", r.detail()))
     };
     for (name, list) in [
         ("L", "L: \"{signed_headers}\", S: \"{signature}\""),

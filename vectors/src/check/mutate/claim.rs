@@ -37,7 +37,7 @@ fn another_time(plan: &Plan<'_>, signing: &Signing) -> SignOptions {
 /// The request signed with these options, under the signature of the old ones. Nothing when the value does not ride in
 /// the message: then both requests are one.
 fn signed_with(plan: &Plan<'_>, signing: &Signing, part: Part, options: &SignOptions) -> Option<Mutant> {
-    let sign = |options: &SignOptions| plan.dialect.sign(signing.request.clone(), &signing.credential, options).ok();
+    let sign = |options: &SignOptions| plan.dialect.sign(signing.message.clone(), &signing.credential, options).ok();
     let (old, new) = (sign(&signing.options)?, sign(options)?);
     let spellings = [(old.signature().to_owned(), new.signature().to_owned()), (percent(old.signature()), percent(new.signature()))];
     let mut request = new.into_message().into_request()?;
