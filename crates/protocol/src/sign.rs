@@ -355,7 +355,7 @@ fn texts(plan: &Plan, credential: &Credential, options: &SignOptions, word: Opti
 }
 
 fn nonce(plan: &Plan, options: &SignOptions, texts: &mut Texts) -> Result<(), SignError> {
-    let needed = plan.carry.iter().any(|e| e.holds(Claimed::Nonce) && !e.optional);
+    let needed = plan.carry.iter().any(|e| e.holds(Claimed::Nonce) && !e.may_lack(Claimed::Nonce));
     match &options.nonce {
         Some(nonce) if !options.omit.iter().any(|o| o == "nonce") => texts.set(Claimed::Nonce, nonce.clone()),
         None if needed => return Err(SignError::MissingNonce),

@@ -8,6 +8,7 @@ mod faults;
 mod guards;
 mod placing;
 mod proofs;
+mod shapes;
 
 fn now() -> Timestamp {
     Timestamp::from_seconds(1_767_323_045).expect("a time")

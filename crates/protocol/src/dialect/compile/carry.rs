@@ -227,16 +227,16 @@ fn pair(text: &str) -> Option<(&str, &str)> {
     fine.then_some((name, value))
 }
 
-/// Splits at separators outside of names and quotes; what stands in a bracket is optional.
+/// Splits at separators outside of quotes; what stands in a bracket is optional. Between braces there is a name and `percent` at most.
 fn split_items(text: &str) -> Vec<Item> {
     let mut items = Vec::new();
     let mut item = Item { before: String::new(), text: String::new(), optional: false };
-    let (mut in_name, mut in_quotes, mut in_bracket) = (false, false, false);
+    let (mut in_quotes, mut in_bracket) = (false, false);
     for c in text.chars() {
         match c {
-            '[' if !in_name => in_bracket = true,
-            ']' if !in_name => in_bracket = false,
-            ',' | ';' | '&' if !in_name && !in_quotes => {
+            '[' => in_bracket = true,
+            ']' => in_bracket = false,
+            ',' | ';' | '&' if !in_quotes => {
                 let next = Item { before: c.to_string(), text: String::new(), optional: false };
                 items.push(std::mem::replace(&mut item, next));
             }
@@ -245,8 +245,7 @@ fn split_items(text: &str) -> Vec<Item> {
                 if item.text.is_empty() {
                     item.optional = in_bracket;
                 }
-                in_name = c == '{' || in_name && c != '}';
-                in_quotes ^= c == '"' && !in_name;
+                in_quotes ^= c == '"';
                 item.text.push(c);
             }
         }
