@@ -33,6 +33,7 @@ use countersign_core::{
 };
 
 /// How often at most a shared store is asked for changes, which it is told as they happen.
+#[cfg(feature = "postgres")]
 const ASK_SHARED: Duration = Duration::from_millis(50);
 
 /// The files of the embedded store.

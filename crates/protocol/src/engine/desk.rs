@@ -61,9 +61,13 @@ impl Desk<'_> {
             Some(names) => names.clone(),
             None => self.chosen(message, &options.also),
         };
-        if plan.carry.iter().any(|e| e.holds(Claimed::SignedHeaders)) && !options.omit.iter().any(|o| o == "signed_headers") {
-            let text = names::list_text(&self.scene(message), options.headers.is_some())?;
-            self.texts.set(Claimed::SignedHeaders, text);
+        if plan.carry.iter().any(|e| e.holds(Claimed::SignedHeaders)) {
+            let is_left_out = options.omit.iter().any(|o| o == "signed_headers");
+            match names::list_text(&self.scene(message), options.headers.is_some())? {
+                text if !is_left_out && !text.is_empty() => self.texts.set(Claimed::SignedHeaders, text),
+                // Whoever finds no list takes the default.
+                _ => self.names = names::select(plan, message.view(), &plan.headers.default),
+            }
         }
         for entry in plan.carry.iter().filter(|e| !early(e) && !signs(e)) {
             self.write(message, entry)?;

@@ -23,18 +23,11 @@ pub(super) fn guard(plan: &mut Plan, names: &BTreeSet<String>) -> Result<(), Loa
     };
     let mut found = Found::default();
     found.guards.extend(escapes(plan));
-    if let Some(text) = &plan.text {
-        judge(&flatten(plan, text), "string_to_sign", &name, &mut found)?;
+    for (path, program) in texts(plan) {
+        judge(&flatten(plan, program), &path, &name, &mut found)?;
     }
-    for named in plan.lets.iter().filter(|l| is_condensed(plan, &l.name)) {
-        judge(&flatten(plan, &named.program), &format!("let.{}", named.name), &name, &mut found)?;
-    }
-    for (list, name, source) in
-        [(&plan.query, "query", Source::QueryList), (&plan.form, "form", Source::FormList), (&plan.params, "params", Source::ParamsList)]
-    {
-        if is_used(plan, &source) {
-            found.hazards.extend(lists::hazard(list, name));
-        }
+    for (list, name) in [(&plan.query, "query"), (&plan.form, "form"), (&plan.params, "params")] {
+        found.hazards.extend(lists::hazard(list, name));
     }
     found.guards.extend(closing_slashes(plan));
     let (guards, hazards) = loss::judge(plan, name)?;
@@ -43,6 +36,17 @@ pub(super) fn guard(plan: &mut Plan, names: &BTreeSet<String>) -> Result<(), Loa
     plan.hazards.extend(found.hazards);
     plan.hazards.extend(hazards);
     Ok(())
+}
+
+/// Every text that is signed, digested or makes the key, as a whole and as a named part of one, with its place in the file.
+fn texts(plan: &Plan) -> Vec<(String, &Program)> {
+    let mut texts: Vec<(String, &Program)> = plan.text.iter().map(|text| ("string_to_sign".to_owned(), text)).collect();
+    texts.push(("key".to_owned(), &plan.key.from));
+    texts.extend(plan.key.chain.iter().map(|text| ("key.hmac".to_owned(), text)));
+    texts.extend(plan.digest.iter().map(|digest| ("body_digest.is".to_owned(), &digest.is)));
+    let named: BTreeSet<usize> = texts.iter().flat_map(|(_, text)| text.needs.iter().copied()).collect();
+    texts.extend(named.into_iter().map(|index| (format!("let.{}", plan.lets[index].name), &plan.lets[index].program)));
+    texts
 }
 
 /// Every program whose text is signed, or makes the key.
@@ -81,20 +85,6 @@ struct Found {
     hazards: Vec<Hazard>,
 }
 
-fn is_used(plan: &Plan, wanted: &Source) -> bool {
-    let programs = plan.text.iter().chain(plan.lets.iter().map(|l| &l.program));
-    programs.flat_map(|p| &p.ops).any(|op| matches!(op, Op::Put { source, .. } if source == wanted))
-}
-
-/// Whether a named text is used with filters, and so is a text of its own.
-fn is_condensed(plan: &Plan, name: &str) -> bool {
-    let index = plan.lets.iter().position(|l| l.name == name);
-    let programs = plan.text.iter().chain(plan.lets.iter().map(|l| &l.program)).chain(plan.digest.iter().map(|d| &d.is));
-    programs
-        .flat_map(|p| &p.ops)
-        .any(|op| matches!(op, Op::Put { source: Source::Let(i), filters } if Some(*i) == index && !filters.is_empty()))
-}
-
 enum Item {
     Literal(Vec<u8>),
     Piece(Piece),
@@ -125,7 +115,7 @@ enum Class {
         query: bool,
     },
     Authority,
-    /// Everything but controls: a header's value or a claim.
+    /// Everything but controls, of which a tab is none: a header's value or a claim.
     Line,
     /// Lines of a header list.
     Headers,
@@ -144,7 +134,7 @@ impl Class {
             Self::Encoded { separators } => byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte) || separators && b"=&".contains(&byte),
             Self::Target { query } => target && (query || byte != b'?'),
             Self::Authority => target && !b"/?".contains(&byte),
-            Self::Line => byte >= b' ' && byte != 0x7f,
+            Self::Line => byte == b'\t' || byte >= b' ' && byte != 0x7f,
             Self::Headers | Self::Anything => true,
         }
     }
