@@ -98,6 +98,8 @@ fn of_a_digest_128_bits_are_enough() {
         "{body | sha256 | hex | first 32}",
         "{body | sha256 | hex | upper | first 32}",
         "{body | sha256 | base64 | first 22}",
+        "{body | sha256 | base64 | lower | first 26}",
+        "{body | sha256 | first 20 | hex | first 32}",
     ] {
         assert!(part_of(text) && told(&dialect(text, "")).is_empty(), "{text}");
     }
@@ -105,6 +107,8 @@ fn of_a_digest_128_bits_are_enough() {
         "{body | sha256 | first 15 | hex}",
         "{body | sha256 | hex | first 31}",
         "{body | sha256 | base64 | first 21}",
+        "{body | sha256 | base64 | lower | first 25}",
+        "{body | sha256 | first 20 | hex | first 31}",
         "{body | sha256 | first 4 | sha256}",
     ] {
         assert!(!part_of(text), "{text}");
@@ -118,11 +122,20 @@ fn of_a_digest_128_bits_are_enough() {
     );
     let covered = covers(&named, request("/v1").with_body("body"));
     assert!(covered.contains(&Part::Path) && covered.contains(&Part::Body), "{covered:?}");
-    let carried = Dialect::from_yaml(
-        "countersign: 1\ndialect: a\ntitle: t\nstring_to_sign: \"{time}\\n{body_digest}\"\nalgorithm: hmac-sha256\nbody_digest: \"{body | sha256 | first 4 | hex}\"\n\
-         carry: { header: { T: \"{time}\", D: \"{body_digest}\", S: \"{signature}\" } }\ntime: { format: unix }\nwaive: [body]\n",
-    );
-    assert!(!covers(&carried.expect("a dialect"), request("/").with_body("body")).contains(&Part::Body));
+    let of_two = dialect("{canonical | sha256 | hex | first 32}", "let: { canonical: \"{path}?{header.X-A}\" }\n");
+    assert!(told(&of_two).is_empty(), "{:?}", of_two.hazards());
+    let carried = |text: &str, digest: &str| {
+        let dialect = Dialect::from_yaml(&format!(
+            "countersign: 1\ndialect: a\ntitle: t\nstring_to_sign: \"{{time}}\\n{text}\"\nalgorithm: hmac-sha256\nbody_digest: \"{digest}\"\n\
+             carry: {{ header: {{ T: \"{{time}}\", D: \"{{body_digest}}\", S: \"{{signature}}\" }} }}\ntime: {{ format: unix }}\nwaive: [body]\n"
+        ));
+        let dialect = dialect.unwrap_or_else(|e| panic!("{text} {digest}: {e}"));
+        (covers(&dialect, request("/").with_body("body")).contains(&Part::Body), told(&dialect).is_empty())
+    };
+    assert_eq!(carried("{body_digest}", "{body | sha256 | first 4 | hex}"), (false, false));
+    assert_eq!(carried("{body_digest}", "{body | sha256 | first 16 | hex}"), (true, true));
+    assert_eq!(carried("{body_digest | first 32}", "{body | sha256 | hex}"), (true, true));
+    assert!(!carried("{body_digest | first 31}", "{body | sha256 | hex}").1);
 }
 
 #[test]
@@ -144,6 +157,11 @@ fn a_value_that_is_made_equal_to_another_is_ambiguous() {
         ("{header.X-Id | without p-}", "", request("/").with_header("X-Id", "p-a"), request("/").with_header("X-Id", "a")),
         ("{header.X-Id | from-hex}", "", request("/").with_header("X-Id", "0a"), request("/").with_header("X-Id", "0A")),
         ("{short | upper}", "let: { short: \"{path}\" }\n", request("/V"), request("/v")),
+        // Digits of triplets have no case in a path, and a value has no triplets.
+        ("{path | lower}", "", request("/v1/%2F"), request("/v1/xAB")),
+        ("{path | lower}", "", request("/v1/a%2Fb"), request("/v1/%2FAB")),
+        ("{header.X-Id | lower}", "", request("/").with_header("X-Id", "%2f"), request("/").with_header("X-Id", "%2F")),
+        ("{path | drop /%41}", "", request("/"), request("/%41")),
     ];
     for (text, more, plain, lossy) in all {
         let dialect = dialect(text, more);
@@ -178,12 +196,17 @@ fn what_clients_send_in_two_ways_is_told_and_what_means_nothing_is_not() {
         ("{header.Content-Type | lower}", ""),
         ("{query}", "query: { each: \"{name | lower}={value}\" }\n"),
         ("{headers}", "headers: { sign: [x-a], each: \"{name}:{value | lower}\" }\n"),
+        ("{headers | lower}", "headers: { sign: [x-a] }\n"),
+        ("{header.Content-Length | drop 1}", ""),
+        ("{header.X-A | drop 0}", ""),
     ] {
         assert!(told(&dialect(text, more)).iter().any(|told| told.contains("gives different values one text")), "{text}");
     }
     for (text, more) in [
         ("{host | lower}\\n{scheme | upper}\\n{authority | trim}", ""),
         ("{header.X-A | trim}", ""),
+        ("{header.X-A | squeeze}", ""),
+        ("{header.Content-Length | drop 0}", ""),
         ("{headers}", "headers: { sign: [x-a], each: \"{name | lower}:{value | squeeze}\" }\n"),
         ("{body | sha256 | hex | upper}", ""),
         ("{short | upper}", "let: { short: \"{body | md5 | hex}\" }\n"),
@@ -201,6 +224,10 @@ fn what_no_guard_can_look_for_is_refused() {
         ("{query | decode}", ""),
         ("{headers | trim}", "headers: { sign: [x-a] }\n"),
         ("{scheme}s{nonce}", ""),
+        ("{scheme | without h}", ""),
+        ("{port | without 8}", ""),
+        ("{hostname | without a}", ""),
+        ("{authority | without a}", ""),
         ("{path | hex}a{header.X-A}", ""),
     ] {
         let error = load(text, more).expect_err(text);
@@ -301,4 +328,49 @@ fn a_length_that_is_signed_is_the_one_that_is_sent() {
     verify(&dialect, &signed, &Policy::default()).expect("accepted");
     let length = signed.headers.iter().find(|(name, _)| name == "Content-Length").expect("there");
     assert_eq!(length.1, signed.body.len().to_string().into_bytes());
+}
+
+#[test]
+fn names_of_hosts_have_no_case_and_a_body_of_another_kind_has_no_fields() {
+    let host = |text: &str| outcome(&dialect(text, ""), Request::new("GET", "/").with_header("Host", "API.example.com"));
+    assert_eq!((host("{header.Host | lower}"), host("{host | lower}")), (Ok(()), Ok(())));
+    let form = dialect("{form.foo}\\n{form.bar}", "waive: [body]\n");
+    assert_eq!(outcome(&form, request("/").with_body("foo=a%0Ab&bar=b")), Ok(()));
+    let without = |text: &str, value: &str| {
+        let dialect = in_body("json", &format!("{{{text}}}"), "");
+        let typed = Request::new("POST", "/").with_header("Host", "h").with_header("Content-Type", "application/json");
+        let policy = Policy { waive: vec![Part::Method, Part::Path, Part::Query], ..Policy::default() };
+        let signed = sign(&dialect, typed.with_body(format!("{{\"a\":\"{value}\"}}")));
+        verify(&dialect, &signed, &policy).map(drop).map_err(|refusal| refusal.reason())
+    };
+    assert_eq!(without("body_without_signature | squeeze", "x y"), Ok(()));
+    assert_eq!(without("body_without_signature | squeeze", "x  y"), Err(Reason::AmbiguousRequest));
+}
+
+#[test]
+fn an_input_that_the_message_says_is_whatever_was_sent() {
+    let of = |carry: &str, value: &str| {
+        let dialect = Dialect::from_yaml(&format!(
+            "countersign: 1\ndialect: a\ntitle: t\nstring_to_sign: \"{{time}}\\n{{region | lower}}\"\nalgorithm: hmac-sha256\ninputs: [region]\n\
+             carry: {{ header: {{ T: \"{{time}}\", S: \"{{signature}}\"{carry} }} }}\ntime: {{ format: unix }}\nwaive: [method, path, query, body]\n"
+        ));
+        let dialect = dialect.expect("a dialect");
+        let options = SignOptions::new(now()).with_input("region", value);
+        let signed = dialect.sign(request("/"), &key(), &options).expect("signable").into_message().into_request().expect("a request");
+        let told = if carry.is_empty() { Inputs::new().with("region", value) } else { Inputs::new() };
+        let verdict = dialect.verify(&signed, &told, &[&key()], now(), &Policy::default());
+        verdict.map(drop).map_err(|refusal| refusal.reason())
+    };
+    assert_eq!((of("", "eu"), of("", "EU")), (Ok(()), Ok(())));
+    assert_eq!((of(", R: \"{region}\"", "eu"), of(", R: \"{region}\"", "EU")), (Ok(()), Err(Reason::AmbiguousRequest)));
+}
+
+#[test]
+fn a_length_is_written_only_where_it_stays() {
+    // The form grows by the parameters that are put into it.
+    let params = in_body("params", "{header.Content-Length}\\n{params}", "");
+    let form = Request::new("POST", "/").with_header("Host", "h").with_header("Content-Type", FORM).with_body("a=1");
+    let signed = sign(&params, form);
+    assert!(signed.headers.iter().all(|(name, _)| !name.eq_ignore_ascii_case("content-length")));
+    verify(&params, &signed, &Policy::default()).expect("accepted");
 }

@@ -159,9 +159,9 @@ impl Desk<'_> {
             return Ok(());
         }
         match write::entry_text(&self.scene(message), entry)? {
-            None if !entry.optional => Err(SignError::Unsignable(write::no_value(&entry.name))),
-            Some(text) if !(text.is_empty() && entry.optional) => Ok(write::put(message, entry, &text)?),
-            _ => Ok(()),
+            Some(text) => Ok(write::put(message, entry, &text)?),
+            None if entry.optional => Ok(()),
+            None => Err(SignError::Unsignable(write::no_value(&entry.name))),
         }
     }
 

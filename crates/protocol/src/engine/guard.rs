@@ -70,7 +70,6 @@ pub(super) fn loses(source: &Source, filters: &[Filter], value: &[u8]) -> Result
     }
     Ok(match last {
         Filter::Without(prefix) => !value.is_empty() && (!value.starts_with(prefix) || value == *prefix),
-        Filter::Drop(text) => value == *text,
         Filter::FromHex => encoding::from_hex(&value).is_some_and(|bytes| encoding::hex(&bytes) != value),
         Filter::FromBase64 => encoding::from_loose_base64(&value).is_some_and(|bytes| encoding::base64(&bytes) != value),
         _ => apply(last, &value)? != value,

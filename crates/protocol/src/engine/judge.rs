@@ -338,10 +338,7 @@ pub(crate) fn require(plan: &Plan, policy: &Policy, covers: &BTreeSet<Part>, pre
 
 /// Whether a default requirement concerns this message: the dialect can sign the part, and the message has it.
 fn applies(plan: &Plan, part: &Part, presence: &Presence) -> bool {
-    let carried = |what| plan.carry.iter().any(|e| e.holds(what));
     match part {
-        Part::Time => carried(Claimed::Time),
-        Part::Nonce => carried(Claimed::Nonce),
         Part::Query => plan.able.contains(part) && presence.query,
         Part::Body => plan.able.contains(part) && presence.body,
         Part::Header(name) => presence.headers.contains(name),

@@ -3,11 +3,13 @@
 
 use countersign_protocol::{Credential, Dialect, Inputs, Policy, Reason, Request, SignOptions, Timestamp};
 
+mod classes;
 mod edges;
 mod faults;
 mod guards;
 mod placing;
 mod proofs;
+mod reach;
 mod shapes;
 
 fn now() -> Timestamp {
