@@ -396,8 +396,7 @@ fn finish(plan: &Plan, message: &dyn MessageView, reading: &mut Reading<'_>) -> 
     }
     reading.names = match reading.texts.get(Claimed::SignedHeaders) {
         Some(text) => split_names(plan, text)?,
-        None if plan.carry.iter().any(|e| e.holds(Claimed::SignedHeaders)) => names::select(plan, message, &plan.headers.default),
-        None => Vec::new(),
+        None => names::select(plan, message, &plan.headers.default),
     };
     Ok(())
 }

@@ -72,9 +72,9 @@ impl<'a> Scene<'a> {
 
 /// The host and the port that is written after it (RFC 3986, section 3.2), brackets of an IPv6 address kept.
 pub(crate) fn split_port(authority: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let after_bracket = authority.iter().rposition(|b| *b == b']').map_or(0, |i| i + 1);
-    match authority[after_bracket..].iter().rposition(|b| *b == b':') {
-        Some(colon) => (&authority[..after_bracket + colon], Some(&authority[after_bracket + colon + 1..])),
+    let bracket = authority.iter().rposition(|b| *b == b']').unwrap_or(0);
+    match authority[bracket..].iter().rposition(|b| *b == b':') {
+        Some(colon) => (&authority[..bracket + colon], Some(&authority[bracket + colon + 1..])),
         None => (authority, None),
     }
 }

@@ -46,7 +46,6 @@ pub(crate) fn no_value(name: &str) -> Refusal {
 fn parameter_text(scene: &Scene<'_>, parameter: &Parameter) -> Result<Option<String>, Refusal> {
     match pattern_text(scene, &parameter.value)? {
         None if !parameter.optional => Err(no_value(&parameter.name)),
-        Some(value) if value.is_empty() && parameter.optional => Ok(None),
         value => Ok(value),
     }
 }

@@ -11,6 +11,7 @@ mod placing;
 mod proofs;
 mod reach;
 mod shapes;
+mod texts;
 
 fn now() -> Timestamp {
     Timestamp::from_seconds(1_767_323_045).expect("a time")

@@ -227,15 +227,17 @@ fn pair(text: &str) -> Option<(&str, &str)> {
     fine.then_some((name, value))
 }
 
-/// Splits at separators outside of quotes; what stands in a bracket is optional. Between braces there is a name and `percent` at most.
+/// Splits at separators outside of quotes; a bracket around an item says that it is optional, one within a value is part of it. Between braces
+/// there is a name and `percent` at most.
 fn split_items(text: &str) -> Vec<Item> {
     let mut items = Vec::new();
     let mut item = Item { before: String::new(), text: String::new(), optional: false };
-    let (mut in_quotes, mut in_bracket) = (false, false);
-    for c in text.chars() {
+    let (mut in_quotes, mut in_bracket, mut in_value) = (false, false, false);
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
         match c {
-            '[' => in_bracket = true,
-            ']' => in_bracket = false,
+            '[' if item.text.is_empty() || rest.as_str().trim_start().starts_with([',', ';', '&']) => in_bracket = true,
+            ']' if !in_value => in_bracket = false,
             ',' | ';' | '&' if !in_quotes => {
                 let next = Item { before: c.to_string(), text: String::new(), optional: false };
                 items.push(std::mem::replace(&mut item, next));
@@ -246,6 +248,7 @@ fn split_items(text: &str) -> Vec<Item> {
                     item.optional = in_bracket;
                 }
                 in_quotes ^= c == '"';
+                in_value = c == '[' || in_value && c != ']';
                 item.text.push(c);
             }
         }
