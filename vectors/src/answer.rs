@@ -65,11 +65,14 @@ struct Edit {
     credentials: Option<Credentials>,
 }
 
+/// A dialect of responses with its known answers.
+pub type Answers = (Dialect, Vec<Case<Response>>);
+
 /// The dialects of responses that have known answers, each with them.
 ///
 /// # Errors
 /// When a file makes no sense.
-pub fn answers() -> Result<Vec<(Dialect, Vec<Case<Response>>)>, VectorError> {
+pub fn answers() -> Result<Vec<Answers>, VectorError> {
     let of_file = |(stem, dialect, text): &(&str, &str, &str)| {
         let fault = |fault| VectorError::of_file(stem, Fault::Shape(fault));
         let dialect = Dialect::from_yaml(dialect).map_err(|error| fault(error.to_string()))?;
