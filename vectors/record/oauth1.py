@@ -97,6 +97,8 @@ def library_vectors():
     yield case("callback", "the first leg", "POST", "/initiate", token=False, callback_uri="http://printer.example.com/ready?a=1&b=2")
     yield case("verifier", "the third leg", "POST", "/token", verifier="hfdp7dh39dks9884")
     yield case("realm", "the realm is not signed", "GET", "/photos?a=1", realm="Photos")
+    yield case("field-named-realm", "a field of the name of the realm is a parameter like any other", "POST", "/photos?b=2", body="a=1&realm=Photos", headers=FORM, covers=["query", "body"])
+    yield case("parameter-named-realm", "a parameter of the name of the realm is one like any other", "GET", "/photos?realm=Photos", covers=["query"])
     yield case("unicode", "unicode in query and form", "POST", "/%E4%BD%A0%E5%A5%BD?name=%E4%BD%A0", body="title=%E5%A5%BD", headers=FORM)
     yield case("empty-value", "an empty value keeps its =", "GET", "/photos?empty=&a=1")
     yield case("repeated-parameter", "all values of a name, sorted", "GET", "/photos?a=2&b=0&a=1&a=2")

@@ -151,7 +151,9 @@ impl Lower<'_> {
         for entry in &self.recipe.carry {
             let Shape::Parameters { list, .. } = &entry.shape else { continue };
             for parameter in list.iter().filter(|p| !signs(p)) {
-                let taken = !rule.except.contains(&parameter.name) && rule.only.as_ref().is_none_or(|only| only.contains(&parameter.name));
+                let never = rule.except.iter().chain(&rule.header_except);
+                let taken = !never.into_iter().any(|name| *name == parameter.name)
+                    && rule.only.as_ref().is_none_or(|only| only.contains(&parameter.name));
                 if taken {
                     all_of_them.push(self.parameter_row(parameter));
                 }

@@ -229,6 +229,8 @@ pub(crate) struct PairList {
     pub(crate) repeated: Repeated,
     pub(crate) drop_empty: bool,
     pub(crate) except: Vec<String>,
+    /// Names that are no items where they stand in the header of parameters.
+    pub(crate) header_except: Vec<String>,
     pub(crate) from: Vec<PairSource>,
     pub(crate) only: Option<Vec<String>>,
     pub(crate) decoding: Decoding,

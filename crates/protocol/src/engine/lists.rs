@@ -120,10 +120,12 @@ pub(crate) fn take(scene: &Scene<'_>, list: &PairList) -> Result<Taken, Refusal>
                 continue;
             }
             let named = |list: &[String]| list.iter().any(|n| n.as_bytes() == name);
-            let excepted = named(&list.except);
-            if excepted || list.only.as_ref().is_some_and(|only| !named(only)) || list.drop_empty && value.is_empty() {
-                // What a vendor excepts from the authorization header is no part of the request.
-                whole &= *source == PairSource::Authorization && excepted;
+            // What a vendor excepts from the authorization header is no part of the request.
+            if *source == PairSource::Authorization && named(&list.header_except) {
+                continue;
+            }
+            if named(&list.except) || list.only.as_ref().is_some_and(|only| !named(only)) || list.drop_empty && value.is_empty() {
+                whole = false;
                 continue;
             }
             if list.repeated == Repeated::First && taken.items.iter().any(|(n, _)| *n == name) {

@@ -258,8 +258,8 @@ fn split_outside_quotes(text: &str, separator: u8) -> Vec<&str> {
     pieces
 }
 
-/// Matches from the right, so that only the first slot may hold the literal that follows it.
-fn match_pattern<'t>(pattern: &Pattern, text: &'t str) -> Option<Vec<(usize, &'t str)>> {
+/// Matches from the right, so that only the first slot may hold the literal that follows it. The last slot comes first.
+pub(crate) fn match_pattern<'t>(pattern: &Pattern, text: &'t str) -> Option<Vec<(usize, &'t str)>> {
     let mut rest = text;
     let mut found = Vec::new();
     for (i, slot) in pattern.0.iter().enumerate().rev() {

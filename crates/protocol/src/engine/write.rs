@@ -1,7 +1,10 @@
 //! Places carried values into a message: the mirror of reading them.
 
+use std::ops::Range;
+
 use super::fields::{end_of_object, value_span};
 use super::lists::split;
+use super::read::match_pattern;
 use super::render::Renderer;
 use super::scene::Scene;
 use crate::dialect::plan::{Claimed, Entry, Parameter, Parameters, Pattern, Place, Shape, Slot};
@@ -21,7 +24,7 @@ pub(crate) fn entry_text(scene: &Scene<'_>, entry: &Entry) -> Result<Option<Stri
             }
             let mut first = true;
             for parameter in &parameters.list {
-                let Some(value) = parameter_text(scene, parameter)? else { continue };
+                let Some(value) = parameter_text(scene, parameter, parameters.separator)? else { continue };
                 if !std::mem::take(&mut first) {
                     out.push_str(&utf8(if parameter.before.is_empty() {
                         vec![parameters.separator, b' ']
@@ -43,11 +46,21 @@ pub(crate) fn no_value(name: &str) -> Refusal {
 }
 
 /// The value of a parameter; `None` where it is left out.
-fn parameter_text(scene: &Scene<'_>, parameter: &Parameter) -> Result<Option<String>, Refusal> {
+fn parameter_text(scene: &Scene<'_>, parameter: &Parameter, separator: u8) -> Result<Option<String>, Refusal> {
     match pattern_text(scene, &parameter.value)? {
         None if !parameter.optional => Err(no_value(&parameter.name)),
+        Some(value) if !is_readable(&value, parameter.quoted, separator) => {
+            let detail =
+                format!("the value of {} holds a quote, an outer blank or what parts parameters, and could not be read", parameter.name);
+            Err(Refusal::new(Reason::MalformedClaim, detail))
+        }
         value => Ok(value),
     }
+}
+
+/// Whether readers of a list find this value as it is.
+fn is_readable(value: &str, quoted: bool, separator: u8) -> bool {
+    !value.contains('"') && (quoted || !value.as_bytes().contains(&separator) && value.trim() == value)
 }
 
 /// The parameters of a list as they are about to be written, but for the signature.
@@ -55,7 +68,7 @@ pub(crate) fn parameter_texts(scene: &Scene<'_>, parameters: &Parameters) -> Res
     let signs = |slot: &Slot| matches!(slot, Slot::Claim { what: Claimed::Signature, .. });
     let mut texts = Vec::new();
     for parameter in parameters.list.iter().filter(|p| !p.value.0.iter().any(signs)) {
-        texts.extend(parameter_text(scene, parameter)?.map(|value| (parameter.name.clone(), value)));
+        texts.extend(parameter_text(scene, parameter, parameters.separator)?.map(|value| (parameter.name.clone(), value)));
     }
     Ok(texts)
 }
@@ -63,7 +76,9 @@ pub(crate) fn parameter_texts(scene: &Scene<'_>, parameters: &Parameters) -> Res
 /// The text of a pattern; `None` when a value that has to be there is missing: what is empty cannot be read back.
 fn pattern_text(scene: &Scene<'_>, pattern: &Pattern) -> Result<Option<String>, Refusal> {
     let mut out = Vec::new();
-    for slot in &pattern.0 {
+    let mut written: Vec<(usize, Range<usize>)> = Vec::new();
+    for (index, slot) in pattern.0.iter().enumerate() {
+        let start = out.len();
         match slot {
             Slot::Literal(text) => out.extend_from_slice(text),
             Slot::Computed(program) => {
@@ -82,8 +97,19 @@ fn pattern_text(scene: &Scene<'_>, pattern: &Pattern) -> Result<Option<String>, 
                 if *encode { percent(text.as_bytes(), b"", &mut out) } else { out.extend_from_slice(text.as_bytes()) }
             }
         }
+        if !matches!(slot, Slot::Literal(_)) && out.len() > start {
+            written.push((index, start..out.len()));
+        }
     }
-    utf8(out).map(Some)
+    let text = utf8(out)?;
+    // One value alone is all that stands between its literals.
+    if written.len() > 1 {
+        let read = match_pattern(pattern, &text).unwrap_or_default();
+        if !read.into_iter().rev().eq(written.into_iter().map(|(index, range)| (index, &text[range]))) {
+            return Err(Refusal::new(Reason::MalformedClaim, "a value holds the text that parts it from the next, and could not be read"));
+        }
+    }
+    Ok(Some(text))
 }
 
 fn claim_text<'s>(scene: &'s Scene<'_>, what: Claimed) -> &'s str {

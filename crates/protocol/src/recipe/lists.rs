@@ -89,6 +89,8 @@ pub struct PairRule {
     pub drop_empty: bool,
     /// Names that are never items.
     pub except: Vec<String>,
+    /// Names that are no items where they stand in the header of parameters.
+    pub header_except: Vec<String>,
     /// The only names that are items.
     pub only: Option<Vec<String>>,
     /// Where items come from, in order.

@@ -215,6 +215,7 @@ fn pairs(plan: &Plan, list: &plan::PairList) -> PairRule {
         repeated: repeated(&list.repeated),
         drop_empty: list.drop_empty,
         except: list.except.clone(),
+        header_except: list.header_except.clone(),
         only: list.only.clone(),
         from: list.from.iter().map(|s| source(*s)).collect(),
         decode: match list.decoding {

@@ -156,3 +156,20 @@ fn behind_the_headers() {
         assert_eq!(found, is_unsafe, "{text}: {:?}", dialect.hazards());
     }
 }
+
+#[test]
+fn items_that_nothing_parts_are_told() {
+    for (rule, told) in [
+        ("each: \"{name}={value}\"", false),
+        ("each: \"{name}{value}\"", true),
+        ("each: \"{name}={value}\", join: \"\"", true),
+        ("each: \"{name}{value}\", join: \"\"", true),
+    ] {
+        let file = format!(
+            "countersign: 1\ndialect: a\ntitle: t\nalgorithm: hmac-sha256\nwaive: [method, path, query, body]\nquery: {{ {rule} }}\n\
+             string_to_sign: \"{{time}}\\n{{query}}\"\ntime: {{ format: unix, window: 5m }}\ncarry: {{ header: {{ T: \"{{time}}\", S: \"{{signature}}\" }} }}\n"
+        );
+        let dialect = Dialect::from_yaml(&file).unwrap_or_else(|e| panic!("{e}\n{file}"));
+        assert_eq!(dialect.hazards().iter().any(|hazard| matches!(hazard, Hazard::NoSeparators("query"))), told, "{rule}");
+    }
+}

@@ -160,3 +160,98 @@ fn what_is_always_carried_and_would_be_empty_is_not_signed() {
         assert_eq!(attempt(&listed(list), Request::new("GET", "/").with_header("Host", "h")), Ok(()), "{list}");
     }
 }
+
+#[test]
+fn values_that_could_not_be_told_apart_again_are_not_written() {
+    let attempt = |entry: &str, nonce: &str, input: &str| -> Result<(), String> {
+        let dialect = crate::dialect(&format!(
+            "inputs: [a]\nstring_to_sign: \"{{time}}\\n{{nonce}}\\n{{a}}\"\ncarry: {{ header: {{ T: \"{{time}}\", A: '{entry}', S: \"{{signature}}\" }} }}\n\
+             waive: [method, path, query, body]\n"
+        ));
+        let options = SignOptions::new(now()).with_nonce(nonce).with_input("a", input);
+        let signed =
+            dialect.sign(Request::new("GET", "/").with_header("Host", "h"), &key(), &options).map_err(|error| error.to_string())?;
+        let request = signed.into_message().into_request().expect("a request");
+        let verdict = dialect.verify(&request, &Inputs::new(), &[&key()], now(), &Policy::default());
+        verdict.map(drop).map_err(|r| format!("refused: {}: {}", r.reason(), r.detail()))
+    };
+    const PARTED: &str = "a value holds the text that parts it from the next, and could not be read";
+    for (entry, nonce, input, fine) in [
+        ("{nonce}/{a}", "n", "a", true),
+        // The first may hold what follows it.
+        ("{nonce}/{a}", "n/m", "a", true),
+        ("{nonce}/{a}", "n", "a/b", false),
+        ("x{nonce}/{a}/y", "n", "a", true),
+        ("x{nonce}/{a}/y", "n", "/y", false),
+        ("[{nonce}]/{a}", "n", "a", true),
+    ] {
+        let expected = if fine { Ok(()) } else { Err(format!("the message cannot be signed: {PARTED}")) };
+        assert_eq!(attempt(entry, nonce, input), expected, "{entry} {nonce} {input}");
+    }
+    let unreadable = |name: &str| {
+        format!(
+            "the message cannot be signed: the value of {name} holds a quote, an outer blank or what parts parameters, and could not be read"
+        )
+    };
+    for (entry, nonce, input, fine) in [
+        ("n={nonce}, a={a}", "n m", "a=b;c", true),
+        ("n={nonce}, a={a}", "n", "a,b", false),
+        ("n={nonce}, a={a}", "n", "a ", false),
+        ("n={nonce}, a={a}", "n", " a", false),
+        ("n={nonce}, a={a}", "n", "a\"b", false),
+        ("n=\"{nonce}\", a=\"{a}\"", "n", " a,b ", true),
+        ("n=\"{nonce}\", a=\"{a}\"", "n", "a\"b", false),
+        ("n={nonce};a={a}", "n", "a,b", true),
+        ("n={nonce};a={a}", "n", "a;b", false),
+    ] {
+        let expected = if fine { Ok(()) } else { Err(unreadable("a")) };
+        assert_eq!(attempt(entry, nonce, input), expected, "{entry} {nonce} {input}");
+    }
+}
+
+/// A signature in the body changes the body's length: where that is signed, the length of the signature has to be known before.
+#[cfg(feature = "asymmetric")]
+#[test]
+fn a_signature_of_unknown_length_cannot_stand_in_a_body_whose_length_is_signed() {
+    use countersign_protocol::{Credential, Dialect, KeyMaterial, KeyPair};
+    const ED25519: &str =
+        "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----";
+    const RSA: &str = include_str!("../../src/lint/keys/rsa.pem");
+    let key = |pem: &str| Credential::new("key-1", KeyMaterial::Pair(KeyPair::from_private_pem(pem).expect("a key")));
+    let attempt_with = |headers: Option<Vec<String>>, pem: &str, text: &str, more: &str| {
+        let file = format!(
+            "countersign: 1\ndialect: a\ntitle: t\nalgorithm: [ed25519, rsa-sha256]\nstring_to_sign: \"{text}\\n{{body_without_signature}}\"\n\
+             time: {{ format: unix, window: 5m }}\nwaive: [method, path, query]\n{more}\n"
+        );
+        let dialect = Dialect::from_yaml(&file).unwrap_or_else(|e| panic!("{e}\n{file}"));
+        let request = post("/", "application/json", "{\"a\":1}").with_header("Content-Length", "7").with_header("X-A", "1");
+        match dialect.sign(request, &key(pem), &SignOptions { headers, ..SignOptions::new(now()) }) {
+            Ok(signed) => {
+                let request = signed.into_message().into_request().expect("a request");
+                let length = request.headers.iter().find(|(name, _)| name == "Content-Length").map(|(_, value)| value.clone());
+                assert_eq!(length, Some(request.body.len().to_string().into_bytes()));
+                let policy = Policy { allow_unsafe: true, ..Policy::default() };
+                dialect.verify(&request, &Inputs::new(), &[&key(pem)], now(), &policy).expect("accepted");
+                Ok(())
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    };
+    let attempt = |pem: &str, text: &str, more: &str| attempt_with(None, pem, text, more);
+    const CARRY: &str = "carry: { json: { t: \"{time}\", s: \"{signature}\" } }";
+    let named = |header: &str| {
+        format!(
+            "headers: {{ sign: [{header}] }}\ncarry: {{ header: {{ L: \"[{{signed_headers}}]\" }}, json: {{ t: \"{{time}}\", s: \"{{signature}}\" }} }}"
+        )
+    };
+    let told =
+        Err("the message cannot be signed: the signature in the body changes Content-Length, which is signed: leave Content-Length out"
+            .to_owned());
+    assert_eq!(attempt(ED25519, "{header.content-length}", CARRY), Ok(()));
+    assert_eq!(attempt(RSA, "{header.content-length}", CARRY), told);
+    assert_eq!(attempt(RSA, "{header.x-a}", CARRY), Ok(()));
+    assert_eq!(attempt(RSA, "{headers}", &named("content-length")), told);
+    assert_eq!(attempt(RSA, "{headers}", &named("x-a")), Ok(()));
+    // Asked for, and yet signed by nothing.
+    assert_eq!(attempt_with(Some(vec!["content-length".to_owned()]), RSA, "{header.x-a}", CARRY), Ok(()));
+}

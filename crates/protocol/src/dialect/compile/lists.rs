@@ -72,6 +72,10 @@ pub(super) fn pairs(compiler: &Compiler<'_>, name: &'static str, written: Option
     }
     let (name_guard, value_guard) = guards(&each, &join, decoding);
     let may_vanish = !has_firm_literal(&each);
+    let from: Vec<PairSource> = from.iter().map(|s| source(s, &at("from"))).collect::<Result<_, _>>()?;
+    // RFC 5849, section 3.4.1.3.1: the realm of the header is none of the request's parameters, one of a form is.
+    let (except, header_except) =
+        if from.contains(&PairSource::Authorization) { (Vec::new(), w.except.clone()) } else { (w.except.clone(), Vec::new()) };
     Ok(PairList {
         name_filters: filters_of(&each, &Source::ItemName),
         value_filters: filters_of(&each, &Source::ItemValue),
@@ -81,8 +85,9 @@ pub(super) fn pairs(compiler: &Compiler<'_>, name: &'static str, written: Option
         order,
         repeated,
         drop_empty: drop_empty(w.empty.as_deref(), &at("empty"))?,
-        except: w.except.clone(),
-        from: from.iter().map(|s| source(s, &at("from"))).collect::<Result<_, _>>()?,
+        except,
+        header_except,
+        from,
         only: w.only.clone(),
         decoding,
         name_guard,
