@@ -263,7 +263,9 @@ fn file_text(path: &Path) -> Result<String, ConfigError> {
 }
 
 fn line_of(text: &str, at: usize) -> usize {
-    text.bytes().take(at).filter(|b| *b == b'\n').count() + 1
+    // What is missing at the end of a file is missing in its last line.
+    let last = text.lines().count().max(1);
+    (text.bytes().take(at).filter(|b| *b == b'\n').count() + 1).min(last)
 }
 
 /// What is wrong with a configuration, where, and how to mend it. The operator is at fault.

@@ -24,6 +24,11 @@ const fn helpers(recipe: &Recipe, place: Place) -> (&'static str, &'static str) 
     }
 }
 
+/// What is always carried and would be empty: no verifier takes it.
+fn no_value(name: &str) -> String {
+    format!("there is no value for {name}, which the dialect always carries")
+}
+
 impl Lower<'_> {
     /// Places everything that is carried but the signature.
     pub(super) fn place(&mut self) {
@@ -96,8 +101,13 @@ impl Lower<'_> {
         }
         self.comment(entry.to_string());
         let write = Stmt::Do(place, vec![Expr::TheMessage, Expr::lit(&entry.name), text]);
-        let test = if tests.is_empty() { None } else { Some(all(tests)) };
-        self.out.extend(when(test, vec![write]));
+        if !entry.optional && !tests.is_empty() {
+            self.refuse(Test::Not(Box::new(all(tests))), &no_value(&entry.name));
+            self.out.push(write);
+        } else {
+            let test = if tests.is_empty() { None } else { Some(all(tests)) };
+            self.out.extend(when(test, vec![write]));
+        }
         self.epoch += 1;
     }
 
@@ -155,6 +165,13 @@ impl Lower<'_> {
         (text, tests)
     }
 
+    /// Whether a value that has to be there may be missing.
+    fn may_lack(&self, slots: &[Slot]) -> bool {
+        slots.iter().any(
+            |slot| matches!(slot, Slot::Claim { claim, may_be_empty: false, .. } if !self.is_sure(claim) && !self.is_always_sent(claim)),
+        )
+    }
+
     /// A body digest that is in every message.
     fn is_always_sent(&self, claim: &Claim) -> bool {
         let digest = || self.recipe.body_digest.as_ref().is_some_and(|rule| rule.when == When::Always);
@@ -193,7 +210,10 @@ impl Lower<'_> {
                     parts.push(Expr::Pick(Box::new(test.clone()), Box::new(item), Box::new(Expr::empty())));
                     before_it = before_it.map(|tests| [tests, vec![test]].concat());
                 }
-                _ => {
+                filled => {
+                    if let Some(test) = filled.filter(|_| self.may_lack(&parameter.value)) {
+                        self.refuse(Test::Not(Box::new(test)), &no_value(&parameter.name));
+                    }
                     parts.push(item);
                     before_it = None;
                 }

@@ -269,7 +269,9 @@ pub(crate) fn match_pattern<'t>(pattern: &Pattern, text: &'t str) -> Option<Vec<
                 let start = match i.checked_sub(1).map(|before| &pattern.0[before]) {
                     Some(Slot::Literal(literal)) => {
                         let literal = std::str::from_utf8(literal).ok()?;
-                        rest.rfind(literal)? + literal.len()
+                        // What the text begins with stands there once, whatever follows.
+                        let at = if i == 1 { rest.starts_with(literal).then_some(0) } else { rest.rfind(literal) };
+                        at? + literal.len()
                     }
                     _ => 0,
                 };

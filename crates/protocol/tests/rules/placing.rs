@@ -175,6 +175,14 @@ fn values_that_could_not_be_told_apart_again_are_not_written() {
         let verdict = dialect.verify(&request, &Inputs::new(), &[&key()], now(), &Policy::default());
         verdict.map(drop).map_err(|r| format!("refused: {}: {}", r.reason(), r.detail()))
     };
+    let alone = crate::dialect(
+        "string_to_sign: \"{time}{nonce}\"\ncarry: { header: { T: \"{time}\", N: \"n-{nonce}\", S: \"v1={signature}\" } }\nwaive: [method, path, query, body]\n",
+    );
+    for nonce in ["n", "n-", "n-n-n", "-n"] {
+        let signed = sign(&alone, Request::new("GET", "/").with_header("Host", "h"), &SignOptions::new(now()).with_nonce(nonce));
+        let claim = alone.claim(&signed, &Inputs::new()).expect("a claim");
+        assert_eq!(claim.nonce(), Some(nonce));
+    }
     const PARTED: &str = "a value holds the text that parts it from the next, and could not be read";
     for (entry, nonce, input, fine) in [
         ("{nonce}/{a}", "n", "a", true),
@@ -184,6 +192,9 @@ fn values_that_could_not_be_told_apart_again_are_not_written() {
         ("x{nonce}/{a}/y", "n", "a", true),
         ("x{nonce}/{a}/y", "n", "/y", false),
         ("[{nonce}]/{a}", "n", "a", true),
+        // What the text begins with stands there once.
+        ("n-{nonce}/{a}", "n-n-m", "a", true),
+        ("n-{nonce}:{a}", "n", "n-a", true),
     ] {
         let expected = if fine { Ok(()) } else { Err(format!("the message cannot be signed: {PARTED}")) };
         assert_eq!(attempt(entry, nonce, input), expected, "{entry} {nonce} {input}");
