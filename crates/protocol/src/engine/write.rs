@@ -9,7 +9,7 @@ use super::render::Renderer;
 use super::scene::Scene;
 use crate::dialect::plan::{Claimed, Entry, Parameter, Parameters, Pattern, Place, Shape, Slot};
 use crate::encoding::{Decoding, decode, percent};
-use crate::message::{Message, MessageView};
+use crate::message::{Message, MessageView, trim};
 use crate::reason::{Reason, Refusal};
 
 /// The text of an entry; `None` when a value that it needs is missing.
@@ -133,6 +133,12 @@ pub(crate) fn put(message: &mut Message, entry: &Entry, value: &str) -> Result<(
     if value.chars().any(char::is_control) {
         return Err(Refusal::new(Reason::MalformedRequest, format!("the value of {} holds a control character", entry.name)));
     }
+    if trim(value.as_bytes()) != value.as_bytes() {
+        return Err(Refusal::new(
+            Reason::MalformedRequest,
+            format!("the value of {} begins or ends with a blank, which is not read", entry.name),
+        ));
+    }
     let form = message.view().is_form();
     match entry.place {
         Place::Header => put_header(message, &entry.name, value),
@@ -172,6 +178,10 @@ fn put_query(message: &mut Message, entry: &Entry, value: &str) -> Result<(), Re
     let Message::Request(request) = message else {
         return Err(Refusal::new(Reason::MalformedRequest, "a response has no query"));
     };
+    if !request.target.starts_with(b"/") {
+        let detail = format!("the target `{}` takes no parameters", request.target.escape_ascii());
+        return Err(Refusal::new(Reason::MalformedRequest, detail));
+    }
     let mark = request.target.iter().position(|b| *b == b'?');
     let (path, query) = match mark {
         Some(at) => (request.target[..=at].to_vec(), request.target[at + 1..].to_vec()),

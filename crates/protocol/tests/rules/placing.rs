@@ -121,6 +121,21 @@ fn a_text_that_would_not_be_what_is_read_is_not_written() {
     for nonce in ["a\"b", "a\\b"] {
         assert!(sign(nonce).expect_err(nonce).to_string().contains("cannot stand in JSON as it is"), "{nonce}");
     }
+    for nonce in [" a", "a ", "a\u{3000} "] {
+        assert!(sign(nonce).expect_err(nonce).to_string().contains("begins or ends with a blank"), "{nonce}");
+    }
+    for nonce in ["a b", "a\u{3000}"] {
+        assert!(sign(nonce).is_ok(), "{nonce}");
+    }
+}
+
+#[test]
+fn only_a_path_takes_parameters() {
+    let query = "{ query: { t: \"{time}\", s: \"{signature}\" } }";
+    let refused = placed(query, Request::new("OPTIONS", "*").with_header("Host", "h")).expect_err("no path");
+    assert_eq!(refused.to_string(), "the message cannot be signed: the target `*` takes no parameters");
+    assert!(placed(query, Request::new("OPTIONS", "/").with_header("Host", "h")).is_ok());
+    assert!(placed("{ header: { T: \"{time}\", S: \"{signature}\" } }", Request::new("OPTIONS", "*").with_header("Host", "h")).is_ok());
 }
 
 #[test]

@@ -37,6 +37,9 @@ pub(super) fn entries(compiler: &Compiler<'_>) -> Result<Vec<Entry>, LoadError> 
 }
 
 fn entry(compiler: &Compiler<'_>, place: Place, name: &str, text: &str, path: &str) -> Result<Entry, LoadError> {
+    if text.trim_matches([' ', '\t']) != text {
+        return Err(LoadError::new(path, "an entry that begins or ends with a blank, which is not read", "remove the blank"));
+    }
     let opened = open(compiler, text, 0);
     let pieces = template::parse(&opened, path)?;
     let (optional, shape) = match &pieces[..] {
