@@ -151,6 +151,8 @@ fn what_is_carried_and_what_nothing_needs() {
     ]);
     refused(&[
         ("{time}", &carry("C: \"\""), "carry.header.C", "an entry without text"),
+        ("{time}", &carry("content-Length: \"{nonce}\""), "carry.header.content-Length", "HTTP itself says what this header holds"),
+        ("{time}", &carry("Host: \"{nonce}\""), "carry.header.Host", "HTTP itself says what this header holds"),
         ("{time}", &carry("C: \" c\""), "carry.header.C", "an entry that begins or ends with a blank, which is not read"),
         ("{time}", &carry("C: \"c\\t\""), "carry.header.C", "an entry that begins or ends with a blank, which is not read"),
         ("{time}", &carry("M: \"{method}\""), "carry.header.M", "{method} is part of the message already"),

@@ -17,6 +17,10 @@ const PLACES: [(&str, Place); 6] = [
     ("body", Place::Body),
 ];
 
+/// Headers that say where a message goes and how long it is: whoever sends it writes them.
+const OF_HTTP: [&str; 9] =
+    ["host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "proxy-connection"];
+
 pub(super) fn entries(compiler: &Compiler<'_>) -> Result<Vec<Entry>, LoadError> {
     let mut all: Vec<Entry> = Vec::new();
     for (place, name, text) in &compiler.written.carry {
@@ -30,6 +34,9 @@ pub(super) fn entries(compiler: &Compiler<'_>) -> Result<Vec<Entry>, LoadError> 
         }
         if place == Place::Header && !is_token(name) {
             return Err(LoadError::new(path, "no header can have this name", "letters, digits and hyphens"));
+        }
+        if place == Place::Header && OF_HTTP.iter().any(|own| name.eq_ignore_ascii_case(own)) {
+            return Err(LoadError::new(path, "HTTP itself says what this header holds", "carry it in a header of another name"));
         }
         all.push(entry(compiler, place, name, text, &path)?);
     }
