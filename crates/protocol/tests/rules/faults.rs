@@ -197,6 +197,21 @@ fn what_is_carried_and_what_nothing_needs() {
 }
 
 #[test]
+fn a_dialect_that_signs_nothing_carries_no_signature() {
+    let file = |rest: &str| format!("countersign: 1\ndialect: a\ntitle: t\n{rest}\n");
+    let carry = |entries: &str| format!("carry: {{ header: {{ K: \"{{secret}}\"{entries} }} }}");
+    Dialect::from_yaml(&file(&carry(""))).expect("a dialect");
+    Dialect::from_yaml(&file(&format!("{}\ntime: {{ format: unix }}", carry(", T: \"{time}\"")))).expect("a dialect");
+    for (rest, path, wanted) in [
+        (carry(", S: \"{signature}\""), "carry", "{signature} is carried, but nothing is signed"),
+        (carry(", T: \"{time}\""), "time", "carried, but its format is not said"),
+        ("carry: { header: { S: \"{signature}\" } }".to_owned(), "string_to_sign", "missing"),
+    ] {
+        assert_eq!(fault(&file(&rest)), (path.to_owned(), wanted.to_owned()), "{rest}");
+    }
+}
+
+#[test]
 fn the_secret_reaches_the_key_and_the_text_alone() {
     const PLACE: &str = "the secret in a text that is shown or sent";
     taken(&[

@@ -111,18 +111,21 @@ pub(super) fn used_names(written: &Written) -> Result<BTreeSet<String>, LoadErro
 }
 
 fn check_carried(written: &Written, plan: &Plan) -> Result<(), LoadError> {
-    let Some(text) = &plan.text else {
-        if !carried(plan, Claimed::Secret) {
+    match (&plan.text, carried(plan, Claimed::Signature)) {
+        (None, _) if !carried(plan, Claimed::Secret) => {
             return Err(LoadError::new(
                 "string_to_sign",
                 "missing",
                 "say what is signed; only a dialect that carries {secret} itself has none",
             ));
         }
-        return Ok(());
-    };
-    if !carried(plan, Claimed::Signature) {
-        return Err(LoadError::new("carry", "nothing carries {signature}", "say in which header, parameter or member it rides"));
+        (None, true) => {
+            return Err(LoadError::new("carry", "{signature} is carried, but nothing is signed", "say string_to_sign, or remove it"));
+        }
+        (Some(_), false) => {
+            return Err(LoadError::new("carry", "nothing carries {signature}", "say in which header, parameter or member it rides"));
+        }
+        _ => {}
     }
     if carried(plan, Claimed::Time) && plan.time.is_none() {
         return Err(LoadError::new("time", "carried, but its format is not said", "add time: { format: unix, window: 5m }"));
@@ -144,6 +147,7 @@ fn check_carried(written: &Written, plan: &Plan) -> Result<(), LoadError> {
     if written.time.is_some() && !carried(plan, Claimed::Time) {
         return Err(LoadError::new("time", "described, but nothing carries it", "carry {time}, or remove it"));
     }
+    let Some(text) = &plan.text else { return Ok(()) };
     let in_body = |e: &&Entry| e.holds(Claimed::Signature) && matches!(e.place, Place::Form | Place::Params | Place::Json | Place::Body);
     if let Some(entry) = plan.carry.iter().find(in_body).filter(|_| reads(plan, text, &Source::Body)) {
         let path = format!("carry.{}.{}", entry.place.as_str(), entry.name);
