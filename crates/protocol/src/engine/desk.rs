@@ -49,6 +49,9 @@ impl Desk<'_> {
         let plan = self.plan;
         self.length(message);
         let before = message.body_bytes().len();
+        for entry in plan.carry.iter().filter(|e| e.holds(Claimed::Signature)) {
+            write::respell(message, entry);
+        }
         self.digest(message)?;
         let listed = |e: &&Entry| e.holds(Claimed::SignedHeaders);
         let signs = |e: &&Entry| e.holds(Claimed::Signature);

@@ -154,6 +154,38 @@ pub(crate) fn put(message: &mut Message, entry: &Entry, value: &str) -> Result<(
     Ok(())
 }
 
+/// Spells parameters of the entry's name as the entry does: it will stand in their place, so no list may take them for something else.
+pub(crate) fn respell(message: &mut Message, entry: &Entry) {
+    let is_form = message.view().is_form();
+    if let (Place::Query | Place::Params, Message::Request(request)) = (entry.place, &mut *message)
+        && let Some(mark) = request.target.iter().position(|b| *b == b'?')
+        && let Some(query) = respelled(&request.target[mark + 1..], &entry.name, entry.decoding)
+    {
+        request.target.truncate(mark + 1);
+        request.target.extend(query);
+    }
+    if matches!(entry.place, Place::Form | Place::Params)
+        && is_form
+        && let Some(form) = respelled(message.body_bytes(), &entry.name, Decoding::Form)
+    {
+        *message.body_mut() = form;
+    }
+}
+
+/// The pairs with every name that decodes to this one written as it is; `None` where all are.
+fn respelled(text: &[u8], name: &str, decoding: Decoding) -> Option<Vec<u8>> {
+    let spelled = |fragment: &[u8]| {
+        let (written, _) = split(fragment).next()?;
+        let is_other = written != name.as_bytes() && decode(written, decoding) == name.as_bytes();
+        is_other.then(|| [name.as_bytes(), &fragment[written.len()..]].concat())
+    };
+    let fragments = || text.split(|b| *b == b'&');
+    fragments().any(|fragment| spelled(fragment).is_some()).then(|| {
+        let all: Vec<Vec<u8>> = fragments().map(|fragment| spelled(fragment).unwrap_or_else(|| fragment.to_vec())).collect();
+        all.join(&b'&')
+    })
+}
+
 fn put_header(message: &mut Message, name: &str, value: &str) {
     let headers = message.headers_mut();
     let mut places = headers.iter().enumerate().filter(|(_, (n, _))| n.eq_ignore_ascii_case(name)).map(|(i, _)| i);

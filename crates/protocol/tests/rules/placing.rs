@@ -129,6 +129,26 @@ fn a_text_that_would_not_be_what_is_read_is_not_written() {
     }
 }
 
+/// What stands where the signature will be is not signed, however its name is spelled.
+#[test]
+fn a_signature_takes_the_place_of_every_spelling_of_its_name() {
+    for (list, place) in [("query", "query"), ("form", "form"), ("params", "params")] {
+        for decode in ["none", "percent", "form"] {
+            let dialect = crate::dialect(&format!(
+                "string_to_sign: \"{{time}}\\n{{{list}}}\"\n{list}: {{ decode: {decode} }}\nwaive: [method, path, query, body]\n\
+                 carry: {{ header: {{ T: \"{{time}}\" }}, {place}: {{ sig: \"{{signature}}\" }} }}\n"
+            ));
+            let pairs = ["a=1&sig=&%73ig=0&b", "%73ig=0&a=1", "a=1&s%69g", "sig=1&sig=2&a=1", "a=1"];
+            for request in pairs.into_iter().flat_map(|pairs| [post("/", FORM, pairs), post(&format!("/?{pairs}"), FORM, "x=1")]) {
+                let signed = sign(&dialect, request.clone(), &SignOptions::new(now()));
+                let verdict =
+                    dialect.verify(&signed, &Inputs::new(), &[&key()], now(), &Policy { allow_ambiguous: true, ..Policy::default() });
+                assert!(verdict.is_ok(), "{list} {decode}: {request:?} {signed:?}: {verdict:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn only_a_path_takes_parameters() {
     let query = "{ query: { t: \"{time}\", s: \"{signature}\" } }";
