@@ -151,6 +151,12 @@ fn what_is_carried_and_what_nothing_needs() {
     ]);
     refused(&[
         ("{time}", &carry("C: \"\""), "carry.header.C", "an entry without text"),
+        ("{time}{nonce}", "", "nonce", "signed, but nothing carries it"),
+        ("{time}{signed_headers}", "", "signed_headers", "signed, but nothing carries it"),
+        ("{time}{expires}", "expires: { unit: s, max: 1d }", "expires", "signed, but nothing carries it"),
+        ("{time}{algorithm}", "algorithm: { one: hmac-sha256 }", "algorithm", "signed, but nothing carries it"),
+        ("{time}", "key: { from: \"{secret}\", hmac: [\"{nonce}\"] }", "nonce", "signed, but nothing carries it"),
+        ("{time}{a}", "let: { a: \"{nonce}\" }", "nonce", "signed, but nothing carries it"),
         ("{time}", &carry("content-Length: \"{nonce}\""), "carry.header.content-Length", "HTTP itself says what this header holds"),
         ("{time}", &carry("Host: \"{nonce}\""), "carry.header.Host", "HTTP itself says what this header holds"),
         ("{time}", &carry("C: \" c\""), "carry.header.C", "an entry that begins or ends with a blank, which is not read"),

@@ -147,6 +147,7 @@ fn check_carried(written: &Written, plan: &Plan) -> Result<(), LoadError> {
     if written.time.is_some() && !carried(plan, Claimed::Time) {
         return Err(LoadError::new("time", "described, but nothing carries it", "carry {time}, or remove it"));
     }
+    check_told(plan)?;
     let Some(text) = &plan.text else { return Ok(()) };
     let in_body = |e: &&Entry| e.holds(Claimed::Signature) && matches!(e.place, Place::Form | Place::Params | Place::Json | Place::Body);
     if let Some(entry) = plan.carry.iter().find(in_body).filter(|_| reads(plan, text, &Source::Body)) {
@@ -155,6 +156,24 @@ fn check_carried(written: &Written, plan: &Plan) -> Result<(), LoadError> {
     }
     check_whole_body(plan, text)?;
     check_several(plan)
+}
+
+/// What only the signer knows is in the message, or no verifier can make the text.
+fn check_told(plan: &Plan) -> Result<(), LoadError> {
+    let signed = || plan.text.iter().chain([&plan.key.from]).chain(&plan.key.chain).chain(&plan.event);
+    for (what, name) in [
+        (Claimed::Nonce, "nonce"),
+        (Claimed::Time, "time"),
+        (Claimed::Expires, "expires"),
+        (Claimed::Algorithm, "algorithm"),
+        (Claimed::SignedHeaders, "signed_headers"),
+    ] {
+        if signed().any(|program| reads(plan, program, &Source::Claim(what))) && !carried(plan, what) {
+            let mend = format!("say under carry where {{{name}}} rides, or leave it out");
+            return Err(LoadError::new(name, "signed, but nothing carries it", mend));
+        }
+    }
+    Ok(())
 }
 
 /// `{body_without_signature}` needs a signature in the body, carried bare, to empty.
