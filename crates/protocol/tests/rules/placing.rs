@@ -150,6 +150,18 @@ fn a_signature_takes_the_place_of_every_spelling_of_its_name() {
 }
 
 #[test]
+fn what_is_no_place_of_the_signature_stays_as_it_is_spelled() {
+    let params = "{ params: { t: \"{time}\", s: \"{signature}\" } }";
+    let query = "{ query: { t: \"{time}\", s: \"{signature}\" } }";
+    for (carry, kind) in [(params, "text/plain"), (query, "text/plain"), (query, FORM)] {
+        let (_, body) = placed(carry, post("/?a=1", kind, "a=1&%73=0")).expect(carry);
+        assert_eq!(body, "a=1&%73=0", "{carry} {kind}");
+    }
+    let (target, _) = placed("{ form: { t: \"{time}\", s: \"{signature}\" } }", post("/?%73=0", FORM, "a=1")).expect("placed");
+    assert_eq!(target, "/?%73=0");
+}
+
+#[test]
 fn only_a_path_takes_parameters() {
     let query = "{ query: { t: \"{time}\", s: \"{signature}\" } }";
     let refused = placed(query, Request::new("OPTIONS", "*").with_header("Host", "h")).expect_err("no path");
