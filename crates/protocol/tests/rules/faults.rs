@@ -152,6 +152,7 @@ fn what_is_carried_and_what_nothing_needs() {
     refused(&[
         ("{time}", &carry("C: \"\""), "carry.header.C", "an entry without text"),
         ("{time}{nonce}", "", "nonce", "signed, but nothing carries it"),
+        ("{time}{key_id}", "", "key_id", "signed, but nothing carries it"),
         ("{time}{signed_headers}", "", "signed_headers", "signed, but nothing carries it"),
         ("{time}{expires}", "expires: { unit: s, max: 1d }", "expires", "signed, but nothing carries it"),
         ("{time}{algorithm}", "algorithm: { one: hmac-sha256 }", "algorithm", "signed, but nothing carries it"),

@@ -162,6 +162,7 @@ fn check_carried(written: &Written, plan: &Plan) -> Result<(), LoadError> {
 fn check_told(plan: &Plan) -> Result<(), LoadError> {
     let signed = || plan.text.iter().chain([&plan.key.from]).chain(&plan.key.chain).chain(&plan.event);
     for (what, name) in [
+        (Claimed::KeyId, "key_id"),
         (Claimed::Nonce, "nonce"),
         (Claimed::Time, "time"),
         (Claimed::Expires, "expires"),
