@@ -172,12 +172,14 @@ pub(crate) fn respell(message: &mut Message, entry: &Entry) {
     }
 }
 
-/// The pairs with every name that decodes to this one written as it is; `None` where all are.
+/// The pairs with every name that decodes to this one spelled as a signer spells it; `None` where all are.
 fn respelled(text: &[u8], name: &str, decoding: Decoding) -> Option<Vec<u8>> {
+    let mut own = Vec::new();
+    percent(name.as_bytes(), b"", &mut own);
     let spelled = |fragment: &[u8]| {
         let (written, _) = split(fragment).next()?;
-        let is_other = written != name.as_bytes() && decode(written, decoding) == name.as_bytes();
-        is_other.then(|| [name.as_bytes(), &fragment[written.len()..]].concat())
+        let is_other = written != own && decode(written, decoding) == name.as_bytes();
+        is_other.then(|| [&own, &fragment[written.len()..]].concat())
     };
     let fragments = || text.split(|b| *b == b'&');
     fragments().any(|fragment| spelled(fragment).is_some()).then(|| {

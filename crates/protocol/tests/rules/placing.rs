@@ -157,6 +157,9 @@ fn what_is_no_place_of_the_signature_stays_as_it_is_spelled() {
         let (_, body) = placed(carry, post("/?a=1", kind, "a=1&%73=0")).expect(carry);
         assert_eq!(body, "a=1&%73=0", "{carry} {kind}");
     }
+    let spaced = "{ query: { t: \"{time}\", \"s g\": \"{signature}\" } }";
+    let (target, _) = placed(spaced, post("/?a=1&s%20g=0&b", FORM, "")).expect("placed");
+    assert_eq!(target, "/?a=1&s%20g=TAG&b&t=1767323045");
     let (target, _) = placed("{ form: { t: \"{time}\", s: \"{signature}\" } }", post("/?%73=0", FORM, "a=1")).expect("placed");
     assert_eq!(target, "/?%73=0");
 }
