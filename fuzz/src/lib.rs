@@ -1,7 +1,7 @@
 //! What must hold for any input: one function per target, for a coverage-guided fuzzer and for the test that replays its corpus.
 //!
 //! Each target takes any bytes and panics when something does not hold. `libfuzzer/` has the fuzzers, `corpus/` the inputs that reach the most
-//! of the code, `dictionaries/` words of each form of input.
+//! of the code, `words` the words of each form of input.
 
 mod canonical;
 mod claim;
