@@ -176,7 +176,7 @@ fn read_pattern<'p>(
         return take_all(index, pattern, slots, reading, plan);
     };
     let mut matched = false;
-    for item in text.split(separator).map(str::trim) {
+    for item in text.split(separator).map(|item| item.trim_matches([' ', '\t'])) {
         // Other versions of a signature may stand beside ours.
         if let Some(slots) = match_pattern(pattern, item) {
             matched = true;

@@ -16,7 +16,17 @@ use crate::reason::{Reason, Refusal};
 pub(crate) fn entry_text(scene: &Scene<'_>, entry: &Entry) -> Result<Option<String>, Refusal> {
     match &entry.shape {
         Shape::Constant(text) => utf8(text.clone()).map(Some),
-        Shape::Pattern(pattern) => pattern_text(scene, pattern),
+        Shape::Pattern(pattern) => {
+            let text = pattern_text(scene, pattern)?;
+            let parts = scene.plan.signature.several.as_deref().filter(|_| entry.holds(Claimed::Signature));
+            if let (Some(parts), Some(text)) = (parts, &text)
+                && text.contains(parts)
+            {
+                let detail = format!("a value of {} holds what parts two signatures, and could not be read", entry.name);
+                return Err(Refusal::new(Reason::MalformedClaim, detail));
+            }
+            Ok(text)
+        }
         Shape::Parameters(parameters) => {
             let mut out = parameters.scheme.clone();
             if !out.is_empty() {

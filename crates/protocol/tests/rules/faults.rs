@@ -148,6 +148,7 @@ fn what_is_carried_and_what_nothing_needs() {
         ("{time}", "algorithm: { one: hmac-sha256 }\ncarry: { header: { T: \"{time}\", S: \"{signature}\", A: \"{algorithm}\" } }"),
         ("{time}{body_without_signature}", "carry: { header: { T: \"{time}\" }, body: { s: \"{signature}\" } }"),
         ("{time}", "signature: { encoding: hex, several: \",\" }"),
+        ("{time}", "signature: { encoding: hex, several: \", \" }\ncarry: { header: { S: \"t={time},v1={signature}\" } }"),
     ]);
     refused(&[
         ("{time}", &carry("C: \"\""), "carry.header.C", "an entry without text"),
@@ -185,6 +186,20 @@ fn what_is_carried_and_what_nothing_needs() {
             "signature: { encoding: hex, several: \",\" }\ncarry: { header: { T: \"{time}\" }, query: { s: \"{signature}\" } }",
             "carry.query.s",
             "several signatures outside of a header",
+        ),
+        ("{time}", "signature: { encoding: hex, several: \"; v1=\" }", "signature.several", "holds what a signature may hold"),
+        ("{time}", "signature: { encoding: base64, several: \"/\" }", "signature.several", "holds what a signature may hold"),
+        (
+            "{time}",
+            "signature: { encoding: hex, several: \",\" }\ncarry: { header: { S: \"t${time},v1={signature}\" } }",
+            "carry.header.S",
+            "holds what parts two signatures",
+        ),
+        (
+            "{time}",
+            "signature: { encoding: hex, several: \" \" }\ncarry: { header: { S: \"t={time},v1={signature}\" } }",
+            "carry.header.S",
+            "signature.several is not what parts these parameters",
         ),
         (
             "{time}{a}",

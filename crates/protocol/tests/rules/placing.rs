@@ -270,6 +270,24 @@ fn values_that_could_not_be_told_apart_again_are_not_written() {
     }
 }
 
+#[test]
+fn a_value_that_holds_what_parts_two_signatures_is_not_written_beside_one() {
+    let dialect = crate::dialect(
+        "string_to_sign: \"{time}\\n{nonce}\"\nsignature: { encoding: hex, several: \"; \" }\n\
+         carry: { header: { T: \"{time}\", S: \"{nonce},v1={signature}\" } }\nwaive: [method, path, query, body]\n",
+    );
+    for nonce in ["n", "n;", "n;m n", "\u{3000}n"] {
+        let signed = sign(&dialect, Request::new("GET", "/").with_header("Host", "h"), &SignOptions::new(now()).with_nonce(nonce));
+        let claim = dialect.claim(&signed, &Inputs::new()).expect(nonce);
+        assert_eq!(claim.nonce(), Some(nonce));
+    }
+    for nonce in ["; ", "n; m"] {
+        let options = SignOptions::new(now()).with_nonce(nonce);
+        let refused = dialect.sign(Request::new("GET", "/").with_header("Host", "h"), &key(), &options).expect_err(nonce).to_string();
+        assert_eq!(refused, "the message cannot be signed: a value of S holds what parts two signatures, and could not be read", "{nonce}");
+    }
+}
+
 /// A signature in the body changes the body's length: where that is signed, the length of the signature has to be known before.
 #[cfg(feature = "asymmetric")]
 #[test]

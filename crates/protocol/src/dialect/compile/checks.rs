@@ -190,15 +190,33 @@ fn check_whole_body(plan: &Plan, text: &Program) -> Result<(), LoadError> {
     Ok(())
 }
 
+/// Where several signatures may stand side by side, what parts them stands in none of them.
 fn check_several(plan: &Plan) -> Result<(), LoadError> {
-    let elsewhere = |e: &&Entry| e.holds(Claimed::Signature) && e.place != Place::Header;
-    match (&plan.signature.several, plan.carry.iter().find(elsewhere)) {
-        (Some(_), Some(entry)) => {
-            let path = format!("carry.{}.{}", entry.place.as_str(), entry.name);
-            Err(LoadError::new(path, "several signatures outside of a header", "let the header carry them, or remove signature.several"))
-        }
-        _ => Ok(()),
+    let Some(separator) = plan.signature.several.as_deref() else { return Ok(()) };
+    if separator.bytes().any(|byte| byte.is_ascii_alphanumeric() || b"+/=-_%".contains(&byte)) {
+        return Err(LoadError::new("signature.several", "holds what a signature may hold", "part signatures by a comma or a blank"));
     }
+    for entry in plan.carry.iter().filter(|e| e.holds(Claimed::Signature)) {
+        let path = format!("carry.{}.{}", entry.place.as_str(), entry.name);
+        let fault = |fault: &'static str, mend: &'static str| Err(LoadError::new(path.clone(), fault, mend));
+        if entry.place != Place::Header {
+            return fault("several signatures outside of a header", "let the header carry them, or remove signature.several");
+        }
+        match &entry.shape {
+            Shape::Parameters(parameters) if separator.trim().as_bytes() != [parameters.separator] => {
+                return fault("signature.several is not what parts these parameters", "part them by it, or remove signature.several");
+            }
+            Shape::Pattern(pattern) if pattern.0.iter().any(|slot| holds_text(slot, separator.as_bytes())) => {
+                return fault("holds what parts two signatures", "part them by something else, or remove signature.several");
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn holds_text(slot: &Slot, text: &[u8]) -> bool {
+    matches!(slot, Slot::Literal(literal) if literal.windows(text.len()).any(|window| window == text))
 }
 
 /// Whether a program reads a source, itself or through what it uses.
