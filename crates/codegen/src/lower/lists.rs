@@ -52,7 +52,7 @@ impl Lower<'_> {
         self.comment(format!("signed_headers: the names, {order}, joined by {:?}", rule.names));
         let further = self.further(&[]);
         let joined = |list| Expr::Call("join", vec![list, Expr::lit(&rule.names)]);
-        let spelling: Vec<Filter> = rule.name_filters.iter().filter(|f| **f != Filter::Percent).cloned().collect();
+        let spelling: Vec<Filter> = rule.name_filters.iter().filter(|f| matches!(f, Filter::Lower | Filter::Upper)).cloned().collect();
         let spelled = if spelling.is_empty() {
             further.clone()
         } else {

@@ -267,17 +267,7 @@ impl<'w> Compiler<'w> {
 
     fn time(&self) -> Result<Option<TimeRule>, LoadError> {
         let Some(time) = &self.written.time else { return Ok(None) };
-        let format = |text: &String| {
-            TimeFormat::parse(text).map_err(|fault| LoadError::new("time.format", fault, "name a format, or mend the pattern"))
-        };
-        let formats = time.format.iter().map(format).collect::<Result<Vec<_>, _>>()?;
-        if let Some(coarse) = formats.iter().position(|f| !f.is_precise()) {
-            return Err(LoadError::new(
-                "time.format",
-                format!("'{}' does not reach to the second", time.format[coarse]),
-                "add hh, mm and ss",
-            ));
-        }
+        let formats = time.format.iter().map(|text| instant(text, "time.format")).collect::<Result<Vec<_>, _>>()?;
         let bound = |text: &Option<String>, path| text.as_ref().map_or(Ok(DEFAULT_WINDOW), |s| span(s, path));
         let zone = time.zone.as_ref().map_or(Ok(Zone::UTC), |z| {
             Zone::parse(z).ok_or_else(|| LoadError::new("time.zone", format!("'{z}' is no offset"), "write it as \"+08:00\""))
@@ -291,9 +281,7 @@ impl<'w> Compiler<'w> {
         let form = match (expires.unit.as_deref(), expires.format.as_deref()) {
             (Some("s"), None) => ExpiresForm::Seconds,
             (Some("ms"), None) => ExpiresForm::Millis,
-            (None, Some(text)) => ExpiresForm::At(
-                TimeFormat::parse(text).map_err(|fault| LoadError::new("expires.format", fault, "name a format, or mend the pattern"))?,
-            ),
+            (None, Some(text)) => ExpiresForm::At(instant(text, "expires.format")?),
             (Some(other), None) => return Err(LoadError::new("expires.unit", format!("'{other}' is no unit"), "one of s, ms")),
             _ => {
                 return Err(LoadError::new(
@@ -304,7 +292,15 @@ impl<'w> Compiler<'w> {
             }
         };
         let default = expires.default.as_ref().map(|s| span(s, "expires.default")).transpose()?;
-        Ok(Some(ExpiresRule { form, default, max: span(&expires.max, "expires.max")? }))
+        let max = span(&expires.max, "expires.max")?;
+        if default.is_some_and(|default| default.is_zero() || default > max) {
+            return Err(LoadError::new(
+                "expires.default",
+                "no span that is accepted",
+                "write one that is longer than 0, and no longer than expires.max",
+            ));
+        }
+        Ok(Some(ExpiresRule { form, default, max }))
     }
 
     fn diagnostics(&self) -> Result<Option<DiagnosticsRule>, LoadError> {
@@ -320,6 +316,16 @@ impl<'w> Compiler<'w> {
 pub(super) fn identifier(text: &str, path: &str) -> Result<(), LoadError> {
     let fine = !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if fine { Ok(()) } else { Err(LoadError::new(path, format!("'{text}' is no id"), "use lower-case letters, digits and -, at most 64")) }
+}
+
+/// The format of an instant, to the second.
+fn instant(text: &str, path: &str) -> Result<TimeFormat, LoadError> {
+    let format = TimeFormat::parse(text).map_err(|fault| LoadError::new(path, fault, "name a format, or mend the pattern"))?;
+    if format.is_precise() {
+        Ok(format)
+    } else {
+        Err(LoadError::new(path, format!("'{text}' does not reach to the second"), "add hh, mm and ss"))
+    }
 }
 
 fn span(text: &str, path: &str) -> Result<Duration, LoadError> {

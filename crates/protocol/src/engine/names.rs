@@ -2,6 +2,7 @@
 
 use super::filters::apply_all;
 use super::lists::is_own_carrier;
+use super::read::check_names;
 use super::scene::Scene;
 use crate::dialect::Part;
 use crate::dialect::plan::{Filter, HeaderPattern, Order, Plan};
@@ -14,7 +15,9 @@ pub(crate) fn select(plan: &Plan, message: &dyn MessageView, patterns: &[HeaderP
     let mut chosen: Vec<String> = Vec::new();
     for pattern in patterns {
         if list.pseudo.iter().any(|(name, _)| pattern.matches(name)) && !pattern.prefix {
-            chosen.push(pattern.name.clone());
+            if !chosen.iter().any(|c| c.eq_ignore_ascii_case(&pattern.name)) {
+                chosen.push(pattern.name.clone());
+            }
             continue;
         }
         for line in message.lines().filter(|line| pattern.matches(line.name)) {
@@ -32,10 +35,12 @@ pub(crate) fn select(plan: &Plan, message: &dyn MessageView, patterns: &[HeaderP
 pub(crate) fn list_text(scene: &Scene<'_>, listed_by_caller: bool) -> Result<String, Refusal> {
     let list = &scene.plan.headers;
     let further = scene.names.iter().filter(|name| !list.always.iter().any(|a| a.eq_ignore_ascii_case(name)));
+    check_names(scene.plan, &further.clone().map(String::as_str))?;
     if listed_by_caller && !scene.plan.able.contains(&Part::SignedHeaders) {
         return Ok(further.map(String::as_str).collect::<Vec<_>>().join(&list.names));
     }
-    let spelling: Vec<Filter> = list.name_filters.iter().filter(|f| **f != Filter::Percent).cloned().collect();
+    // Another filter would write what names no header.
+    let spelling: Vec<Filter> = list.name_filters.iter().filter(|f| matches!(f, Filter::Lower | Filter::Upper)).cloned().collect();
     let mut names = further.map(|name| apply_all(&spelling, name.as_bytes())).collect::<Result<Vec<_>, _>>()?;
     if list.order != Order::AsIs {
         names.sort();

@@ -406,19 +406,25 @@ fn finish(plan: &Plan, message: &dyn MessageView, reading: &mut Reading<'_>) -> 
 fn split_names(plan: &Plan, text: &str) -> Result<Vec<String>, Refusal> {
     let separator = if plan.headers.names == " " { " " } else { plan.headers.names.trim() };
     let names: Vec<String> = text.split(separator).map(str::trim).filter(|n| !n.is_empty()).map(str::to_owned).collect();
-    if names.len() > MOST_SIGNED_HEADERS {
-        return Err(malformed(format!("more than {MOST_SIGNED_HEADERS} signed headers")));
-    }
-    for (i, name) in names.iter().enumerate() {
+    check_names(plan, &names.iter().map(String::as_str))?;
+    Ok(names)
+}
+
+/// What holds of every list of signed headers, read or about to be written.
+pub(crate) fn check_names<'n>(plan: &Plan, names: &(impl Iterator<Item = &'n str> + Clone)) -> Result<(), Refusal> {
+    for (i, name) in names.clone().enumerate() {
+        if i >= MOST_SIGNED_HEADERS {
+            return Err(malformed(format!("more than {MOST_SIGNED_HEADERS} signed headers")));
+        }
         let pseudo = plan.headers.pseudo.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
         if !pseudo && !is_token(name) {
             return Err(malformed("a signed header's name is no name"));
         }
-        if names[..i].iter().any(|n| n.eq_ignore_ascii_case(name)) {
+        if names.clone().take(i).any(|n| n.eq_ignore_ascii_case(name)) {
             return Err(malformed(format!("the header {name} is listed twice")));
         }
     }
-    Ok(names)
+    Ok(())
 }
 
 /// A token of RFC 9110, section 5.6.2.

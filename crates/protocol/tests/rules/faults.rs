@@ -31,6 +31,8 @@ fn taken(cases: &[(&str, &str)]) {
     }
 }
 
+const UNLISTED: &str = "no list could hold this name: it is empty, has an outer blank, or holds what parts two names";
+
 #[test]
 fn ids_and_names() {
     let with_id = |id: &str| file("{time}", "").replace("dialect: a", &format!("dialect: \"{id}\""));
@@ -85,14 +87,20 @@ fn rules_of_the_sections() {
     let expires = |rule: &str| format!("{EXPIRES}expires: {{ {rule} }}");
     taken(&[
         ("{time}{expires}", &expires("unit: s, max: 1h")),
+        ("{time}{expires}", &expires("unit: ms, default: 60m, max: 1h")),
+        ("{time}{expires}", &expires("format: YYYYMMDDhhmmss, default: 1s, max: 1h")),
         ("{time}{expires}", &expires("unit: ms, max: 1h")),
         ("{time}{expires}", &expires("format: unix, max: 1h")),
         ("{time}", "time: { format: unix, zone: \"+08:00\" }"),
         ("{time}{query}", "query: { order: line, repeated: refuse, empty: keep, from: [query], decode: percent }"),
         ("{time}{headers}", "headers: { order: as-is, repeated: all, empty: drop, missing: skip, names: \" \" }"),
+        ("{time}{headers}", "headers: { pseudo: { \"a b\": \"{method}\" }, names: '\" \"' }"),
     ]);
     refused(&[
         ("{time}{expires}", &expires("unit: h, max: 1h"), "expires.unit", "'h' is no unit"),
+        ("{time}{expires}", &expires("unit: s, default: 61m, max: 1h"), "expires.default", "no span that is accepted"),
+        ("{time}{expires}", &expires("format: unix, default: 0s, max: 1h"), "expires.default", "no span that is accepted"),
+        ("{time}{expires}", &expires("format: YYYYMMDDhhmm, max: 1h"), "expires.format", "'YYYYMMDDhhmm' does not reach to the second"),
         ("{time}{expires}", &expires("max: 1h"), "expires", "needs a unit or a format, and not both"),
         ("{time}{expires}", &expires("unit: s, format: unix, max: 1h"), "expires", "needs a unit or a format, and not both"),
         ("{time}{expires}", &expires("unit: s, max: x"), "expires.max", "'x' is no span of time"),
@@ -108,6 +116,12 @@ fn rules_of_the_sections() {
         ("{time}", "waive: [cookie]", "waive", "'cookie' is no part"),
         ("{time}{headers}", "headers: { names: \"\" }", "headers.names", "empty"),
         ("{time}{headers}", "headers: { names: \"  \" }", "headers.names", "empty"),
+        ("{time}{headers}", "headers: { names: \"-\" }", "headers.names", "holds what a header's name may hold"),
+        ("{time}{headers}", "headers: { names: \"; and\" }", "headers.names", "holds what a header's name may hold"),
+        ("{time}{headers}", "headers: { pseudo: { \"\": \"{method}\" } }", "headers.pseudo.", UNLISTED),
+        ("{time}{headers}", "headers: { pseudo: { \" a\": \"{method}\" } }", "headers.pseudo. a", UNLISTED),
+        ("{time}{headers}", "headers: { pseudo: { \"a;b\": \"{method}\" } }", "headers.pseudo.a;b", UNLISTED),
+        ("{time}{headers}", "headers: { pseudo: { a b: \"{method}\" }, names: \" \" }", "headers.pseudo.a b", UNLISTED),
         ("{time}{headers}", "headers: { missing: stop }", "headers.missing", "'stop' is no rule"),
         ("{time}{headers}", "headers: { order: random }", "headers.order", "'random' is no order"),
         ("{time}{headers}", "headers: { repeated: last }", "headers.repeated", "'last' is no rule"),

@@ -211,6 +211,45 @@ fn what_is_always_carried_and_would_be_empty_is_not_signed() {
     }
 }
 
+/// A list is written as it is read: names of headers, of the file's pseudo headers, each once.
+#[test]
+fn a_list_of_headers_that_is_not_read_is_not_written() {
+    let attempt = |rules: &str, headers: Option<Vec<String>>| -> Result<String, String> {
+        let dialect = crate::dialect(&format!(
+            "string_to_sign: \"{{time}}\\n{{headers}}\\n{{signed_headers}}\"\nheaders: {{ {rules}, missing: skip }}\n\
+             carry: {{ header: {{ T: \"{{time}}\", L: \"{{signed_headers}}\", S: \"{{signature}}\" }} }}\nwaive: [method, path, query, body]\n"
+        ));
+        let options = SignOptions { headers, ..SignOptions::new(now()) };
+        let request = Request::new("GET", "/").with_header("Host", "h").with_header("X-A", "1");
+        let signed = dialect.sign(request, &key(), &options).map_err(|error| error.to_string())?;
+        let request = signed.into_message().into_request().expect("a request");
+        let verdict = dialect.verify(&request, &Inputs::new(), &[&key()], now(), &Policy::default());
+        verdict.map_err(|r| format!("refused: {}: {}", r.reason(), r.detail()))?;
+        Ok(String::from_utf8(request.headers.iter().find(|(name, _)| name == "L").expect("listed").1.clone()).expect("text"))
+    };
+    let unsignable = |detail: &str| Err(format!("the message cannot be signed: {detail}"));
+    let rules = "sign: [host]";
+    let listed = |names: &[&str]| attempt(rules, Some(names.iter().map(|name| (*name).to_owned()).collect()));
+    assert_eq!(listed(&["x-a", "host"]), Ok("host;x-a".to_owned()));
+    assert_eq!(listed(&["host", "Host"]), unsignable("the header Host is listed twice"));
+    assert_eq!(listed(&["host", "x a"]), unsignable("a signed header's name is no name"));
+    assert_eq!(listed(&["host;x-a"]), unsignable("a signed header's name is no name"));
+    let many = |count: usize| (0..count).map(|i| format!("x-{i}")).collect::<Vec<_>>();
+    assert!(attempt(rules, Some(many(64))).is_ok());
+    assert_eq!(attempt(rules, Some(many(65))), unsignable("more than 64 signed headers"));
+    // What the file says twice stands in the list once, and only letters are spelled as the lines spell them.
+    for (rules, expected) in [
+        ("sign: [host, Host, x-*, X-A]", "host;x-a"),
+        ("sign: [(m), (M), host], pseudo: { (m): \"{method}\" }", "(m);host"),
+        ("sign: [host, x-a], each: \"{name | upper}:{value}\"", "HOST;X-A"),
+        ("sign: [host, x-a], each: \"{name | hex}:{value}\"", "host;x-a"),
+        ("sign: [host, x-a], each: \"{name | first 2}:{value}\"", "host;x-a"),
+        ("sign: [host, x-a], each: \"{name | lower | percent}:{value}\"", "host;x-a"),
+    ] {
+        assert_eq!(attempt(rules, None), Ok(expected.to_owned()), "{rules}");
+    }
+}
+
 #[test]
 fn values_that_could_not_be_told_apart_again_are_not_written() {
     let attempt = |entry: &str, nonce: &str, input: &str| -> Result<(), String> {

@@ -48,10 +48,13 @@ fn signed_with(plan: &Plan<'_>, signing: &Signing, part: Part, options: &SignOpt
     (!unchanged).then(|| plan.mutant(part.to_string(), part, request))
 }
 
+/// Wherever it stands: a request may hold the text of a signature elsewhere, too.
 fn put_instead(request: &mut Request, new: &[u8], old: &[u8]) {
     for value in request.headers.iter_mut().map(|(_, value)| value).chain([&mut request.target, &mut request.body]) {
-        if let Some(at) = value.windows(new.len().max(1)).position(|w| w == new) {
+        let mut from = 0;
+        while let Some(at) = value[from..].windows(new.len().max(1)).position(|w| w == new).map(|at| from + at) {
             value.splice(at..at + new.len(), old.iter().copied());
+            from = at + old.len();
         }
     }
 }

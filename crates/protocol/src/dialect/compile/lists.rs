@@ -7,6 +7,7 @@ use super::super::template;
 use super::super::written::{Pairs, Repeated as WrittenRepeated};
 use super::{Compiler, Scope};
 use crate::encoding::Decoding;
+use crate::engine::read::is_token;
 
 pub(super) fn headers(compiler: &Compiler<'_>) -> Result<HeaderList, LoadError> {
     let default = super::super::written::Headers::default();
@@ -24,6 +25,18 @@ pub(super) fn headers(compiler: &Compiler<'_>) -> Result<HeaderList, LoadError> 
     let names = w.names.clone().unwrap_or_else(|| ";".to_owned());
     if names.trim().is_empty() && names != " " {
         return Err(LoadError::new("headers.names", "empty", "say what stands between two names, such as \";\""));
+    }
+    let parts = if names == " " { " " } else { names.trim() };
+    if parts.chars().any(|c| is_token(c.encode_utf8(&mut [0; 4]))) {
+        return Err(LoadError::new(
+            "headers.names",
+            "holds what a header's name may hold",
+            "part names by a blank, a comma or a semicolon",
+        ));
+    }
+    if let Some((name, _)) = w.pseudo.iter().find(|(name, _)| name.is_empty() || name.trim() != name || name.contains(parts)) {
+        let fault = "no list could hold this name: it is empty, has an outer blank, or holds what parts two names";
+        return Err(LoadError::new(format!("headers.pseudo.{name}"), fault, "give it another name, or part names by something else"));
     }
     Ok(HeaderList {
         name_filters: filters_of(&each, &Source::ItemName),
