@@ -147,7 +147,7 @@ fn what_is_signed() {
     refused(
         &signs("{time}{headers}", &format!("{OK}headers: {{ each: \"{{name}}{{value}}{{secret}}\" }}\n")),
         "headers.each",
-        "the secret in a text that is shown or sent",
+        "{secret} is no part of an item",
     );
     refused(
         &signs("{time}{secret}", &format!("{OK}diagnostics: {{ header: D, text: \"{{string_to_sign}}\" }}\n")),

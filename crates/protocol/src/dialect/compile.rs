@@ -28,6 +28,9 @@ use names::{Scope, resolve};
 
 /// How far a signed time may lie from the verifier's clock when the file does not say.
 const DEFAULT_WINDOW: Duration = Duration::from_secs(300);
+/// The most named texts, and the most names and bytes of a text in which they are all written out.
+const MOST_LETS: usize = 64;
+const MOST_WRITTEN_OUT: usize = 64 << 10;
 const SPAN_MEND: &str = "write digits and one of s, m, h, d, such as 5m";
 
 /// Compiles a file.
@@ -50,12 +53,17 @@ pub(super) struct Compiler<'w> {
     written: &'w Written,
     /// The named texts in the order in which they can be rendered.
     lets: Vec<Let>,
+    /// How much each of them is written out.
+    lengths: Vec<usize>,
 }
 
 impl<'w> Compiler<'w> {
     fn new(written: &'w Written) -> Result<Self, LoadError> {
         names::check_declared(written)?;
-        let mut compiler = Self { written, lets: Vec::new() };
+        if written.lets.len() > MOST_LETS {
+            return Err(LoadError::new("let", format!("more than {MOST_LETS} texts"), "write them where they are used"));
+        }
+        let mut compiler = Self { written, lets: Vec::new(), lengths: Vec::new() };
         for (name, _) in &written.lets {
             compiler.add_let(name, &mut Vec::new())?;
         }
@@ -86,6 +94,7 @@ impl<'w> Compiler<'w> {
         }
         path.pop();
         let program = self.program(&pieces, &at, Scope::Text)?;
+        self.lengths.push(self.written_out(&pieces));
         self.lets.push(Let { name: name.to_owned(), program });
         Ok(())
     }
@@ -99,9 +108,28 @@ impl<'w> Compiler<'w> {
     }
 
     pub(super) fn program(&self, pieces: &[Piece], path: &str, scope: Scope) -> Result<Program, LoadError> {
+        self.check_length(pieces, path)?;
         let mut program = Program::default();
         self.emit(pieces, path, scope, &mut program)?;
         Ok(program)
+    }
+
+    pub(super) fn check_length(&self, pieces: &[Piece], path: &str) -> Result<(), LoadError> {
+        if self.written_out(pieces) <= MOST_WRITTEN_OUT {
+            return Ok(());
+        }
+        let fault = format!("longer than {MOST_WRITTEN_OUT} bytes with every named text in its place");
+        Err(LoadError::new(path, fault, "say it with fewer names"))
+    }
+
+    /// How much a text is with every named text in its place; a name counts also where its text is empty.
+    fn written_out(&self, pieces: &[Piece]) -> usize {
+        let lengths = pieces.iter().map(|piece| match piece {
+            Piece::Literal(text) => text.len(),
+            Piece::Name { name, .. } => self.let_index(name).map_or(1, |index| self.lengths[index].saturating_add(1)),
+            Piece::Optional(inner) => self.written_out(inner),
+        });
+        lengths.fold(0, usize::saturating_add)
     }
 
     fn emit(&self, pieces: &[Piece], path: &str, scope: Scope, program: &mut Program) -> Result<(), LoadError> {

@@ -10,6 +10,9 @@ pub(crate) enum Piece {
     Optional(Vec<Self>),
 }
 
+/// The most brackets in one another.
+const MOST_BRACKETS: usize = 8;
+
 /// Parses a template. `path` is where it stands in the file.
 pub(crate) fn parse(text: &str, path: &str) -> Result<Vec<Piece>, LoadError> {
     let text = adopt_newlines(text);
@@ -31,6 +34,9 @@ pub(crate) fn parse(text: &str, path: &str) -> Result<Vec<Piece>, LoadError> {
                 rest = &rest[end + 1..];
             }
             '}' => return Err(LoadError::new(path, "a } without its {", "open it, or write }} for the character itself")),
+            '[' if stack.len() > MOST_BRACKETS => {
+                return Err(LoadError::new(path, format!("more than {MOST_BRACKETS} brackets in one another"), "take some of them out"));
+            }
             '[' => {
                 stack.push(Vec::new());
                 rest = &rest[1..];

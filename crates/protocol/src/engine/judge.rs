@@ -77,8 +77,10 @@ pub(crate) fn sources(plan: &Plan) -> Vec<Source> {
 fn gather(plan: &Plan, program: &Program, found: &mut Vec<Source>) {
     for op in &program.ops {
         if let Op::Put { source, .. } = op {
-            if let Source::Let(index) = source {
-                gather(plan, &plan.lets[*index].program, found);
+            match source {
+                Source::Let(index) => gather(plan, &plan.lets[*index].program, found),
+                Source::Headers => plan.headers.pseudo.iter().for_each(|(_, line)| gather(plan, line, found)),
+                _ => {}
             }
             if !found.contains(source) {
                 found.push(source.clone());

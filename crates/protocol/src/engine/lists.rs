@@ -8,7 +8,7 @@ use crate::dialect::Part;
 use crate::dialect::plan::{
     Claimed, Filter, HeaderList, Missing, Order, PairList, PairSource, Parameters, Place, Plan, Program, Repeated, Shape,
 };
-use crate::encoding::{Decoding, decode};
+use crate::encoding::{Decoding, decode, percent};
 use crate::reason::{Reason, Refusal};
 
 /// A decoded name and value.
@@ -116,7 +116,7 @@ pub(crate) fn take(scene: &Scene<'_>, list: &PairList) -> Result<Taken, Refusal>
         let mut whole = list.takes_all();
         let mut names = Vec::new();
         for (name, value) in pairs_of(scene, list, *source)? {
-            if is_signature(scene, *source, &name) {
+            if is_signature(scene, list.decoding, *source, &name) {
                 continue;
             }
             let named = |list: &[String]| list.iter().any(|n| n.as_bytes() == name);
@@ -182,7 +182,7 @@ fn authorization(scene: &Scene<'_>) -> Result<Vec<Pair>, Refusal> {
     Ok(all)
 }
 
-fn is_signature(scene: &Scene<'_>, source: PairSource, name: &[u8]) -> bool {
+fn is_signature(scene: &Scene<'_>, decoding: Decoding, source: PairSource, name: &[u8]) -> bool {
     let carriers = scene.plan.carry.iter().filter(|e| e.holds(Claimed::Signature));
     let mut named = carriers.filter(|e| match source {
         PairSource::Query => matches!(e.place, Place::Query | Place::Params),
@@ -191,8 +191,16 @@ fn is_signature(scene: &Scene<'_>, source: PairSource, name: &[u8]) -> bool {
     });
     named.any(|e| match &e.shape {
         Shape::Parameters(parameters) if source == PairSource::Authorization => holds_signature(parameters, name),
+        // A list that does not decode has the name as signers write it.
+        _ if decoding == Decoding::None && e.place != Place::Body => written(&e.name) == name,
         _ => e.name.as_bytes() == name,
     })
+}
+
+fn written(name: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    percent(name.as_bytes(), b"", &mut out);
+    out
 }
 
 fn holds_signature(parameters: &Parameters, name: &[u8]) -> bool {

@@ -31,6 +31,7 @@ fn taken(cases: &[(&str, &str)]) {
     }
 }
 
+const UNNAMED: &str = "nothing can be carried under this name: it is empty, or holds what would end it or be read as something else";
 const UNLISTED: &str = "no list could hold this name: it is empty, has an outer blank, or holds what parts two names";
 
 #[test]
@@ -129,7 +130,7 @@ fn rules_of_the_sections() {
         ("{time}{headers}", "headers: { each: \"{name}\" }", "headers.each", "an item without {value}"),
         ("{time}{query}", "query: { decode: url }", "query.decode", "'url' is no decoding"),
         ("{time}{query}", "query: { from: [body] }", "query.from", "'body' is no source"),
-        ("{time}{query}{a}", "let: { a: \"{host}\" }\nquery: { each: \"{a}{value}\" }", "query.each", "{a} is a let"),
+        ("{time}{query}{a}", "let: { a: \"{host}\" }\nquery: { each: \"{a}{value}\" }", "query.each", "{a} is no part of an item"),
         ("{time}{headers}{a}", "let: { a: \"{host}\" }\nheaders: { pseudo: { b: \"{a}\" } }", "headers.pseudo.b", "a let in a list"),
         ("{time}", "diagnostics: { text: \"{string_to_sign}\" }", "diagnostics", "needs a header or body: true, and not both"),
         (
@@ -154,8 +155,16 @@ fn rules_of_the_sections() {
 #[test]
 fn what_is_carried_and_what_nothing_needs() {
     let carry = |entries: &str| format!("carry: {{ header: {{ T: \"{{time}}\", S: \"{{signature}}\", {entries} }} }}");
+    let named = |place: &str, name: &str| {
+        format!("carry: {{ header: {{ T: \"{{time}}\", S: \"{{signature}}\" }}, {place}: {{ {name}: \"{{nonce}}\" }} }}")
+    };
     taken(&[
         ("{time}", &carry("C: fixed")),
+        ("{time}{nonce}", &named("query", "'a=\"&%+# \\'")),
+        ("{time}{nonce}", &named("form", "'a=\"&%+# \\'")),
+        ("{time}{nonce}", &named("params", "'a=\"&%+# \\'")),
+        ("{time}{nonce}", &named("json", "'a=&%+# '")),
+        ("{time}{nonce}", &named("body", "\"[a]\"")),
         ("{time}{key_id}", &carry("K: \"{key_id}\"")),
         ("{time}{a}", &format!("{}\nlet: {{ a: \"{{host | lower}}\" }}", carry("L: \"{a}\""))),
         ("{time}{a}", &format!("{}\nlet: {{ a: \"{{pin | hmac | hex}}\" }}\nsecrets: [pin]", carry("L: \"{a | lower}\""))),
@@ -175,6 +184,16 @@ fn what_is_carried_and_what_nothing_needs() {
         ("{time}{a}", "let: { a: \"{nonce}\" }", "nonce", "signed, but nothing carries it"),
         ("{time}", &carry("content-Length: \"{nonce}\""), "carry.header.content-Length", "HTTP itself says what this header holds"),
         ("{time}", &carry("Host: \"{nonce}\""), "carry.header.Host", "HTTP itself says what this header holds"),
+        ("{time}", &named("query", "\"\""), "carry.query.", UNNAMED),
+        ("{time}", &named("form", "\"a\\u0007\""), "carry.form.a\u{7}", UNNAMED),
+        ("{time}", &named("json", "'a\"b'"), "carry.json.a\"b", UNNAMED),
+        ("{time}", &named("json", "'a\\b'"), "carry.json.a\\b", UNNAMED),
+        ("{time}", &named("body", "a=b"), "carry.body.a=b", UNNAMED),
+        ("{time}", &named("body", "a&b"), "carry.body.a&b", UNNAMED),
+        ("{time}", &named("body", "a%b"), "carry.body.a%b", UNNAMED),
+        ("{time}", &named("body", "a+b"), "carry.body.a+b", UNNAMED),
+        ("{time}", &named("body", "a b"), "carry.body.a b", UNNAMED),
+        ("{time}", &named("body", "'a#b'"), "carry.body.a#b", UNNAMED),
         ("{time}", &carry("C: \" c\""), "carry.header.C", "an entry that begins or ends with a blank, which is not read"),
         ("{time}", &carry("C: \"c\\t\""), "carry.header.C", "an entry that begins or ends with a blank, which is not read"),
         ("{time}", &carry("M: \"{method}\""), "carry.header.M", "{method} is part of the message already"),
@@ -247,6 +266,59 @@ fn a_dialect_that_signs_nothing_carries_no_signature() {
     }
 }
 
+/// A file of one page may say a text that has no end, or one that no memory holds.
+#[test]
+fn texts_end() {
+    let digest = |is: &str| {
+        format!("carry: {{ header: {{ T: \"{{time}}\", S: \"{{signature}}\", D: \"{{body_digest}}\" }} }}\nbody_digest: \"{is}\"")
+    };
+    refused(&[
+        ("{time}{headers}", "headers: { pseudo: { b: \"{headers}\" } }", "headers.pseudo.b", "{headers} in one of its own lines"),
+        ("{time}{body_digest}", &digest("{body_digest}{body}"), "body_digest.is", "{body_digest} in the digest of a body"),
+        ("{time}{body_digest}", &digest("{headers}{body}"), "body_digest.is", "{headers} in the digest of a body"),
+        (
+            "{time}{body_digest}",
+            &format!("{}\nlet: {{ a: \"{{headers}}\" }}", digest("{a}{body}")),
+            "body_digest.is",
+            "{headers} in the digest of a body",
+        ),
+        ("{time}{query}", "query: { each: \"{name}={value}{body}\" }", "query.each", "{body} is no part of an item"),
+        ("{time}{headers}", "headers: { each: \"{name}={value}{algorithm}\" }", "headers.each", "{algorithm} is no part of an item"),
+    ]);
+    let brackets = |count: usize| format!("{{time}}{}{{nonce}}{}", "[a".repeat(count), "]b".repeat(count));
+    taken(&[(&brackets(8), CARRIES_NONCE)]);
+    refused(&[(&brackets(9), CARRIES_NONCE, "string_to_sign", "more than 8 brackets in one another")]);
+    // The first is as long as it says, and each of the others has the one before it twice: 2^n(L + 2) - 2 for n others.
+    let lets = |last: u32, first: &str| {
+        let names: Vec<String> = (0..last).map(|i| format!("a{}: \"{{a{i}}}{{a{i}}}\"", i + 1)).collect();
+        format!("let: {{ a0: \"{first}\", {} }}", names.join(", "))
+    };
+    let chain = |count: usize| {
+        let names: Vec<String> = (1..count).map(|i| format!("a{i}: \"{{a{}}}\"", i - 1)).collect();
+        format!("let: {{ a0: x, {} }}", names.join(", "))
+    };
+    let carried =
+        |text: &str, lets: &str| format!("{lets}\ncarry: {{ header: {{ T: \"{{time}}\", S: \"{{signature}}\", A: \"{text}\" }} }}");
+    const LONG: &str = "longer than 65536 bytes with every named text in its place";
+    taken(&[
+        ("{time}{a14}", &lets(14, "xx")),
+        ("{time}{a14}", &lets(14, "")),
+        ("{time}{a63}", &chain(64)),
+        // 65,534 of the last, one for its name, and one more.
+        ("{time}", &carried("{a14}x", &lets(14, "xx"))),
+    ]);
+    refused(&[
+        ("{time}{a14}xx", &lets(14, "xx"), "string_to_sign", LONG),
+        ("{time}[{a14}xx]", &lets(14, "xx"), "string_to_sign", LONG),
+        ("{time}{a15}", &lets(15, "xx"), "let.a15", LONG),
+        ("{time}{a60}", &lets(60, ""), "let.a16", LONG),
+        ("{time}{a64}", &chain(65), "let", "more than 64 texts"),
+        ("{time}", &carried("{a14}xx", &lets(14, "xx")), "carry.header.A", LONG),
+    ]);
+}
+
+const CARRIES_NONCE: &str = "carry: { header: { T: \"{time}\", S: \"{signature}\", N: \"{nonce}\" } }";
+
 #[test]
 fn the_secret_reaches_the_key_and_the_text_alone() {
     const PLACE: &str = "the secret in a text that is shown or sent";
@@ -257,9 +329,9 @@ fn the_secret_reaches_the_key_and_the_text_alone() {
     ]);
     refused(&[
         ("{time}{headers}", "headers: { pseudo: { b: \"{secret}\" } }", "headers.pseudo.b", PLACE),
-        ("{time}{query}", "query: { each: \"{name}={value}{secret}\" }", "query.each", PLACE),
-        ("{time}{form}", "form: { each: \"{name}={value}{secret}\" }", "form.each", PLACE),
-        ("{time}{params}", "params: { each: \"{name}={value}{secret}\" }", "params.each", PLACE),
+        ("{time}{query}", "query: { each: \"{name}={value}{secret}\" }", "query.each", "{secret} is no part of an item"),
+        ("{time}{form}", "form: { each: \"{name}={value}{secret}\" }", "form.each", "{secret} is no part of an item"),
+        ("{time}{params}", "params: { each: \"{name}={value}{secret}\" }", "params.each", "{secret} is no part of an item"),
         (
             "{time}{body_digest}",
             "carry: { header: { T: \"{time}\", S: \"{signature}\", D: \"{body_digest}\" } }\nbody_digest: \"{secret}{body}\"",

@@ -38,15 +38,30 @@ pub(super) fn entries(compiler: &Compiler<'_>) -> Result<Vec<Entry>, LoadError> 
         if place == Place::Header && OF_HTTP.iter().any(|own| name.eq_ignore_ascii_case(own)) {
             return Err(LoadError::new(path, "HTTP itself says what this header holds", "carry it in a header of another name"));
         }
+        if !can_be_name(place, name) {
+            let fault = "nothing can be carried under this name: it is empty, or holds what would end it or be read as something else";
+            return Err(LoadError::new(path, fault, "letters, digits and hyphens"));
+        }
         all.push(entry(compiler, place, name, text, &path)?);
     }
     Ok(all)
+}
+
+/// Parameters are written with escapes; names in a body stand as they are.
+fn can_be_name(place: Place, name: &str) -> bool {
+    let special = match place {
+        Place::Json => "\"\\",
+        Place::Body => "\"\\=&%+# ",
+        Place::Header | Place::Query | Place::Form | Place::Params => "",
+    };
+    !name.is_empty() && !name.chars().any(|c| c.is_control() || special.contains(c))
 }
 
 fn entry(compiler: &Compiler<'_>, place: Place, name: &str, text: &str, path: &str) -> Result<Entry, LoadError> {
     if text.trim_matches([' ', '\t']) != text {
         return Err(LoadError::new(path, "an entry that begins or ends with a blank, which is not read", "remove the blank"));
     }
+    compiler.check_length(&template::parse(text, path)?, path)?;
     let opened = open(compiler, text, 0);
     let pieces = template::parse(&opened, path)?;
     let (optional, shape) = match &pieces[..] {

@@ -11,6 +11,7 @@ use crate::algorithm::Algorithm;
 
 /// The checks that need the definition only.
 pub(super) fn check(written: &Written, plan: &Plan) -> Result<(), LoadError> {
+    check_circles(plan)?;
     check_used(written)?;
     check_carried(written, plan)?;
     check_secret(plan)?;
@@ -64,6 +65,27 @@ fn check_whole(plan: &Plan, partly: &BTreeSet<Part>) -> Result<(), LoadError> {
         }
     };
     Err(LoadError::new(path, fault, format!("sign all of it, or say waive: [{part}]")))
+}
+
+/// No text holds itself: of what stands in others, named texts were looked at before, and these are the rest.
+fn check_circles(plan: &Plan) -> Result<(), LoadError> {
+    let reads = |program: &Program, wanted: &Source| {
+        let named = program.needs.iter().map(|index| &plan.lets[*index].program);
+        named.chain([program]).flat_map(|program| &program.ops).any(|op| matches!(op, Op::Put { source, .. } if source == wanted))
+    };
+    if let Some((name, _)) = plan.headers.pseudo.iter().find(|(_, line)| reads(line, &Source::Headers)) {
+        return Err(LoadError::new(
+            format!("headers.pseudo.{name}"),
+            "{headers} in one of its own lines",
+            "write out which headers it shows",
+        ));
+    }
+    for (source, name) in [(Source::Headers, "headers"), (Source::Claim(Claimed::BodyDigest), "body_digest")] {
+        if plan.digest.as_ref().is_some_and(|digest| reads(&digest.is, &source)) {
+            return Err(LoadError::new("body_digest.is", format!("{{{name}}} in the digest of a body"), "make it of {body}"));
+        }
+    }
+    Ok(())
 }
 
 /// Everything described is used somewhere.
@@ -224,7 +246,8 @@ fn reads(plan: &Plan, program: &Program, wanted: &Source) -> bool {
     program.ops.iter().any(|op| match op {
         Op::Put { source, .. } => {
             let digest = *source == Source::Claim(Claimed::BodyDigest) && plan.digest.as_ref().is_some_and(|d| reads(plan, &d.is, wanted));
-            source == wanted || digest || matches!(source, Source::Let(i) if reads(plan, &plan.lets[*i].program, wanted))
+            let line = *source == Source::Headers && plan.headers.pseudo.iter().any(|(_, line)| reads(plan, line, wanted));
+            source == wanted || digest || line || matches!(source, Source::Let(i) if reads(plan, &plan.lets[*i].program, wanted))
         }
         _ => false,
     })
@@ -242,12 +265,8 @@ fn check_secret(plan: &Plan) -> Result<(), LoadError> {
             return Err(LoadError::new(path, "the secret would be sent beside a signature", "a signing dialect never carries {secret}"));
         }
     }
-    let mut places: Vec<(String, &Program)> = vec![("headers.each".to_owned(), &plan.headers.each)];
-    places.extend(plan.headers.pseudo.iter().map(|(name, p)| (format!("headers.pseudo.{name}"), p)));
-    places.extend(
-        [("query.each", &plan.query), ("form.each", &plan.form), ("params.each", &plan.params)]
-            .map(|(path, list)| (path.to_owned(), &list.each)),
-    );
+    let lines = plan.headers.pseudo.iter().map(|(name, p)| (format!("headers.pseudo.{name}"), p));
+    let mut places: Vec<(String, &Program)> = lines.collect();
     places.extend(plan.digest.iter().map(|d| ("body_digest.is".to_owned(), &d.is)));
     places.extend(plan.event.iter().map(|p| ("event".to_owned(), p)));
     if let Some((path, _)) = places.into_iter().find(|(_, program)| program.tainted) {

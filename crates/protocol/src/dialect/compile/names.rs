@@ -74,6 +74,7 @@ pub(super) fn resolve(compiler: &Compiler<'_>, name: &str, path: &str, scope: Sc
     match (name, scope) {
         ("name", Scope::Item) => return Ok(Source::ItemName),
         ("value", Scope::Item) => return Ok(Source::ItemValue),
+        (_, Scope::Item) => return refuse(format!("{{{name}}} is no part of an item"), "an item of a list is made of {name} and {value}"),
         ("string_to_sign", Scope::Diagnostics) => return Ok(Source::StringToSign),
         ("signature", Scope::Carry) => return Ok(Source::Claim(Claimed::Signature)),
         ("secret", Scope::Carry) => return Ok(Source::Claim(Claimed::Secret)),
@@ -107,9 +108,6 @@ pub(super) fn resolve(compiler: &Compiler<'_>, name: &str, path: &str, scope: Sc
         return Ok(if scope == Scope::Carry { Source::Claim(Claimed::SecretPart(index)) } else { Source::SecretPart(index) });
     }
     match compiler.let_index(name) {
-        Some(_) if scope == Scope::Item => {
-            refuse(format!("{{{name}}} is a let"), "an item of a list is made of {name}, {value} and parts of the request")
-        }
         Some(index) => Ok(Source::Let(index)),
         None => {
             refuse(format!("nothing is called {name}"), "use a part of the request, a claim, or something listed in inputs, secrets or let")
