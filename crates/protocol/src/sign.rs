@@ -174,6 +174,7 @@ impl Prepared {
             body: None,
         };
         self.dialect.rules().place_signature(&mut desk, &mut self.message)?;
+        read::check_parameters(self.message.view(), self.message.view().body())?;
         Ok(Signed { message: self.message, signature, stages: self.stages })
     }
 }
@@ -350,6 +351,10 @@ fn texts(plan: &Plan, credential: &Credential, options: &SignOptions, word: Opti
     }
     if let Some(text) = &options.body_digest {
         texts.set(Claimed::BodyDigest, text.clone());
+    }
+    for what in [Claimed::KeyId, Claimed::Nonce] {
+        let carried = texts.get(what).filter(|_| plan.carry.iter().any(|e| e.holds(what)));
+        carried.map_or(Ok(()), |text| read::check_length(plan, what, text))?;
     }
     Ok(texts)
 }

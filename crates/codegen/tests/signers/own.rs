@@ -57,7 +57,7 @@ headers:
   sign: [x-*, "@target"]
   except: [x-b]
   pseudo: { "@target": "[@target {query.a}]{method}" }
-  each: "{name | upper}={value | squeeze}[;{header.X-C}]"
+  each: "{name | upper}={value | squeeze}[;{value | first 1}]"
   order: line
   repeated: first
   missing: skip

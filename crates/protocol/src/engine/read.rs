@@ -25,7 +25,7 @@ pub const MOST_PARAMETERS: usize = 256;
 /// The most signatures that stand side by side.
 pub const MOST_SIGNATURES: usize = 16;
 /// The longest text of any other carried value, in bytes.
-const MOST_TEXT: usize = 8 * 1024;
+pub(crate) const MOST_TEXT: usize = 8 * 1024;
 
 /// Everything that a message claims.
 #[derive(Default)]
@@ -74,7 +74,8 @@ pub(crate) fn read<'p>(plan: &'p Plan, message: &dyn MessageView, body: Body<'_>
     Ok(reading)
 }
 
-fn check_parameters(message: &dyn MessageView, body: Body<'_>) -> Result<(), Refusal> {
+/// More parameters than anybody sends are not looked at, nor signed.
+pub(crate) fn check_parameters(message: &dyn MessageView, body: Body<'_>) -> Result<(), Refusal> {
     let form = match body {
         Body::Bytes(bytes) if message.is_form() => lists::split(bytes).take(MOST_PARAMETERS + 1).count(),
         _ => 0,
@@ -332,14 +333,7 @@ fn take(index: usize, what: Claimed, text: String, reading: &mut Reading<'_>, pl
         }
         _ => {}
     }
-    let most = match what {
-        Claimed::KeyId => MOST_KEY_ID,
-        Claimed::Nonce => MOST_NONCE,
-        _ => MOST_TEXT,
-    };
-    if text.len() > most {
-        return Err(malformed(format!("{} is longer than {most} bytes", name_of(plan, what))));
-    }
+    check_length(plan, what, &text)?;
     match reading.texts.get(what) {
         Some(_) if what == Claimed::Time => {}
         Some(before) if before == text => note_carrier(index, what, reading),
@@ -350,6 +344,16 @@ fn take(index: usize, what: Claimed, text: String, reading: &mut Reading<'_>, pl
         }
     }
     Ok(())
+}
+
+/// What holds of every claim, read or about to be written.
+pub(crate) fn check_length(plan: &Plan, what: Claimed, text: &str) -> Result<(), Refusal> {
+    let most = match what {
+        Claimed::KeyId => MOST_KEY_ID,
+        Claimed::Nonce => MOST_NONCE,
+        _ => MOST_TEXT,
+    };
+    if text.len() > most { Err(malformed(format!("{} is longer than {most} bytes", name_of(plan, what)))) } else { Ok(()) }
 }
 
 fn note_carrier(index: usize, what: Claimed, reading: &mut Reading<'_>) {

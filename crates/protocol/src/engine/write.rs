@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::fields::{end_of_object, value_span};
 use super::lists::split;
-use super::read::match_pattern;
+use super::read::{MOST_TEXT, match_pattern};
 use super::render::Renderer;
 use super::scene::Scene;
 use crate::dialect::plan::{Claimed, Entry, Parameter, Parameters, Pattern, Place, Shape, Slot};
@@ -148,6 +148,9 @@ pub(crate) fn put(message: &mut Message, entry: &Entry, value: &str) -> Result<(
             Reason::MalformedRequest,
             format!("the value of {} begins or ends with a blank, which is not read", entry.name),
         ));
+    }
+    if value.len() > MOST_TEXT {
+        return Err(Refusal::new(Reason::MalformedClaim, format!("{} is longer than {MOST_TEXT} bytes", entry.name)));
     }
     let form = message.view().is_form();
     match entry.place {

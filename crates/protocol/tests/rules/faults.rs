@@ -220,6 +220,13 @@ fn what_is_carried_and_what_nothing_needs() {
             "carry.query.s",
             "several signatures outside of a header",
         ),
+        ("{time}", &carry("R: \"{signature}\""), "carry", "{signature} is carried more than once"),
+        (
+            "{time}",
+            "carry: { header: { T: \"{time}\", S: \"{signature}:{signature}\" } }",
+            "carry",
+            "{signature} is carried more than once",
+        ),
         ("{time}", "signature: { encoding: hex, several: \"; v1=\" }", "signature.several", "holds what a signature may hold"),
         ("{time}", "signature: { encoding: base64, several: \"/\" }", "signature.several", "holds what a signature may hold"),
         (

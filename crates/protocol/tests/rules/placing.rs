@@ -167,6 +167,25 @@ fn what_is_no_place_of_the_signature_stays_as_it_is_spelled() {
 }
 
 #[test]
+fn more_parameters_than_are_looked_at_are_not_signed() {
+    let many = |count: usize| (0..count).map(|i| format!("p{i}")).collect::<Vec<_>>().join("&");
+    let query = "{ query: { t: \"{time}\", s: \"{signature}\" } }";
+    let form = "{ form: { t: \"{time}\", s: \"{signature}\" } }";
+    for (carry, target, body, fine) in [
+        (query, many(254), String::new(), true),
+        (query, many(255), String::new(), false),
+        (query, many(200), many(54), true),
+        (query, many(200), many(55), false),
+        (form, many(200), many(54), true),
+        (form, many(200), many(55), false),
+    ] {
+        let placed = placed(carry, post(&format!("/?{target}"), FORM, &body)).map(drop).map_err(|error| error.to_string());
+        let expected = if fine { Ok(()) } else { Err("the message cannot be signed: more than 256 parameters".to_owned()) };
+        assert_eq!(placed, expected, "{carry}");
+    }
+}
+
+#[test]
 fn only_a_path_takes_parameters() {
     let query = "{ query: { t: \"{time}\", s: \"{signature}\" } }";
     let refused = placed(query, Request::new("OPTIONS", "*").with_header("Host", "h")).expect_err("no path");
@@ -211,6 +230,26 @@ fn what_is_always_carried_and_would_be_empty_is_not_signed() {
     ] {
         assert_eq!(attempt(&listed(list), Request::new("GET", "/").with_header("Host", "h")), Ok(()), "{list}");
     }
+}
+
+#[test]
+fn what_is_longer_than_it_is_read_is_not_written() {
+    let dialect = crate::dialect(
+        "inputs: [a]\nstring_to_sign: \"{time}\\n{key_id}\\n{nonce}\\n{a}\"\nwaive: [method, path, query, body]\n\
+         carry: { header: { T: \"{time}\", K: \"{key_id}\", N: \"{nonce}\", A: \"a-{a}\", S: \"{signature}\" } }\n",
+    );
+    let attempt = |id: usize, nonce: usize, input: usize| {
+        let key = countersign_protocol::Credential::hmac("k".repeat(id), "secret");
+        let options = SignOptions::new(now()).with_nonce("n".repeat(nonce)).with_input("a", "a".repeat(input));
+        let signed = dialect.sign(Request::new("GET", "/").with_header("Host", "h"), &key, &options).map_err(|error| error.to_string())?;
+        let request = signed.into_message().into_request().expect("a request");
+        dialect.verify(&request, &Inputs::new(), &[&key], now(), &Policy::default()).map(drop).map_err(|r| r.detail().to_owned())
+    };
+    let unsignable = |detail: &str| Err(format!("the message cannot be signed: {detail}"));
+    assert_eq!(attempt(128, 128, 8190), Ok(()));
+    assert_eq!(attempt(129, 1, 1), unsignable("key_id is longer than 128 bytes"));
+    assert_eq!(attempt(1, 129, 1), unsignable("nonce is longer than 128 bytes"));
+    assert_eq!(attempt(1, 1, 8191), unsignable("A is longer than 8192 bytes"));
 }
 
 /// A list is written as it is read: names of headers, of the file's pseudo headers, each once.

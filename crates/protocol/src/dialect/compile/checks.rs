@@ -149,6 +149,9 @@ fn check_carried(written: &Written, plan: &Plan) -> Result<(), LoadError> {
         }
         _ => {}
     }
+    if plan.carry.iter().flat_map(|e| &e.holds).filter(|what| **what == Claimed::Signature).count() > 1 {
+        return Err(LoadError::new("carry", "{signature} is carried more than once", "let one entry carry it"));
+    }
     if carried(plan, Claimed::Time) && plan.time.is_none() {
         return Err(LoadError::new("time", "carried, but its format is not said", "add time: { format: unix, window: 5m }"));
     }
