@@ -286,6 +286,7 @@ impl Dialect {
     pub fn sign(&self, message: impl Into<Message>, credential: &Credential, options: &SignOptions) -> Result<Signed, SignError> {
         let prepared = self.prepare(message, credential, options)?;
         let Some(algorithm) = prepared.algorithm else {
+            read::check_parameters(prepared.message.view(), prepared.message.view().body())?;
             return Ok(Signed { message: prepared.message, signature: String::new(), stages: prepared.stages });
         };
         let (view, plan) = (prepared.message.view(), self.plan());

@@ -220,6 +220,14 @@ fn what_is_carried_and_what_nothing_needs() {
             "carry.query.s",
             "several signatures outside of a header",
         ),
+        ("{time}", "carry: { header: { T: \"{time}\", S: \"[{signature}]\" } }", "carry.header.S", "the signature may not be left out"),
+        ("{time}", "carry: { header: { S: \"A t={time}, [s={signature}]\" } }", "carry.header.S", "the signature may not be left out"),
+        (
+            "{time}",
+            "carry: { header: { S: \"A t={time}, [[s={signature}, u={key_id}\" } }",
+            "carry.header.S",
+            "'[[s={signature}' stands between name=value pairs",
+        ),
         ("{time}", &carry("R: \"{signature}\""), "carry", "{signature} is carried more than once"),
         (
             "{time}",

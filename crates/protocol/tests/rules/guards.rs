@@ -33,6 +33,15 @@ fn form(target: &str, body: &str) -> Request {
 }
 
 #[test]
+fn what_is_there_twice_is_ambiguous_in_named_texts_and_in_lines_of_the_file_too() {
+    let named = dialect("{a}", &format!("let: {{ a: \"{{header.x-a}}\" }}\n{PLAIN}"));
+    let once = || line("GET", "/?a=1").with_header("X-A", "1");
+    assert_eq!((judged(&named, once()), judged(&named, once().with_header("X-A", "1"))), (Ok(()), AMBIGUOUS));
+    let shown = dialect("{headers}", &format!("headers: {{ sign: [\"@a\"], pseudo: {{ \"@a\": \"{{query.a}}\" }} }}\n{PLAIN}"));
+    assert_eq!((judged(&shown, line("GET", "/?a=1")), judged(&shown, line("GET", "/?a=1&a=2"))), (Ok(()), AMBIGUOUS));
+}
+
+#[test]
 fn a_value_may_not_hold_the_byte_that_parts_it_from_what_follows() {
     let ends_in_doubt = |piece: &str| dialect(&format!("{{{piece}}}-{{header.x-end}}"), PLAIN);
     for (piece, fine, doubtful) in [

@@ -186,6 +186,21 @@ fn more_parameters_than_are_looked_at_are_not_signed() {
 }
 
 #[test]
+fn more_parameters_than_are_looked_at_are_not_sent_with_a_secret() {
+    let file = "countersign: 1\ndialect: a\ntitle: t\ncarry: { query: { secret: \"{secret}\" } }\n";
+    let dialect = Dialect::from_yaml(file).expect("a dialect");
+    let attempt = |count: usize| {
+        let target = format!("/?{}", (0..count).map(|i| format!("p{i}")).collect::<Vec<_>>().join("&"));
+        dialect
+            .sign(Request::new("GET", target).with_header("Host", "h"), &key(), &SignOptions::new(now()))
+            .map(drop)
+            .map_err(|e| e.to_string())
+    };
+    assert_eq!(attempt(255), Ok(()));
+    assert_eq!(attempt(256), Err("the message cannot be signed: more than 256 parameters".to_owned()));
+}
+
+#[test]
 fn only_a_path_takes_parameters() {
     let query = "{ query: { t: \"{time}\", s: \"{signature}\" } }";
     let refused = placed(query, Request::new("OPTIONS", "*").with_header("Host", "h")).expect_err("no path");

@@ -62,7 +62,7 @@ fn entry(compiler: &Compiler<'_>, place: Place, name: &str, text: &str, path: &s
         return Err(LoadError::new(path, "an entry that begins or ends with a blank, which is not read", "remove the blank"));
     }
     compiler.check_length(&template::parse(text, path)?, path)?;
-    let opened = open(compiler, text, 0);
+    let opened = open(compiler, text);
     let pieces = template::parse(&opened, path)?;
     let (optional, shape) = match &pieces[..] {
         [Piece::Optional(inner)] => (true, Shape::Pattern(pattern(compiler, inner, path)?)),
@@ -73,6 +73,15 @@ fn entry(compiler: &Compiler<'_>, place: Place, name: &str, text: &str, path: &s
         Shape::Constant(_) => {}
         Shape::Pattern(pattern) => collect(pattern, &mut holds),
         Shape::Parameters(parameters) => parameters.list.iter().for_each(|p| collect(&p.value, &mut holds)),
+    }
+    let signs = |pattern: &Pattern| pattern.0.iter().any(|slot| matches!(slot, Slot::Claim { what: Claimed::Signature, .. }));
+    let may_lack = match &shape {
+        Shape::Parameters(parameters) => parameters.list.iter().any(|p| p.optional && signs(&p.value)),
+        Shape::Pattern(pattern) => optional && signs(pattern),
+        Shape::Constant(_) => false,
+    };
+    if may_lack {
+        return Err(LoadError::new(path, "the signature may not be left out", "take it out of the bracket"));
     }
     // One that is an item of the list is read as the list reads it.
     let as_form = place == Place::Params && compiler.written.params.as_ref().is_some_and(|list| list.decode.as_deref() == Some("form"));
@@ -88,7 +97,7 @@ fn collect(pattern: &Pattern, holds: &mut Vec<Claimed>) {
 }
 
 /// A let of plain names and literals is opened up, so that it can be read.
-fn open(compiler: &Compiler<'_>, text: &str, depth: usize) -> String {
+fn open(compiler: &Compiler<'_>, text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find('{') {
@@ -96,9 +105,8 @@ fn open(compiler: &Compiler<'_>, text: &str, depth: usize) -> String {
         out.push_str(&rest[..start]);
         let name = rest[start + 1..end].trim();
         match compiler.written.lets.iter().find(|(n, _)| n == name) {
-            Some((_, inner)) if depth < compiler.written.lets.len() && !inner.contains(['|', '\n']) => {
-                out.push_str(&open(compiler, inner, depth + 1))
-            }
+            // They were compiled before, so none holds itself.
+            Some((_, inner)) if !inner.contains(['|', '\n']) => out.push_str(&open(compiler, inner)),
             _ => out.push_str(&rest[start..=end]),
         }
         rest = &rest[end + 1..];
@@ -261,7 +269,9 @@ fn split_items(text: &str) -> Vec<Item> {
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
         match c {
-            '[' if item.text.is_empty() || rest.as_str().trim_start().starts_with([',', ';', '&']) => in_bracket = true,
+            '[' if item.text.is_empty() && !rest.as_str().starts_with('[') || rest.as_str().trim_start().starts_with([',', ';', '&']) => {
+                in_bracket = true
+            }
             ']' if !in_value => in_bracket = false,
             ',' | ';' | '&' if !in_quotes => {
                 let next = Item { before: c.to_string(), text: String::new(), optional: false };
