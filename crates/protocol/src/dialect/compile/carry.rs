@@ -74,19 +74,14 @@ fn entry(compiler: &Compiler<'_>, place: Place, name: &str, text: &str, path: &s
         Shape::Pattern(pattern) => collect(pattern, &mut holds),
         Shape::Parameters(parameters) => parameters.list.iter().for_each(|p| collect(&p.value, &mut holds)),
     }
-    let signs = |pattern: &Pattern| pattern.0.iter().any(|slot| matches!(slot, Slot::Claim { what: Claimed::Signature, .. }));
-    let may_lack = match &shape {
-        Shape::Parameters(parameters) => parameters.list.iter().any(|p| p.optional && signs(&p.value)),
-        Shape::Pattern(pattern) => optional && signs(pattern),
-        Shape::Constant(_) => false,
-    };
-    if may_lack {
-        return Err(LoadError::new(path, "the signature may not be left out", "take it out of the bracket"));
-    }
     // One that is an item of the list is read as the list reads it.
     let as_form = place == Place::Params && compiler.written.params.as_ref().is_some_and(|list| list.decode.as_deref() == Some("form"));
     let decoding = if as_form { Decoding::Form } else { Decoding::Percent };
-    Ok(Entry { place, name: name.to_owned(), optional, shape, decoding, holds })
+    let entry = Entry { place, name: name.to_owned(), optional, shape, decoding, holds };
+    if entry.holds(Claimed::Signature) && entry.may_lack(Claimed::Signature) {
+        return Err(LoadError::new(path, "the signature may not be left out", "take it out of the bracket"));
+    }
+    Ok(entry)
 }
 
 fn collect(pattern: &Pattern, holds: &mut Vec<Claimed>) {
